@@ -1,0 +1,90 @@
+/* The neutral message: what a call is once its transport and its framing are taken off, and the
+ * exchange through which its answer leaves. Dispatch speaks to exchanges only; carriers implement
+ * them: core/protocol for frames, adapters of message carriers for themselves. */
+#ifndef CORE_MESSAGE_MESSAGE_H
+#define CORE_MESSAGE_MESSAGE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/base/buf.h"
+#include "core/base/err.h"
+#include "core/base/field.h"
+#include "core/time/timers.h"
+
+struct hz_conn;
+struct hz_exchange;
+
+/** A request. Slices stand for the call that brings it only: who needs them longer copies. */
+struct hz_request {
+  struct hz_str method;
+  struct hz_str path; /* with the query: "/users?id=42" */
+  const struct hz_header *headers;
+  uint32_t header_count;
+  struct hz_body body;
+  bool early; /* came in 0-RTT: may be a replay; only safe methods may run */
+};
+
+/** An answer's head. With HZ_BODY_FOLLOWS the content is sent by ops->body and ended by ops->end. */
+struct hz_response {
+  uint32_t status;
+  const struct hz_header *headers;
+  uint32_t header_count;
+  struct hz_body body;
+};
+
+/** Dispatch to carrier. All are called on the worker, none after `release`. */
+struct hz_exchange_ops {
+  /** The head, once. Slices are used up when it returns. HZ_ECLOSED: nobody hears it any more;
+   * HZ_ETOOBIG, HZ_ENOMEM: it could not be encoded (another, smaller one may be tried).
+   * Never HZ_AGAIN: one head a call always fits. */
+  hz_err (*respond)(struct hz_exchange *, const struct hz_response *);
+  /** How many bytes of content may be sent now; 0: wait for hz_call_writable(). */
+  size_t (*room)(struct hz_exchange *);
+  /** Content: copies at most room() bytes of `data`. HZ_ECLOSED as above. */
+  hz_err (*body)(struct hz_exchange *, const void *data, size_t len);
+  /** The content is whole. */
+  void (*end)(struct hz_exchange *, const struct hz_header *trailers, uint32_t count);
+  /** The answer will not be completed: the peer is told as well as the carrier can. `code`:
+   * enum hz_cancel_code. */
+  void (*abort)(struct hz_exchange *, uint32_t code);
+  /** `n` bytes of request content were taken: the peer may send as many more. */
+  void (*consume)(struct hz_exchange *, size_t n);
+  /** Dispatch is through with it; the carrier frees it. Once. */
+  void (*release)(struct hz_exchange *);
+};
+
+/** Why a call ends early; also the code in CANCEL frames and stream resets. */
+enum hz_cancel_code {
+  HZ_CANCEL_UNWANTED = 0,
+  HZ_CANCEL_DEADLINE = 1,
+  HZ_CANCEL_GONE = 2, /* the connection closed */
+  HZ_CANCEL_INTERNAL = 3,
+  HZ_CANCEL_REFUSED = 4, /* over a limit; safe to try again elsewhere */
+  HZ_CANCEL_PROTOCOL = 5
+};
+
+/** One call on its way: embedded by the carrier as the first member. */
+struct hz_exchange {
+  const struct hz_exchange_ops *ops;
+  struct hz_conn *conn; /* NULL once the connection has closed */
+  void *call;           /* dispatch's; NULL before hz_call_begin() and after release */
+};
+
+/** Carrier to dispatch (implemented in core/dispatch/call.c).
+ * Begins a call: routes it and runs the handler now, or once the content is collected
+ * (HZ_BODY_FOLLOWS). Answers of any kind leave through `x`; may do so before this returns. */
+struct hz_app;
+void hz_call_begin(struct hz_app *app, const struct hz_request *rq, struct hz_exchange *x);
+
+/** A piece of request content; `fin`: the last one (len may be 0). */
+void hz_call_body(struct hz_exchange *x, const void *data, size_t len, bool fin);
+
+/** room() is not 0 any more. */
+void hz_call_writable(struct hz_exchange *x);
+
+/** The peer cancelled, or is gone: the handler's context is cancelled and `release` follows once
+ * nothing needs the exchange (maybe inside this call). */
+void hz_call_cancel(struct hz_exchange *x, uint32_t code);
+
+#endif

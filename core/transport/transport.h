@@ -1,0 +1,242 @@
+/* The contract between the core and the adapters of transports. A connection owns streams; an
+ * adapter says what it has natively (caps) and the core emulates the rest. The reference is
+ * transports/mem; docs/writing-a-transport.md explains it. Not here: what the bytes mean.
+ *
+ * Threads: every call and every event belongs to the worker that owns the env.
+ * Re-entrance: an adapter may send events from inside any operation but `destroy` and `listen`; the
+ * core may call operations from inside any event. `closed` is sent from the turn's end
+ * (hz_env_defer), never from inside an operation. */
+#ifndef CORE_TRANSPORT_TRANSPORT_H
+#define CORE_TRANSPORT_TRANSPORT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/base/err.h"
+#include "core/base/field.h"
+#include "core/guard/limits.h"
+#include "core/time/env.h"
+#include "core/transport/endpoint.h"
+
+struct hz_conn;
+struct hz_stream;
+struct hz_listener;
+struct hz_exchange;
+struct hz_request;
+
+/** What an adapter has natively. Without HZ_CAP_STREAMS a connection has exactly one bidirectional
+ * stream, announced by the adapter right after `opened` (on both sides). */
+enum {
+  HZ_CAP_STREAMS = 1 << 0,  /* bidirectional streams, opened by either side */
+  HZ_CAP_UNI = 1 << 1,      /* unidirectional streams */
+  HZ_CAP_DATAGRAM = 1 << 2, /* unreliable datagrams */
+  HZ_CAP_RESET = 1 << 3,    /* a stream can be given up without its connection */
+  HZ_CAP_EARLY = 1 << 4,    /* data may come before the handshake is confirmed (0-RTT) */
+  HZ_CAP_SECURE = 1 << 5    /* always encrypted; hz_peer.tls tells for one connection */
+};
+
+enum hz_dir { HZ_BIDI, HZ_UNI };
+enum hz_role { HZ_SERVER, HZ_CLIENT };
+
+/** Who ended a connection, at which layer, with which code: the whole reason, once. */
+enum hz_close_by { HZ_BY_LOCAL, HZ_BY_PEER, HZ_BY_NETWORK };
+enum hz_close_layer {
+  HZ_LAYER_APP,       /* code: HZ_CLOSE_* */
+  HZ_LAYER_PROTOCOL,  /* code: the transport protocol's own (QUIC error, WebSocket close code) */
+  HZ_LAYER_TLS,       /* code: the alert */
+  HZ_LAYER_OS,        /* code: errno */
+  HZ_LAYER_TIMEOUT    /* code: 0; text says which timeout */
+};
+struct hz_close {
+  enum hz_close_by by;
+  enum hz_close_layer layer;
+  uint64_t code;
+  hz_err err;      /* the nearest of Herz's own codes: HZ_OK for a clean close */
+  char text[120];  /* for people; NUL-terminated */
+};
+
+/** Application close codes, the same numbers on every transport (QUIC application error codes;
+ * 4000 + code in a WebSocket close frame; an ERROR frame before the end of a raw stream). */
+enum hz_close_code {
+  HZ_CLOSE_NONE = 0,       /* clean */
+  HZ_CLOSE_SHUTDOWN = 1,   /* the service goes down: try elsewhere */
+  HZ_CLOSE_IDLE = 2,       /* nothing was heard for too long */
+  HZ_CLOSE_PROTOCOL = 3,   /* frames or envelopes out of order or malformed */
+  HZ_CLOSE_LIMIT = 4,      /* a limit was passed */
+  HZ_CLOSE_INTERNAL = 5,   /* a defect or lack of memory on the closing side */
+  HZ_CLOSE_AUTH = 6        /* not allowed */
+};
+
+/** The other end, as far as the transport knows it. */
+struct hz_peer {
+  char addr[64];        /* "127.0.0.1:4433", "[::1]:4433", "unix", "mem" */
+  bool tls;             /* the connection is encrypted */
+  bool tls_verified;    /* the peer showed a certificate that was verified */
+  char tls_subject[64]; /* common name of that certificate; "" without one */
+  char alpn[16];        /* what was agreed; "" without TLS */
+};
+
+/** TLS as configuration, common to all adapters. Files are PEM. All strings outlive the listener or
+ * connection. NULL and 0 mean: the default. */
+struct hz_tls_config {
+  const char *cert_file, *key_file; /* server: required; client: for mutual TLS */
+  const char *ca_file;   /* client: trust these (default: the system's); server: ask for and verify
+                            client certificates against these */
+  bool insecure;         /* client: do not verify. Never set by a default. */
+  bool require_client_cert;
+  const char *server_name;   /* client: SNI and the name that is verified; default: the URL's host */
+  bool no_early_data;
+  const char *session_file;  /* client: tickets (and QUIC transport parameters, tokens) live here */
+  const char *keylog_file;   /* NSS key log, appended; set from SSLKEYLOGFILE by the programs */
+  const char *qlog_dir;      /* QUIC: one qlog a connection */
+};
+
+/** QUIC's own switches; ignored by other adapters. */
+struct hz_quic_config {
+  enum { HZ_RETRY_AUTO, HZ_RETRY_ALWAYS, HZ_RETRY_NEVER } retry; /* AUTO: under load */
+  enum { HZ_CC_CUBIC, HZ_CC_BBR } congestion;
+  uint8_t reset_key[32]; /* stateless reset and token key; all zero: random at start */
+  bool prefer_v2;
+};
+
+/** Everything a listener or a dialled connection is made with. Copied by the adapter where kept. */
+struct hz_transport_config {
+  struct hz_limits limits;
+  struct hz_tls_config tls;
+  struct hz_quic_config quic;
+  const char *const *origins; /* allowed Origin values, NULL-terminated; NULL: same host only */
+};
+
+/** What the core hears. `conn->events` is set before the first event. */
+struct hz_conn_events {
+  /** Handshake done (with HZ_CAP_EARLY and 0-RTT: usable, conn->early is true). Once. */
+  void (*opened)(struct hz_conn *);
+  /** 0-RTT is over: accepted (replay-safe from here) or, on a client, rejected: everything sent
+   * early is gone and its streams have been reset. Only with conn->early. */
+  void (*confirmed)(struct hz_conn *, bool early_accepted);
+  /** The peer opened a stream, or the one stream of a transport without streams is ready. */
+  void (*stream)(struct hz_conn *, struct hz_stream *);
+  /** Bytes in order; `fin`: none follow (len may be 0). The bytes stand for the call only. Credit
+   * returns to the peer when stream_consume() is called, not before. */
+  void (*data)(struct hz_stream *, const uint8_t *data, size_t len, bool fin);
+  /** After HZ_AGAIN: the stream takes bytes again. */
+  void (*writable)(struct hz_stream *);
+  /** The peer gave up its sending side. */
+  void (*reset)(struct hz_stream *, uint64_t code);
+  /** The peer will not read on: what waits to be sent was dropped. */
+  void (*stop)(struct hz_stream *, uint64_t code);
+  /** Both sides of the stream are done (sent and acknowledged, or reset). The last event of a
+   * stream: the adapter frees it after. Also sent for each stream before `closed`. */
+  void (*stream_closed)(struct hz_stream *);
+  /** After HZ_AGAIN from stream_open: the peer allows more streams. */
+  void (*slots)(struct hz_conn *);
+  void (*datagram)(struct hz_conn *, const uint8_t *data, size_t len);
+  /** A message carrier brings one whole call (see message.h); answers go through `x`. */
+  void (*message)(struct hz_conn *, const struct hz_request *, struct hz_exchange *x);
+  /** The peer's address changed (migration, rebinding); conn->peer is the new one. */
+  void (*moved)(struct hz_conn *);
+  /** Once, last: after it the core calls ops->destroy. */
+  void (*closed)(struct hz_conn *, const struct hz_close *);
+};
+
+/** A connection: adapters embed it as the first member of their own. */
+struct hz_conn {
+  const struct hz_transport_ops *ops;
+  const struct hz_conn_events *events;
+  struct hz_env *env;
+  struct hz_listener *listener; /* NULL on a client */
+  enum hz_role role;
+  uint32_t caps;                /* ops->caps less what was not agreed with this peer */
+  bool early;                   /* in 0-RTT: what comes may be a replay */
+  bool closing, closed;
+  uint64_t id;                  /* unique in the process; for logs */
+  struct hz_peer peer;
+  struct hz_link link;          /* in the core's table */
+  void *user;                   /* the core's */
+};
+
+/** A stream: embedded likewise. */
+struct hz_stream {
+  struct hz_conn *conn;
+  uint64_t id;
+  enum hz_dir dir;
+  bool local;     /* opened by this side */
+  bool recv_done; /* fin or reset came */
+  bool send_done; /* fin or reset was asked for */
+  void *user;     /* the core's */
+};
+
+/** The core's side of a listener. */
+struct hz_listener {
+  const struct hz_transport_ops *ops;
+  struct hz_env *env;
+  struct hz_endpoint bound; /* the real address and port after listen */
+  struct hz_transport_config config;
+  /** Asks the core whether one more connection is welcome; false: turn it away (counted). */
+  bool (*admit)(struct hz_listener *);
+  /** Hands over a new connection right after it was made and before any event of it: sets
+   * events and user. */
+  void (*accepted)(struct hz_listener *, struct hz_conn *);
+  /** One occurrence of something that is counted: "tls_failed", "bad_first_bytes", ... static text;
+   * `detail` goes to the log at debug level. NULL: nobody counts. */
+  void (*note)(struct hz_listener *, const char *what, const char *detail);
+  void *user;
+};
+
+struct hz_transport_ops {
+  const char *scheme; /* "quic" */
+  uint32_t caps;
+  /** Allocates and starts a listener: `*out`, with `proto` copied into it, listening when this
+   * returns. HZ_EEXIST (address in use), HZ_EINVAL, HZ_ETLS (certificate missing, or not matching
+   * its key), HZ_EIO; `why` (NUL-terminated, names thing, value, remedy) is set on each.
+   * NULL: this scheme is reached through another one's listener. */
+  hz_err (*listen)(const struct hz_listener *proto, const struct hz_endpoint *,
+                   struct hz_listener **out, char *why, size_t why_len);
+  /** Stops accepting: the socket is closed (QUIC: no new connections) but connections live on.
+   * The listener is freed by the adapter when its last connection is destroyed. */
+  void (*unlisten)(struct hz_listener *);
+  /** Allocates a connection and starts to connect: never blocks, but for name resolution. Failure
+   * later on comes as `closed`. `events` and `user` are set into it before anything is sent. */
+  hz_err (*dial)(struct hz_env *, const struct hz_endpoint *, const struct hz_transport_config *,
+                 const struct hz_conn_events *events, void *user, struct hz_conn **out, char *why,
+                 size_t why_len);
+  /** Starts to close: what was sent is flushed (bounded by limits.close_timeout_ns), then the reason
+   * goes out as far as the transport can say it, then `closed`. Idempotent. */
+  void (*close)(struct hz_conn *, const struct hz_close *);
+  /** Frees; only after `closed`. */
+  void (*destroy)(struct hz_conn *);
+  /** HZ_AGAIN: the peer's stream limit is reached, `slots` tells when it is raised.
+   * HZ_EUNSUPPORTED without the cap. */
+  hz_err (*stream_open)(struct hz_conn *, enum hz_dir, struct hz_stream **);
+  /** HZ_OK takes the reference; HZ_AGAIN (over the watermark: `writable` follows) keeps it;
+   * HZ_ECLOSED (send side done, stopped, connection closing) keeps it. `b` may be NULL with `fin`. */
+  hz_err (*stream_send)(struct hz_stream *, struct hz_buf *b, bool fin);
+  /** The core has taken `n` bytes of `data` events out of its hands: they may be sent again. */
+  void (*stream_consume)(struct hz_stream *, size_t n);
+  /** Gives up the sending side. Without HZ_CAP_RESET: NULL. */
+  void (*stream_reset)(struct hz_stream *, uint64_t code);
+  /** Asks the peer to stop sending; what comes yet is dropped. Without HZ_CAP_RESET: NULL. */
+  void (*stream_stop)(struct hz_stream *, uint64_t code);
+  /** One datagram; HZ_OK takes the reference. HZ_ETOOBIG over datagram_max; HZ_AGAIN: queue full. */
+  hz_err (*datagram_send)(struct hz_conn *, struct hz_buf *);
+  size_t (*datagram_max)(const struct hz_conn *); /* 0: none now */
+  /** Sends something that the peer must answer below the level of frames (QUIC PING). Optional. */
+  void (*keepalive)(struct hz_conn *);
+  /** Tests and `--rebind`: moves the client's end to a new local address. Optional. */
+  hz_err (*rebind)(struct hz_conn *);
+};
+
+/** Sets `*c`; text by printf. */
+void hz_close_set(struct hz_close *c, enum hz_close_by by, enum hz_close_layer layer, uint64_t code,
+                  hz_err err, const char *fmt, ...) HZ_PRINTF(6, 7);
+
+/** Registers an adapter: asserts that every required member is there and that caps and members
+ * agree. At most HZ_TRANSPORTS_MAX, before the first worker starts. */
+#define HZ_TRANSPORTS_MAX 16
+void hz_transport_register(const struct hz_transport_ops *ops);
+
+/** The adapter for a URL's scheme; NULL when none is registered. */
+const struct hz_transport_ops *hz_transport_find(struct hz_str scheme);
+
+#endif

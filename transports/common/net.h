@@ -1,0 +1,100 @@
+/* What adapters need of the operating system, behind one table so that a simulator can stand in:
+ * byte-stream sockets and datagram sockets. The libev driver (ev_env) implements it with real
+ * sockets, tests/support with virtual ones. An env that has it says so by hz_net_of(). */
+#ifndef TRANSPORTS_COMMON_NET_H
+#define TRANSPORTS_COMMON_NET_H
+
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "core/time/env.h"
+#include "transports/common/io.h"
+
+/** A socket address of any family. */
+struct hz_addr {
+  socklen_t len;
+  union {
+    struct sockaddr sa;
+    struct sockaddr_storage storage;
+    struct sockaddr_un un;
+  } u;
+};
+
+/** A listening byte-stream socket. */
+struct hz_acceptor {
+  struct hz_env *env;
+  struct hz_addr bound;
+  /** A new byte stream, open; the receiver sets io->events and io->user before it returns, or
+   * destroys it. */
+  void (*accepted)(struct hz_acceptor *, struct hz_io *);
+  /** Accepting failed for want of a resource (EMFILE, ENFILE, ENOBUFS, ENOMEM); it is tried again by
+   * itself after a pause, the reserve descriptor was used to turn one peer away. */
+  void (*starved)(struct hz_acceptor *, int errnum);
+  void *user;
+};
+
+/** Explicit congestion notification: the two bits of the IP header. */
+enum { HZ_ECN_NOT = 0, HZ_ECN_ECT1 = 1, HZ_ECN_ECT0 = 2, HZ_ECN_CE = 3 };
+
+/** One or more datagrams that came in from one peer in one piece (GRO): `segment` bytes each, the
+ * last may be shorter. */
+struct hz_udp_rx {
+  struct hz_addr peer, local;
+  uint8_t ecn;
+  const uint8_t *data;
+  size_t len, segment;
+};
+
+/** The same to send (GSO). */
+struct hz_udp_tx {
+  const struct hz_addr *peer;
+  const struct hz_addr *local; /* source address to use; NULL: the kernel's choice */
+  uint8_t ecn;
+  const uint8_t *data;
+  size_t len, segment;
+};
+
+/** A datagram socket. */
+struct hz_udp {
+  struct hz_env *env;
+  struct hz_addr bound;
+  bool connected; /* a client's: one peer only */
+  /** Datagrams came in; called several times a turn, then `drained` once. */
+  void (*received)(struct hz_udp *, const struct hz_udp_rx *);
+  void (*drained)(struct hz_udp *);
+  /** After HZ_AGAIN from send. */
+  void (*writable)(struct hz_udp *);
+  void *user;
+};
+
+struct hz_net_ops {
+  /** Listens at an IP address and port or at a socket path. `*out` is made by `proto`'s members.
+   * HZ_EEXIST: in use; others as transport listen; `why` names address and remedy. */
+  hz_err (*listen)(struct hz_env *, const struct hz_endpoint *, const struct hz_acceptor *proto,
+                   struct hz_acceptor **out, char *why, size_t why_len);
+  void (*unlisten)(struct hz_acceptor *);
+  /** Starts to connect (names are resolved here, blocking). `opened` or `closed` follows. */
+  hz_err (*connect)(struct hz_env *, const struct hz_endpoint *, const struct hz_limits *,
+                    const struct hz_io_events *, void *user, struct hz_io **out, char *why,
+                    size_t why_len);
+  /** A datagram socket: bound to `at` (server), or with any local port and connected to `at`. */
+  hz_err (*udp_open)(struct hz_env *, const struct hz_endpoint *at, bool connected,
+                     const struct hz_udp *proto, struct hz_udp **out, struct hz_addr *peer,
+                     char *why, size_t why_len);
+  /** Sends one GSO batch. HZ_AGAIN: nothing of it was sent, `writable` follows; *sent* tells how
+   * many bytes left when only a part did (a multiple of segment). HZ_ETOOBIG: EMSGSIZE (path MTU
+   * probe). Any other failure of the network counts as lost on the way: HZ_OK. */
+  hz_err (*udp_send)(struct hz_udp *, const struct hz_udp_tx *, size_t *sent);
+  /** A client's move to a new local port (and address): the old socket is closed. */
+  hz_err (*udp_rebind)(struct hz_udp *);
+  void (*udp_close)(struct hz_udp *);
+};
+
+/** The env's network; NULL when it has none. */
+const struct hz_net_ops *hz_net_of(struct hz_env *);
+
+/** Writes "127.0.0.1:4433", "[::1]:4433" or "unix" to `out`. */
+void hz_addr_format(const struct hz_addr *, char *out, size_t len);
+bool hz_addr_eq(const struct hz_addr *, const struct hz_addr *);
+
+#endif
