@@ -1,0 +1,35 @@
+/* The allocator that everything on the request path goes through, so that tests can make the nth
+ * allocation fail and a counter can prove that there are none. Not here: pools (buf.h). */
+#ifndef CORE_BASE_ALLOC_H
+#define CORE_BASE_ALLOC_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/** An allocator: four functions as in <stdlib.h>, with a context. `realloc` and `free` take NULL.
+ */
+struct hz_alloc {
+  void *(*malloc)(struct hz_alloc *, size_t size);
+  void *(*calloc)(struct hz_alloc *, size_t count, size_t size);
+  void *(*realloc)(struct hz_alloc *, void *ptr, size_t size);
+  void (*free)(struct hz_alloc *, void *ptr);
+  uint64_t calls; /* how many times malloc, calloc and realloc were called: kept by hz_malloc() and
+                     its like */
+};
+
+/** The C library's allocator. One a thread: `calls` is not atomic. */
+void hz_alloc_init_libc(struct hz_alloc *a);
+
+/** malloc, calloc, realloc and free through `a`. The three return NULL when memory is short. */
+void *hz_malloc(struct hz_alloc *a, size_t size);
+void *hz_calloc(struct hz_alloc *a, size_t count, size_t size);
+void *hz_realloc(struct hz_alloc *a, void *ptr, size_t size);
+void hz_free(struct hz_alloc *a, void *ptr);
+
+/** Copies `len` bytes of `text` and a NUL behind them. Returns NULL when memory is short. */
+char *hz_strndup(struct hz_alloc *a, const char *text, size_t len);
+
+/** A zeroed object of type T. */
+#define hz_new(a, T) ((T *)hz_calloc((a), 1, sizeof(T)))
+
+#endif

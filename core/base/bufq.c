@@ -1,0 +1,94 @@
+/* Bounded queues of buffers: what waits to be sent. Not here: buffers themselves (buf.c). */
+#include <assert.h>
+#include <string.h>
+#include <sys/uio.h>
+
+#include "core/base/buf.h"
+
+#define RING_FIRST 8u
+
+void hz_bufq_init(struct hz_bufq *q, struct hz_alloc *alloc, size_t high, size_t low) {
+  *q = (struct hz_bufq){.alloc = alloc, .high = high, .low = low};
+}
+
+/* The nth buffer of the queue; `cap` is a power of two. */
+static struct hz_buf *at(const struct hz_bufq *q, uint32_t n) {
+  return q->ring[(q->head + n) & (q->cap - 1)];
+}
+
+void hz_bufq_fini(struct hz_bufq *q) {
+  for (uint32_t i = 0; i < q->count; i++)
+    hz_buf_unref(at(q, i));
+  hz_free(q->alloc, q->ring);
+  hz_bufq_init(q, q->alloc, q->high, q->low);
+}
+
+static hz_err grow(struct hz_bufq *q) {
+  if (q->cap > UINT32_MAX / 2) return HZ_ENOMEM;
+  uint32_t cap = q->cap == 0 ? RING_FIRST : q->cap * 2;
+  struct hz_buf **ring = hz_malloc(q->alloc, cap * sizeof(*ring));
+  if (ring == NULL) return HZ_ENOMEM;
+  for (uint32_t i = 0; i < q->count; i++)
+    ring[i] = at(q, i);
+  hz_free(q->alloc, q->ring);
+  q->ring = ring;
+  q->cap = cap;
+  q->head = 0;
+  return HZ_OK;
+}
+
+hz_err hz_bufq_push_forced(struct hz_bufq *q, struct hz_buf *b) {
+  if (q->count == q->cap) {
+    hz_err err = grow(q);
+    if (err != HZ_OK) return err;
+  }
+  q->ring[(q->head + q->count) & (q->cap - 1)] = b;
+  q->count++;
+  q->bytes += b->len;
+  return HZ_OK;
+}
+
+hz_err hz_bufq_push(struct hz_bufq *q, struct hz_buf *b) {
+  if (hz_bufq_full(q)) return HZ_AGAIN;
+  return hz_bufq_push_forced(q, b);
+}
+
+bool hz_bufq_full(struct hz_bufq *q) {
+  if (q->bytes < q->high) return false;
+  q->was_full = true;
+  return true;
+}
+
+int hz_bufq_iov(const struct hz_bufq *q, struct iovec *iov, int max) {
+  int n = 0;
+  size_t skip = q->head_off;
+  for (uint32_t i = 0; i < q->count && n < max; i++) {
+    struct hz_buf *b = at(q, i);
+    if (b->len > skip) {
+      iov[n++] = (struct iovec){.iov_base = hz_buf_data(b) + skip, .iov_len = b->len - skip};
+    }
+    skip = 0;
+  }
+  return n;
+}
+
+bool hz_bufq_consume(struct hz_bufq *q, size_t n) {
+  assert(n <= q->bytes);
+  q->bytes -= n;
+  while (q->count > 0) {
+    struct hz_buf *b = at(q, 0);
+    size_t left = b->len - q->head_off;
+    if (n < left) {
+      q->head_off += (uint32_t)n;
+      break;
+    }
+    n -= left; /* a buffer without bytes goes with the one before it */
+    q->head = (q->head + 1) & (q->cap - 1);
+    q->head_off = 0;
+    q->count--;
+    hz_buf_unref(b);
+  }
+  if (!q->was_full || q->bytes > q->low) return false;
+  q->was_full = false;
+  return true;
+}

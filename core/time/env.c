@@ -1,0 +1,74 @@
+/* The part of an environment that every driver shares: one turn of the loop. Not here: sockets,
+ * clocks, random devices; those are the driver's. */
+#include "core/time/env.h"
+
+#include <assert.h>
+
+/* So many deferred tasks run in one turn; a task that defers itself for ever cannot starve I/O. */
+#define TASKS_PER_TURN 4096
+
+hz_err hz_env_init(struct hz_env *e, const struct hz_env_ops *ops, struct hz_alloc *alloc,
+                   size_t pool_limit_bytes) {
+  *e = (struct hz_env){.ops = ops, .alloc = alloc, .armed = HZ_TIME_NEVER};
+  hz_list_init(&e->turn);
+  hz_timers_init(&e->timers, alloc);
+  return hz_pool_init(&e->pool, alloc, pool_limit_bytes);
+}
+
+void hz_env_fini(struct hz_env *e) {
+  while (hz_list_pop(&e->turn) != NULL)
+    continue;
+  hz_timers_fini(&e->timers);
+  hz_pool_fini(&e->pool);
+}
+
+static void arm(struct hz_env *e, hz_time deadline) {
+  if (deadline == e->armed) return;
+  e->armed = deadline;
+  e->ops->arm(e, deadline);
+}
+
+void hz_env_begin(struct hz_env *e, hz_time now) {
+  if (now > e->now) e->now = now;
+  /* A deadline that has passed is spent: the same one armed again must reach the driver. */
+  if (e->armed <= e->now) e->armed = HZ_TIME_NEVER;
+  e->in_turn = true;
+}
+
+void hz_env_end(struct hz_env *e) {
+  hz_timers_run(&e->timers, e->now);
+  for (int i = 0; i < TASKS_PER_TURN; i++) {
+    struct hz_link *l = hz_list_pop(&e->turn);
+    if (l == NULL) break;
+    struct hz_task *t = HZ_CONTAINER(l, struct hz_task, link);
+    t->fn(t);
+  }
+  e->in_turn = false;
+  arm(e, hz_list_empty(&e->turn) ? hz_timers_next(&e->timers) : e->now);
+}
+
+void hz_env_turn(struct hz_env *e, hz_time now) {
+  hz_env_begin(e, now);
+  hz_env_end(e);
+}
+
+void hz_env_defer(struct hz_env *e, struct hz_task *t) {
+  if (hz_link_in_list(&t->link)) return;
+  hz_list_push(&e->turn, &t->link);
+  if (!e->in_turn) arm(e, e->now);
+}
+
+void hz_env_undefer(struct hz_task *t) {
+  hz_list_remove(&t->link);
+}
+
+uint32_t hz_env_random_below(struct hz_env *e, uint32_t bound) {
+  assert(bound > 0);
+  /* Numbers below 2^32 mod bound would make the low results likelier: drawn again. */
+  uint32_t skip = -bound % bound;
+  uint32_t x;
+  do {
+    e->ops->random(e, &x, sizeof(x));
+  } while (x < skip);
+  return x % bound;
+}

@@ -1,0 +1,82 @@
+/* What a worker gets from outside: time, randomness, memory, and a place to leave work for the end
+ * of the loop's turn. Drivers (libev in transports/common, the simulator in tests) embed hz_env. */
+#ifndef CORE_TIME_ENV_H
+#define CORE_TIME_ENV_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/base/buf.h"
+#include "core/base/list.h"
+#include "core/time/timers.h"
+
+struct hz_env;
+struct hz_net_ops;
+
+/** Work for the end of this turn: embed it, zero it, hz_env_defer() it. */
+struct hz_task {
+  struct hz_link link;
+  void (*fn)(struct hz_task *);
+};
+
+/** A message for a worker from any thread. The sender fills `fn`; the worker calls it once. */
+struct hz_post {
+  struct hz_post *next;
+  void (*fn)(struct hz_post *);
+};
+
+struct hz_env_ops {
+  /** Nanoseconds since 1970 (UTC): for certificates, tokens and logs, never for deadlines. */
+  uint64_t (*wall_ns)(struct hz_env *);
+  /** `len` bytes fit for keys. Never fails: a driver that cannot deliver ends the process. */
+  void (*random)(struct hz_env *, void *dst, size_t len);
+  /** The driver shall call hz_env_turn() at or soon after `deadline`. Called when it changes. */
+  void (*arm)(struct hz_env *, hz_time deadline);
+  /** Any thread: hands `p` to the worker and wakes it. Never fails: `p` is linked in place. */
+  void (*post)(struct hz_env *, struct hz_post *p);
+  /** The driver's network (transports/common/net.h); NULL when it has none. */
+  const struct hz_net_ops *net;
+};
+
+struct hz_env {
+  const struct hz_env_ops *ops;
+  struct hz_alloc *alloc;
+  struct hz_pool pool;
+  struct hz_timers timers;
+  struct hz_link turn; /* hz_task.link */
+  hz_time now;         /* of this turn */
+  hz_time armed;       /* what the driver was told last */
+  bool in_turn;        /* between hz_env_begin() and hz_env_end() */
+};
+
+/** Prepares the parts that every driver shares. `alloc` must outlive the env.
+ * `pool_limit_bytes`: see hz_pool_init(). Returns HZ_ENOMEM. */
+HZ_MUST_USE hz_err hz_env_init(struct hz_env *e, const struct hz_env_ops *ops,
+                               struct hz_alloc *alloc, size_t pool_limit_bytes);
+void hz_env_fini(struct hz_env *e);
+
+/** For drivers, at the start of a turn: sets the time that everything in this turn sees. Time does
+ * not run backwards: an earlier `now` leaves it as it is. */
+void hz_env_begin(struct hz_env *e, hz_time now);
+
+/** For drivers, at the end of a turn (after I/O events were handed in): runs due timers, then
+ * deferred tasks until none is left (bounded: what is over waits for the next turn, which is armed
+ * at once), then arms the next deadline. */
+void hz_env_end(struct hz_env *e);
+
+/** Both, for a turn without I/O. */
+void hz_env_turn(struct hz_env *e, hz_time now);
+
+/** Runs `t` at the end of this turn; a task that waits already is left in its place. Between turns
+ * it has the next one armed at once. (Timers set between turns are armed by the next hz_env_end().)
+ */
+void hz_env_defer(struct hz_env *e, struct hz_task *t);
+
+/** Takes `t` back; harmless when it does not wait. */
+void hz_env_undefer(struct hz_task *t);
+
+/** A number out of [0, bound) from the env's randomness; bound > 0. */
+uint32_t hz_env_random_below(struct hz_env *e, uint32_t bound);
+
+#endif
