@@ -20,10 +20,16 @@ struct hz_addr {
   } u;
 };
 
+/** Whose port is it? Workers that share one (SO_REUSEPORT) say so: the first finds out whether
+ * another process has it, the others join the first. */
+enum hz_port_use { HZ_PORT_ALONE, HZ_PORT_FIRST, HZ_PORT_JOIN };
+
 /** A listening byte-stream socket. */
 struct hz_acceptor {
   struct hz_env *env;
   struct hz_addr bound;
+  struct hz_limits limits; /* of the streams it accepts: send watermarks, close timeout */
+  enum hz_port_use port_use;
   /** A new byte stream, open; the receiver sets io->events and io->user before it returns, or
    * destroys it. */
   void (*accepted)(struct hz_acceptor *, struct hz_io *);
@@ -59,11 +65,15 @@ struct hz_udp {
   struct hz_env *env;
   struct hz_addr bound;
   bool connected; /* a client's: one peer only */
+  enum hz_port_use port_use;
   /** Datagrams came in; called several times a turn, then `drained` once. */
   void (*received)(struct hz_udp *, const struct hz_udp_rx *);
   void (*drained)(struct hz_udp *);
   /** After HZ_AGAIN from send. */
   void (*writable)(struct hz_udp *);
+  /** A connected socket heard that nobody listens there (ICMP: may be forged, a hint only before the
+   * handshake). Optional. */
+  void (*refused)(struct hz_udp *, int errnum);
   void *user;
 };
 

@@ -1,0 +1,147 @@
+/* A connection with one stream over an hz_io: what tcp, tls, unix and websocket have in common.
+ * Keeps credit, watermarks, half close, the three timeouts and the one `closed`. A framing layer
+ * (websocket) hooks itself between the io's bytes and the stream's. Not here: where the io comes
+ * from on a server (transports/tcp/listener.c), and what the bytes mean. */
+#ifndef TRANSPORTS_COMMON_IOSTREAM_H
+#define TRANSPORTS_COMMON_IOSTREAM_H
+
+#include "core/base/buf.h"
+#include "core/transport/transport.h"
+#include "transports/common/io.h"
+
+struct hz_iostream;
+struct hz_tls_ctx;
+
+/** A listener that may outlive its socket: freed when it was unlistened and nothing refers to it.
+ * The first member of a listening adapter's own struct; made with refs = 1, the socket's. */
+struct hz_iolistener {
+  struct hz_listener base;
+  uint32_t refs;
+  void (*free)(struct hz_iolistener *);
+};
+
+/** One reference more: for whoever keeps a pointer to the listener past the call that gave it. */
+void hz_iolistener_ref(struct hz_listener *l);
+/** One less; the last one calls `free`. */
+void hz_iolistener_unref(struct hz_listener *l);
+
+/** Tells listener->note when there is one and somebody counts. */
+void hz_listener_note(struct hz_listener *l, const char *what, const char *detail);
+
+/** The places where a framing layer takes part. NULL members do what is said behind "NULL:". */
+struct hz_iostream_hooks {
+  /** The io is open (and its peer known): begin the framing layer's handshake.
+   * NULL: hz_iostream_ready(s, true). */
+  void (*opened)(struct hz_iostream *);
+  /** Bytes from the io, in order. Nothing more comes once the connection is closing, unless
+   * `goodbye` answered true. NULL: hz_iostream_deliver(s, data, len, false). */
+  void (*received)(struct hz_iostream *, const uint8_t *data, size_t len);
+  /** The io's end of input. NULL: hz_iostream_deliver(s, NULL, 0, true) when the stream is there,
+   * else the connection is closed with HZ_EPROTO ("ended during the handshake"). */
+  void (*eof)(struct hz_iostream *);
+  /** Sends what the core hands in; contract of stream_send without `fin`. Use hz_iostream_push()
+   * for the first piece (its HZ_AGAIN goes back to the core) and hz_iostream_force() for every
+   * further one, so that a frame is never cut in two. NULL: hz_iostream_push(s, b). */
+  hz_err (*send)(struct hz_iostream *, struct hz_buf *b);
+  /** The sending side of the stream ends, after everything sent. NULL: hz_io_finish(). */
+  void (*finish)(struct hz_iostream *);
+  /** Below the low watermark after an HZ_AGAIN. NULL: the `writable` event of the stream. */
+  void (*writable)(struct hz_iostream *);
+  /** The connection is about to close for `why` and its io still works: say so to the peer
+   * (hz_iostream_force()). True: an answer is awaited, the hook's owner calls hz_iostream_hangup()
+   * when it is there; limits.close_timeout_ns is watched. False, NULL: hang up after what waits. */
+  bool (*goodbye)(struct hz_iostream *, const struct hz_close *why);
+  /** Releases what the adapter holds and frees the object that embeds `s`; `s` itself has been
+   * taken apart. NULL: hz_free(alloc, s). */
+  void (*free)(struct hz_iostream *);
+};
+
+/** Embedded as the first member of an adapter's connection, zeroed before init. */
+struct hz_iostream {
+  struct hz_conn conn;
+  struct hz_stream stream;
+  const struct hz_iostream_hooks *hooks;
+  struct hz_io *io; /* NULL before it is attached */
+  struct hz_limits limits;
+  struct hz_timer timer; /* handshake, then idle, then goodbye */
+  hz_time last_heard;    /* when a byte came in last */
+  uint64_t out_seen;     /* io->bytes_out when the idle timer looked last */
+  size_t unconsumed;     /* delivered, not yet consumed */
+  size_t window;         /* the io is paused above this: see hz_iostream_init() */
+  struct hz_bufq late;   /* forced out while the io was full; bounded by HZ_IOSTREAM_LATE_BYTES */
+  struct hz_close why;   /* the first reason given; valid once conn.closing */
+  bool paused, held;     /* the io is paused: for want of credit; by hz_iostream_hold() */
+  bool ready, announced; /* `opened` was sent; and `stream` */
+  bool want_writable;    /* somebody was told HZ_AGAIN */
+  bool fin_wanted;       /* finish once `late` is empty */
+  bool hung_up;          /* hz_io_close() or hz_io_abort() was called */
+};
+
+/** A peer that makes us answer (pings) but does not read may have this much waiting. */
+#define HZ_IOSTREAM_LATE_BYTES ((size_t)64 * 1024)
+
+/** Prepares `s` for either role. `listener` (a struct hz_iolistener inside) is referred to until
+ * destroy; NULL on a client. `limits` is copied and its defaults filled in. `hooks` may be NULL.
+ * The window is the larger of 2 * frame_bytes and 4 * call_credit_bytes, so that one whole frame
+ * always fits; an adapter may change s->window afterwards. */
+void hz_iostream_init(struct hz_iostream *s, const struct hz_transport_ops *ops,
+                      const struct hz_iostream_hooks *hooks, struct hz_env *env,
+                      struct hz_listener *listener, const struct hz_limits *limits);
+
+/** Server: takes over an open `io`, tells listener->accepted, then hooks->opened. `first` are bytes
+ * that were read from it already: they are handed to hooks->received after that. */
+void hz_iostream_accept(struct hz_iostream *s, struct hz_io *io, const uint8_t *first, size_t len);
+
+/** Client: starts to connect to `ep`, through TLS when `tls` is given (it is referred to as long as
+ * needed; the name to verify is in it). Errors as ops->dial, with `why`; `s` is then as after init
+ * and is freed by hz_iostream_discard(). */
+HZ_MUST_USE hz_err hz_iostream_connect(struct hz_iostream *s, const struct hz_endpoint *ep,
+                                       struct hz_tls_ctx *tls, const struct hz_conn_events *events,
+                                       void *user, char *why, size_t why_len);
+
+/** Frees `s` when connecting could not even start. */
+void hz_iostream_discard(struct hz_iostream *s);
+
+/* --- for framing layers ------------------------------------------------------------------------ */
+
+/** The handshake is done: sends `opened`, and with `stream` announces the one stream (without it the
+ * adapter is a message carrier). The idle timeout runs from here. */
+void hz_iostream_ready(struct hz_iostream *s, bool stream);
+
+/** Content for the core: the `data` event; `len` bytes count as unconsumed until stream_consume.
+ * Nothing happens once the connection is closing. */
+void hz_iostream_deliver(struct hz_iostream *s, const uint8_t *data, size_t len, bool fin);
+
+/** Stops and resumes reading for the adapter's own reasons (a message carrier that is busy). */
+void hz_iostream_hold(struct hz_iostream *s, bool held);
+
+/** Bytes for the io. HZ_OK takes the reference; HZ_AGAIN (`writable` follows), HZ_ECLOSED and
+ * HZ_ENOMEM keep it. */
+HZ_MUST_USE hz_err hz_iostream_push(struct hz_iostream *s, struct hz_buf *b);
+
+/** The same without regard to the watermark; takes the reference in any case. More than
+ * HZ_IOSTREAM_LATE_BYTES + one buffer waiting this way closes the connection (HZ_CLOSE_LIMIT). */
+void hz_iostream_force(struct hz_iostream *s, struct hz_buf *b);
+
+/** Begins the orderly close: the reason is kept (the first one counts), hooks->goodbye is asked,
+ * then what waits is flushed and `closed` follows. Idempotent. */
+void hz_iostream_shut(struct hz_iostream *s, const struct hz_close *why);
+
+/** Flush and close the io now, without goodbye: the peer's farewell came, or there is none.
+ * `why` counts only when no reason was given before. Idempotent. */
+void hz_iostream_hangup(struct hz_iostream *s, const struct hz_close *why);
+
+/** Drops what waits and closes the io at once. */
+void hz_iostream_drop(struct hz_iostream *s, const struct hz_close *why);
+
+/* --- members for struct hz_transport_ops ------------------------------------------------------- */
+
+void hz_iostream_op_close(struct hz_conn *c, const struct hz_close *why);
+void hz_iostream_op_destroy(struct hz_conn *c);
+hz_err hz_iostream_op_open(struct hz_conn *c, enum hz_dir dir, struct hz_stream **out);
+hz_err hz_iostream_op_send(struct hz_stream *st, struct hz_buf *b, bool fin);
+void hz_iostream_op_consume(struct hz_stream *st, size_t n);
+hz_err hz_iostream_op_datagram(struct hz_conn *c, struct hz_buf *b);
+size_t hz_iostream_op_datagram_max(const struct hz_conn *c);
+
+#endif
