@@ -1,0 +1,142 @@
+/* Reads an envelope: which kind it is, and the fields that several kinds share. One kind's own
+ * fields are in the envelope_*.c of its family, reading and writing side by side. */
+#include "codec/envelope.h"
+
+#include "codec/envelope_fields.h"
+
+hz_err hz_field_headers(struct hz_mp_reader *r, struct hz_headers_view *out) {
+  if (hz_mp_read_nil(r)) return HZ_OK;
+  uint32_t count;
+  if (r->p < r->end && (*r->p & 0xf0) == 0x80) {
+    count = *r->p & 0x0fu;
+    if (count * 2u > hz_mp_left(r) - 1) return HZ_ELIMIT;
+    r->p++;
+  } else {
+    HZ_TRY(hz_mp_read_map(r, &count));
+    if (count > HZ_HEADERS_MAX) return HZ_ELIMIT;
+  }
+  const uint8_t *first = r->p;
+  for (uint32_t i = 0; i < count; i++) {
+    struct hz_str name, value;
+    HZ_TRY(hz_field_text(r, HZ_TEXT_NAME, &name));
+    HZ_TRY(hz_field_text(r, HZ_TEXT_VALUE, &value));
+  }
+  out->count = count;
+  out->raw = (struct hz_str){(const char *)first, (size_t)(r->p - first)};
+  return HZ_OK;
+}
+
+hz_err hz_field_raw(struct hz_mp_reader *r, struct hz_str *out) {
+  const uint8_t *start = r->p;
+  HZ_TRY(hz_mp_skip(r));
+  *out = (struct hz_str){(const char *)start, (size_t)(r->p - start)};
+  return HZ_OK;
+}
+
+hz_err hz_field_body(struct hz_mp_reader *r, struct hz_body *out) {
+  const uint8_t *start = r->p;
+  struct hz_mp_item item;
+  HZ_TRY(hz_mp_next(r, &item));
+  switch (item.type) {
+    case HZ_MP_NIL: out->kind = HZ_BODY_NONE; return HZ_OK;
+    case HZ_MP_BIN: out->kind = HZ_BODY_BYTES; break;
+    case HZ_MP_STR: out->kind = HZ_BODY_TEXT; break;
+    default:
+      r->p = start;
+      out->kind = HZ_BODY_VALUE;
+      return hz_field_raw(r, &out->data);
+  }
+  out->data = item.data;
+  return HZ_OK;
+}
+
+hz_err hz_field_options(struct hz_mp_reader *r, uint32_t *pairs) {
+  *pairs = 0;
+  if (hz_mp_read_nil(r)) return HZ_OK;
+  return hz_mp_read_map(r, pairs);
+}
+
+/* A kind of a later version: nothing is known but that it is well-formed, and its id. */
+static hz_err parse_unknown(struct hz_mp_reader *r, uint32_t count, struct hz_envelope *out) {
+  for (uint32_t i = 1; i < count; i++) {
+    struct hz_mp_reader field = *r;
+    HZ_TRY(hz_mp_skip(r));
+    if (i == 1 && hz_mp_read_uint(&field, &out->id) == HZ_OK) out->has_id = true;
+  }
+  return HZ_EUNSUPPORTED;
+}
+
+static hz_err parse_kind(struct hz_mp_reader *r, uint32_t count, struct hz_envelope *out) {
+  switch (out->kind) {
+    case HZ_HELLO: case HZ_WELCOME: return hz_parse_hello(r, count, out);
+    case HZ_REQ: return hz_parse_req(r, count, out);
+    case HZ_RES: return hz_parse_res(r, count, out);
+    case HZ_DATA: return hz_parse_data(r, count, out);
+    case HZ_END: return hz_parse_end(r, count, out);
+    case HZ_CANCEL: return hz_parse_cancel(r, count, out);
+    case HZ_CREDIT: return hz_parse_credit(r, count, out);
+    case HZ_SUB: return hz_parse_sub(r, count, out);
+    case HZ_UNSUB: return hz_parse_unsub(r, count, out);
+    case HZ_PUB: return hz_parse_pub(r, count, out);
+    case HZ_ACK: return hz_parse_ack(r, count, out);
+    case HZ_EVENT: return hz_parse_event(r, count, out);
+    case HZ_PING: case HZ_PONG: return hz_parse_ping(r, count, out);
+    case HZ_GOAWAY: return hz_parse_goaway(r, count, out);
+    case HZ_ERROR: return hz_parse_error(r, count, out);
+  }
+  return parse_unknown(r, count, out);
+}
+
+static hz_err parse(struct hz_mp_reader *r, struct hz_envelope *out) {
+  uint32_t count;
+  if (r->p < r->end && (*r->p & 0xf0) == 0x90) {
+    count = *r->p & 0x0fu;
+    if (count > hz_mp_left(r) - 1) return HZ_ELIMIT;
+    r->p++;
+  } else {
+    HZ_TRY(hz_mp_read_array(r, &count));
+  }
+  if (count == 0) return HZ_EPROTO;
+  uint64_t kind;
+  HZ_TRY(hz_field_uint(r, &kind));
+  if (kind > INT32_MAX) return HZ_EPROTO; /* no such kind will be: it would not fit the enum */
+  out->kind = (enum hz_kind)kind;
+  hz_err err = parse_kind(r, count, out);
+  if ((err == HZ_OK || err == HZ_EUNSUPPORTED) && r->p != r->end) return HZ_EPROTO;
+  return err;
+}
+
+hz_err hz_envelope_parse(const void *body, size_t len, struct hz_envelope *out) {
+  struct hz_mp_reader r = hz_mp_reader_of((struct hz_str){body, len});
+  memset(out, 0, sizeof(*out));
+  hz_err err = parse(&r, out);
+  if (__builtin_expect(err != HZ_OK, 0)) {
+    /* Half a message must not look like one. */
+    *out = (struct hz_envelope){.kind = out->kind, .has_id = out->has_id, .id = out->id};
+  }
+  return err;
+}
+
+bool hz_headers_next(const struct hz_headers_view *h, size_t *pos, struct hz_str *name,
+                     struct hz_str *value) {
+  if (*pos >= h->raw.n) return false;
+  struct hz_mp_reader r = hz_mp_reader_of(h->raw);
+  r.p += *pos;
+  if (hz_mp_read_str(&r, name) != HZ_OK || hz_mp_read_str(&r, value) != HZ_OK) return false;
+  *pos = (size_t)(r.p - (const uint8_t *)h->raw.p);
+  return true;
+}
+
+enum hz_wire_code hz_wire_code_of(hz_err err, bool in_frame) {
+  switch (err) {
+    case HZ_EMAGIC: case HZ_ECHECKSUM: return HZ_WIRE_BAD_FRAME;
+    case HZ_EVERSION: return HZ_WIRE_VERSION;
+    case HZ_ETOOBIG: return HZ_WIRE_TOO_LARGE;
+    case HZ_EPROTO: return in_frame ? HZ_WIRE_BAD_FRAME : HZ_WIRE_MALFORMED;
+    case HZ_ETRUNC: case HZ_EDEPTH: return HZ_WIRE_MALFORMED;
+    case HZ_ELIMIT: return HZ_WIRE_LIMIT;
+    case HZ_EUNSUPPORTED: return HZ_WIRE_UNKNOWN_KIND;
+    case HZ_ETIMEOUT: return HZ_WIRE_IDLE;
+    default: return HZ_WIRE_INTERNAL;
+  }
+}

@@ -1,0 +1,140 @@
+/* SUB [8, id, pattern, {...}], UNSUB [9, id], PUB [10, id|nil, topic, headers, body],
+ * ACK [11, id, epoch, offset], EVENT [12, id, topic, epoch, offset, headers, body].
+ * Not here: what a pattern matches and who gets what (core/pubsub). */
+#include "codec/envelope_fields.h"
+
+enum { OPT_CLASS = 1, OPT_FROM = 2, OPT_EPOCH = 4, OPT_PRESENCE = 8 };
+
+static const struct {
+  struct hz_str name;
+  unsigned bit;
+} options[] = {
+    {{"class", 5}, OPT_CLASS},
+    {{"from", 4}, OPT_FROM},
+    {{"epoch", 5}, OPT_EPOCH},
+    {{"presence", 8}, OPT_PRESENCE},
+};
+#define OPTIONS (sizeof(options) / sizeof(options[0]))
+
+static hz_err read_option(struct hz_mp_reader *r, struct hz_str name, unsigned *seen,
+                          struct hz_sub_options *o) {
+  size_t i = 0;
+  while (i < OPTIONS && !hz_str_eq(options[i].name, name)) i++;
+  if (i == OPTIONS) return hz_mp_skip(r); /* of a later version */
+  if ((*seen & options[i].bit) != 0) return HZ_EPROTO;
+  *seen |= options[i].bit;
+  switch (options[i].bit) {
+    case OPT_CLASS: return hz_field_text(r, HZ_TEXT_ANY, &o->delivery);
+    case OPT_FROM: o->has_from = true; return hz_field_uint(r, &o->from);
+    case OPT_EPOCH: return hz_field_uint(r, &o->epoch);
+    default: return hz_mp_read_bool(r, &o->presence);
+  }
+}
+
+hz_err hz_parse_sub(struct hz_mp_reader *r, uint32_t count, struct hz_envelope *out) {
+  uint32_t pairs;
+  unsigned seen = 0;
+  if (count != 4) return HZ_EPROTO;
+  HZ_TRY(hz_field_id(r, out));
+  HZ_TRY(hz_field_text(r, HZ_TEXT_ANY, &out->text));
+  HZ_TRY(hz_field_options(r, &pairs));
+  for (uint32_t i = 0; i < pairs; i++) {
+    struct hz_str name;
+    HZ_TRY(hz_field_text(r, HZ_TEXT_ANY, &name));
+    HZ_TRY(read_option(r, name, &seen, &out->sub));
+  }
+  return HZ_OK;
+}
+
+size_t hz_sub_size(struct hz_str pattern, const struct hz_sub_options *o) {
+  size_t n = HZ_FIELDS_MAX + hz_text_bound(pattern) + 1;
+  if (o == NULL) return n;
+  for (size_t i = 0; i < OPTIONS; i++) n += 1 + options[i].name.n + HZ_MP_HEAD_MAX;
+  return n + o->delivery.n;
+}
+
+hz_err hz_encode_sub(struct hz_buf *b, uint64_t id, struct hz_str pattern,
+                     const struct hz_sub_options *o) {
+  if (hz_buf_room(b) < hz_sub_size(pattern, o)) return HZ_ELIMIT;
+  uint8_t *p = hz_put_kind(hz_buf_tail(b), 4, HZ_SUB);
+  p = hz_put_str(hz_put_uint(p, id), pattern);
+  size_t pairs = 0;
+  if (o != NULL)
+    pairs = (size_t)(o->delivery.n > 0) + o->has_from + (size_t)(o->epoch > 0) + o->presence;
+  if (pairs == 0) return hz_put_done(b, hz_put_nil(p));
+  p = hz_put_map(p, pairs);
+  if (o->delivery.n > 0) p = hz_put_str(hz_put_str(p, HZ_STR("class")), o->delivery);
+  if (o->has_from) p = hz_put_uint(hz_put_str(p, HZ_STR("from")), o->from);
+  if (o->epoch > 0) p = hz_put_uint(hz_put_str(p, HZ_STR("epoch")), o->epoch);
+  if (o->presence) p = hz_put_bool(hz_put_str(p, HZ_STR("presence")), true);
+  return hz_put_done(b, p);
+}
+
+hz_err hz_parse_unsub(struct hz_mp_reader *r, uint32_t count, struct hz_envelope *out) {
+  return count == 2 ? hz_field_id(r, out) : HZ_EPROTO;
+}
+
+hz_err hz_encode_unsub(struct hz_buf *b, uint64_t id) {
+  if (hz_buf_room(b) < HZ_FIELDS_MAX) return HZ_ELIMIT;
+  return hz_put_done(b, hz_put_uint(hz_put_kind(hz_buf_tail(b), 2, HZ_UNSUB), id));
+}
+
+hz_err hz_parse_pub(struct hz_mp_reader *r, uint32_t count, struct hz_envelope *out) {
+  if (count != 5) return HZ_EPROTO;
+  if (!hz_mp_read_nil(r)) HZ_TRY(hz_field_id(r, out));
+  HZ_TRY(hz_field_text(r, HZ_TEXT_ANY, &out->text));
+  HZ_TRY(hz_field_headers(r, &out->headers));
+  return hz_field_body(r, &out->body);
+}
+
+size_t hz_pub_size(struct hz_str topic, const struct hz_header *headers, size_t header_count,
+                   const struct hz_body *body) {
+  return HZ_FIELDS_MAX + 2 * HZ_MP_HEAD_MAX + hz_text_bound(topic) +
+         hz_headers_bound(headers, header_count) + hz_body_bound(body);
+}
+
+hz_err hz_encode_pub(struct hz_buf *b, bool has_id, uint64_t id, struct hz_str topic,
+                     const struct hz_header *headers, size_t header_count,
+                     const struct hz_body *body) {
+  if (hz_body_follows(body)) return HZ_EINVAL;
+  if (hz_buf_room(b) < hz_pub_size(topic, headers, header_count, body)) return HZ_ELIMIT;
+  uint8_t *p = hz_put_kind(hz_buf_tail(b), 5, HZ_PUB);
+  p = has_id ? hz_put_uint(p, id) : hz_put_nil(p);
+  p = hz_put_headers(hz_put_str(p, topic), headers, header_count);
+  return hz_put_done(b, hz_put_body(p, body));
+}
+
+hz_err hz_parse_ack(struct hz_mp_reader *r, uint32_t count, struct hz_envelope *out) {
+  if (count != 4) return HZ_EPROTO;
+  HZ_TRY(hz_field_id(r, out));
+  HZ_TRY(hz_field_uint(r, &out->epoch));
+  return hz_field_uint(r, &out->offset);
+}
+
+hz_err hz_encode_ack(struct hz_buf *b, uint64_t id, uint64_t epoch, uint64_t offset) {
+  if (hz_buf_room(b) < HZ_FIELDS_MAX + 2 * HZ_MP_HEAD_MAX) return HZ_ELIMIT;
+  uint8_t *p = hz_put_kind(hz_buf_tail(b), 4, HZ_ACK);
+  return hz_put_done(b, hz_put_uint(hz_put_uint(hz_put_uint(p, id), epoch), offset));
+}
+
+hz_err hz_parse_event(struct hz_mp_reader *r, uint32_t count, struct hz_envelope *out) {
+  if (count != 7) return HZ_EPROTO;
+  HZ_TRY(hz_field_id(r, out));
+  HZ_TRY(hz_field_text(r, HZ_TEXT_ANY, &out->text));
+  HZ_TRY(hz_field_uint(r, &out->epoch));
+  HZ_TRY(hz_field_uint(r, &out->offset));
+  HZ_TRY(hz_field_headers(r, &out->headers));
+  return hz_field_body(r, &out->body);
+}
+
+hz_err hz_encode_event(struct hz_buf *b, uint64_t sub_id, struct hz_str topic, uint64_t epoch,
+                       uint64_t offset, const struct hz_header *headers, size_t header_count,
+                       const struct hz_body *body) {
+  if (hz_body_follows(body)) return HZ_EINVAL;
+  if (hz_buf_room(b) < hz_pub_size(topic, headers, header_count, body)) return HZ_ELIMIT;
+  uint8_t *p = hz_put_kind(hz_buf_tail(b), 7, HZ_EVENT);
+  p = hz_put_str(hz_put_uint(p, sub_id), topic);
+  p = hz_put_uint(hz_put_uint(p, epoch), offset);
+  p = hz_put_headers(p, headers, header_count);
+  return hz_put_done(b, hz_put_body(p, body));
+}
