@@ -107,4 +107,9 @@ const struct hz_net_ops *hz_net_of(struct hz_env *);
 void hz_addr_format(const struct hz_addr *, char *out, size_t len);
 bool hz_addr_eq(const struct hz_addr *, const struct hz_addr *);
 
+/** The host alone ("127.0.0.1", "::1"; IPv4 inside IPv6 is written as IPv4) and the port; "" and 0
+ * for a socket path. */
+void hz_addr_host(const struct hz_addr *, char *out, size_t len);
+uint16_t hz_addr_port(const struct hz_addr *);
+
 #endif

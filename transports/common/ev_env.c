@@ -1,0 +1,315 @@
+/* The loop: libev for readiness, one absolute timerfd for every deadline (libev's own timers round
+ * to whole milliseconds), an eventfd for posts from other threads. Not here: sockets (ev_stream.c,
+ * ev_accept.c, ev_udp.c). */
+#include "transports/common/ev_env.h"
+
+#include <errno.h>
+#include <ev.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/random.h>
+#include <sys/timerfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "transports/common/ev_internal.h"
+
+_Static_assert(sizeof(ev_io) <= sizeof(((struct hz_watch *)0)->impl), "room for libev's watcher");
+
+struct hz_ev_signal {
+  ev_signal watcher;
+  void (*fn)(void *user, int signum);
+  void *user;
+};
+
+static hz_time clock_ns(clockid_t id) {
+  struct timespec ts;
+  (void)clock_gettime(id, &ts);
+  return (hz_time)ts.tv_sec * HZ_SEC + (hz_time)ts.tv_nsec;
+}
+
+/* --- watchers ---------------------------------------------------------------------------------- */
+
+static void on_io(struct ev_loop *loop, ev_io *io, int events) {
+  struct hz_watch *w = io->data;
+  unsigned got = 0;
+
+  (void)loop;
+  if ((events & EV_READ) != 0) got |= HZ_WATCH_READ;
+  if ((events & EV_WRITE) != 0) got |= HZ_WATCH_WRITE;
+  w->fn(w, got & w->want);
+}
+
+void hz_watch_init(struct hz_watch *w, struct hz_ev *ev, int fd,
+                   void (*fn)(struct hz_watch *, unsigned got)) {
+  ev_io *io = (ev_io *)(void *)w->impl;
+
+  w->fn = fn;
+  w->ev = ev;
+  w->fd = fd;
+  w->want = 0;
+  ev_io_init(io, on_io, fd, 0);
+  io->data = w;
+}
+
+void hz_watch_want(struct hz_watch *w, unsigned want) {
+  ev_io *io = (ev_io *)(void *)w->impl;
+  int events = 0;
+
+  if (w->want == want) return;
+  w->want = want;
+  if ((want & HZ_WATCH_READ) != 0) events |= EV_READ;
+  if ((want & HZ_WATCH_WRITE) != 0) events |= EV_WRITE;
+  ev_io_stop(w->ev->loop, io);
+  if (events == 0) return;
+  ev_io_set(io, w->fd, events);
+  ev_io_start(w->ev->loop, io);
+}
+
+/* --- the env's operations ---------------------------------------------------------------------- */
+
+static uint64_t wall_ns(struct hz_env *env) {
+  (void)env;
+  return clock_ns(CLOCK_REALTIME);
+}
+
+static void random_bytes(struct hz_env *env, void *dst, size_t len) {
+  uint8_t *p = dst;
+
+  (void)env;
+  while (len > 0) {
+    ssize_t n = getrandom(p, len, 0);
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) {
+      /* Keys out of anything weaker would be worse than no service. */
+      perror("herz: the system gives no random bytes");
+      abort();
+    }
+    p += n;
+    len -= (size_t)n;
+  }
+}
+
+static void arm(struct hz_env *env, hz_time deadline) {
+  struct itimerspec at = {0};
+
+  if (deadline != HZ_TIME_NEVER) {
+    /* Zero would disarm: a deadline that is due already is one nanosecond after the epoch. */
+    at.it_value.tv_sec = (time_t)(deadline / HZ_SEC);
+    at.it_value.tv_nsec = (long)(deadline % HZ_SEC);
+    if (deadline == 0) at.it_value.tv_nsec = 1;
+  }
+  (void)timerfd_settime(hz_ev_of(env)->timer.fd, TFD_TIMER_ABSTIME, &at, NULL);
+}
+
+static void post(struct hz_env *env, struct hz_post *p) {
+  struct hz_ev *ev = hz_ev_of(env);
+  struct hz_post *head = atomic_load_explicit(&ev->posts, memory_order_relaxed);
+  const uint64_t one = 1;
+
+  do {
+    p->next = head;
+  } while (!atomic_compare_exchange_weak_explicit(&ev->posts, &head, p, memory_order_acq_rel,
+                                                  memory_order_relaxed));
+  /* Only who made the list non-empty wakes: the worker takes the whole list after it was woken. A
+   * full counter (EAGAIN) is as good as a write. */
+  while (head == NULL && write(ev->wake.fd, &one, sizeof(one)) < 0 && errno == EINTR)
+    continue;
+}
+
+static const struct hz_net_ops net_ops = {
+    .listen = hz_ev_listen,
+    .unlisten = hz_ev_unlisten,
+    .connect = hz_ev_connect,
+    .udp_open = hz_ev_udp_open,
+    .udp_send = hz_ev_udp_send,
+    .udp_rebind = hz_ev_udp_rebind,
+    .udp_close = hz_ev_udp_close,
+};
+
+static const struct hz_env_ops env_ops = {
+    .wall_ns = wall_ns,
+    .random = random_bytes,
+    .arm = arm,
+    .post = post,
+    .net = &net_ops,
+};
+
+static void on_timer(struct hz_watch *w, unsigned got) {
+  uint64_t expirations;
+
+  (void)got;
+  /* Due timers are run at the end of the turn; here the descriptor is only made quiet. */
+  (void)!read(w->fd, &expirations, sizeof(expirations));
+}
+
+static void on_wake(struct hz_watch *w, unsigned got) {
+  uint64_t count;
+  struct hz_post *newest, *oldest = NULL;
+
+  (void)got;
+  /* The counter first: a post that comes after it finds the list empty or is taken below, and in
+   * both cases is not lost. */
+  (void)!read(w->fd, &count, sizeof(count));
+  newest = atomic_exchange_explicit(&w->ev->posts, NULL, memory_order_acquire);
+  while (newest != NULL) {
+    struct hz_post *next = newest->next;
+    newest->next = oldest;
+    oldest = newest;
+    newest = next;
+  }
+  while (oldest != NULL) {
+    struct hz_post *p = oldest;
+    oldest = p->next;
+    p->next = NULL;
+    p->fn(p);
+  }
+}
+
+/* --- making and running ------------------------------------------------------------------------ */
+
+struct hz_env *hz_ev_env_new(struct hz_alloc *alloc, const struct hz_limits *limits) {
+  struct hz_limits l = {0};
+  struct hz_ev *ev = hz_new(alloc, struct hz_ev);
+  int timer_fd = -1, wake_fd = -1;
+
+  if (ev == NULL) return NULL;
+  if (limits != NULL) l = *limits;
+  hz_limits_defaults(&l);
+  ev->reserve_fd = -1;
+  if (hz_env_init(&ev->env, &env_ops, alloc, (size_t)l.pool_bytes) != HZ_OK) goto fail_env;
+  ev->rx = hz_malloc(alloc, EV_RX_BYTES);
+  timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+  wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+  ev->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+  ev->loop = ev_loop_new(EVBACKEND_EPOLL | EVFLAG_NOENV);
+  if (ev->rx == NULL || timer_fd < 0 || wake_fd < 0 || ev->reserve_fd < 0 || ev->loop == NULL)
+    goto fail;
+  hz_watch_init(&ev->timer, ev, timer_fd, on_timer);
+  hz_watch_init(&ev->wake, ev, wake_fd, on_wake);
+  hz_watch_want(&ev->timer, HZ_WATCH_READ);
+  hz_watch_want(&ev->wake, HZ_WATCH_READ);
+  ev->env.now = clock_ns(CLOCK_MONOTONIC);
+  return &ev->env;
+
+fail:
+  if (ev->loop != NULL) ev_loop_destroy(ev->loop);
+  if (timer_fd >= 0) (void)close(timer_fd);
+  if (wake_fd >= 0) (void)close(wake_fd);
+  if (ev->reserve_fd >= 0) (void)close(ev->reserve_fd);
+  hz_free(alloc, ev->rx);
+fail_env:
+  hz_env_fini(&ev->env);
+  hz_free(alloc, ev);
+  return NULL;
+}
+
+void hz_ev_env_free(struct hz_env *env) {
+  if (env == NULL) return;
+  struct hz_ev *ev = hz_ev_of(env);
+  struct hz_alloc *alloc = env->alloc;
+
+  for (unsigned i = 0; i < EV_SIGNALS; i++) {
+    if (ev->signals[i] == NULL) continue;
+    ev_signal_stop(ev->loop, &ev->signals[i]->watcher);
+    hz_free(alloc, ev->signals[i]);
+  }
+  hz_watch_want(&ev->timer, 0);
+  hz_watch_want(&ev->wake, 0);
+  ev_loop_destroy(ev->loop);
+  (void)close(ev->timer.fd);
+  (void)close(ev->wake.fd);
+  if (ev->reserve_fd >= 0) (void)close(ev->reserve_fd);
+  hz_ev_udp_rx_free(ev);
+  hz_free(alloc, ev->rx);
+  hz_env_fini(env);
+  hz_free(alloc, ev);
+}
+
+/* libev offers its check watchers right after polling and before any other: there the turn begins,
+ * so that everything in it sees the time at which polling ended. */
+static void on_polled(struct ev_loop *loop, ev_check *check, int events) {
+  struct hz_ev *ev = check->data;
+
+  (void)loop;
+  (void)events;
+  hz_env_begin(&ev->env, clock_ns(CLOCK_MONOTONIC));
+}
+
+static void turn(struct hz_ev *ev, bool wait) {
+  ev_check check;
+
+  /* Timers that were set between turns have not reached the timerfd yet. */
+  hz_time next = hz_timers_next(&ev->env.timers);
+  if (next < ev->env.armed) {
+    ev->env.armed = next;
+    arm(&ev->env, next);
+  }
+  ev_check_init(&check, on_polled);
+  ev_set_priority(&check, EV_MAXPRI);
+  check.data = ev;
+  ev_check_start(ev->loop, &check);
+  (void)ev_run(ev->loop, wait ? EVRUN_ONCE : EVRUN_NOWAIT);
+  ev_check_stop(ev->loop, &check);
+  hz_env_end(&ev->env);
+}
+
+void hz_ev_run(struct hz_env *env) {
+  struct hz_ev *ev = hz_ev_of(env);
+
+  ev->stop = false;
+  while (!ev->stop)
+    turn(ev, true);
+}
+
+void hz_ev_break(struct hz_env *env) {
+  hz_ev_of(env)->stop = true;
+}
+
+static void poll_over(struct hz_timer *t, hz_time now) {
+  (void)t;
+  (void)now;
+}
+
+void hz_ev_run_once(struct hz_env *env, hz_time timeout_ns) {
+  struct hz_ev *ev = hz_ev_of(env);
+  bool wait = timeout_ns > 0;
+
+  if (wait) {
+    hz_time until = clock_ns(CLOCK_MONOTONIC) + timeout_ns;
+    wait = hz_timer_set(&env->timers, &ev->poll_end, until, poll_over) == HZ_OK;
+  }
+  turn(ev, wait);
+  hz_timer_cancel(&env->timers, &ev->poll_end);
+}
+
+/* --- signals ----------------------------------------------------------------------------------- */
+
+static void on_signal(struct ev_loop *loop, ev_signal *watcher, int events) {
+  struct hz_ev_signal *s = watcher->data;
+
+  (void)loop;
+  (void)events;
+  s->fn(s->user, watcher->signum);
+}
+
+hz_err hz_ev_on_signal(struct hz_env *env, int signum, void (*fn)(void *user, int signum),
+                       void *user) {
+  struct hz_ev *ev = hz_ev_of(env);
+  unsigned i = 0;
+
+  while (i < EV_SIGNALS && ev->signals[i] != NULL)
+    i++;
+  if (i == EV_SIGNALS) return HZ_ELIMIT;
+  struct hz_ev_signal *s = hz_new(env->alloc, struct hz_ev_signal);
+  if (s == NULL) return HZ_ENOMEM;
+  s->fn = fn;
+  s->user = user;
+  ev_signal_init(&s->watcher, on_signal, signum);
+  s->watcher.data = s;
+  ev_signal_start(ev->loop, &s->watcher);
+  ev->signals[i] = s;
+  return HZ_OK;
+}
