@@ -43,6 +43,11 @@ struct hz_exchange_ops {
   size_t (*room)(struct hz_exchange *);
   /** Content: copies at most room() bytes of `data`. HZ_ECLOSED as above. */
   hz_err (*body)(struct hz_exchange *, const void *data, size_t len);
+  /** The same without the copy, optional (both or none): where at least one and at most `*cap` bytes
+   * of content may be written, NULL when room() is 0 or memory is short; then how many were (0: give
+   * the place back). */
+  uint8_t *(*reserve)(struct hz_exchange *, size_t *cap);
+  hz_err (*commit)(struct hz_exchange *, size_t len);
   /** The content is whole. */
   void (*end)(struct hz_exchange *, const struct hz_header *trailers, uint32_t count);
   /** The answer will not be completed: the peer is told as well as the carrier can. `code`:
@@ -52,16 +57,6 @@ struct hz_exchange_ops {
   void (*consume)(struct hz_exchange *, size_t n);
   /** Dispatch is through with it; the carrier frees it. Once. */
   void (*release)(struct hz_exchange *);
-};
-
-/** Why a call ends early; also the code in CANCEL frames and stream resets. */
-enum hz_cancel_code {
-  HZ_CANCEL_UNWANTED = 0,
-  HZ_CANCEL_DEADLINE = 1,
-  HZ_CANCEL_GONE = 2, /* the connection closed */
-  HZ_CANCEL_INTERNAL = 3,
-  HZ_CANCEL_REFUSED = 4, /* over a limit; safe to try again elsewhere */
-  HZ_CANCEL_PROTOCOL = 5
 };
 
 /** One call on its way: embedded by the carrier as the first member. */
@@ -74,8 +69,11 @@ struct hz_exchange {
 /** Carrier to dispatch (implemented in core/dispatch/call.c).
  * Begins a call: routes it and runs the handler now, or once the content is collected
  * (HZ_BODY_FOLLOWS). Answers of any kind leave through `x`; may do so before this returns. */
-struct hz_app;
-void hz_call_begin(struct hz_app *app, const struct hz_request *rq, struct hz_exchange *x);
+struct herz_app;
+void hz_call_begin(struct herz_app *app, const struct hz_request *rq, struct hz_exchange *x);
+
+/** Answers with `status` and the error body that every refusal has, without routing. */
+void hz_call_refuse(struct herz_app *app, struct hz_exchange *x, uint32_t status, const char *text);
 
 /** A piece of request content; `fin`: the last one (len may be 0). */
 void hz_call_body(struct hz_exchange *x, const void *data, size_t len, bool fin);

@@ -1,0 +1,27 @@
+/* Objects of one size that come and go with every call: a bounded free list in front of the
+ * allocator. One worker's; under AddressSanitizer it passes through, so that misuse is found. */
+#ifndef CORE_BASE_CACHE_H
+#define CORE_BASE_CACHE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/base/alloc.h"
+
+struct hz_cache {
+  struct hz_alloc *alloc;
+  size_t size;
+  struct hz_cache_item *free;
+  uint32_t count, bound;
+};
+
+/** Prepares a cache of objects of `size` bytes that keeps at most `bound` of them. */
+void hz_cache_init(struct hz_cache *c, struct hz_alloc *alloc, size_t size, uint32_t bound);
+void hz_cache_fini(struct hz_cache *c);
+
+/** A zeroed object; NULL when memory is short. */
+void *hz_cache_get(struct hz_cache *c);
+/** Gives it back. NULL is ignored. */
+void hz_cache_put(struct hz_cache *c, void *object);
+
+#endif

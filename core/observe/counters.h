@@ -1,0 +1,68 @@
+/* What happened how often: one table of names, one array of numbers a worker. Not here: how they
+ * leave the process. */
+#ifndef CORE_OBSERVE_COUNTERS_H
+#define CORE_OBSERVE_COUNTERS_H
+
+#include <stdint.h>
+
+/* name, meaning */
+#define HZ_COUNTERS(X)                                                                             \
+  X(conns_opened, "connections that finished their handshake")                                     \
+  X(conns_closed, "connections that ended, for whatever reason")                                   \
+  X(conns_refused, "connections turned away at limits.connections or while draining")              \
+  X(conns_failed, "connections that ended with an error")                                          \
+  X(conns_moved, "connections whose peer came from a new address")                                 \
+  X(handshakes_failed, "connections that ended before they opened")                                \
+  X(tls_failed, "handshakes that TLS refused: certificate, ALPN, alert")                           \
+  X(first_bytes_bad, "streams on the shared port that begin with no known protocol")               \
+  X(accept_starved, "accepts that failed for want of descriptors or memory")                       \
+  X(packets_bad, "datagrams that are no packet of any connection")                                 \
+  X(handshake_refused, "upgrade requests that were answered with an error")                        \
+  X(transport_other, "transport events without a counter of their own")                            \
+  X(frames_in, "frames taken in")                                                                  \
+  X(frames_out, "frames handed to a transport")                                                    \
+  X(frame_magic, "connections dropped for a wrong first two bytes of a frame")                     \
+  X(frame_version, "frames of a version that is not spoken here")                                  \
+  X(frame_too_big, "frames over limits.frame_bytes")                                               \
+  X(frame_bad, "frames with unknown flags, impossible length or wrong checksum")                   \
+  X(frame_timeout, "frames that were not complete in limits.frame_timeout_ms")                     \
+  X(envelope_bad, "frame bodies that are no envelope")                                             \
+  X(envelope_unknown, "envelopes of a kind that is not known")                                     \
+  X(envelope_unexpected, "envelopes that may not come there")                                      \
+  X(credit_overrun, "bodies that ignored their credit")                                            \
+  X(datagrams_dropped, "datagrams that came in and had no taker")                                  \
+  X(calls, "calls begun")                                                                          \
+  X(calls_refused, "calls over limits.calls")                                                      \
+  X(calls_failed, "calls answered with 500 or above")                                              \
+  X(calls_panicked, "handlers that panicked")                                                      \
+  X(calls_unanswered, "handlers that returned without an answer")                                  \
+  X(calls_timeout, "calls that passed their deadline")                                             \
+  X(calls_cancelled, "calls that ended because nobody waited any more")                            \
+  X(calls_late, "answers that came after their call had ended")                                    \
+  X(calls_early, "calls that came in 0-RTT")                                                       \
+  X(calls_early_held, "calls in 0-RTT that waited for the handshake: not safe to replay")          \
+  X(body_too_large, "request bodies over their limit")                                             \
+  X(memory_short, "operations refused for want of memory")
+
+enum hz_counter {
+#define X(name, text) HZ_C_##name,
+  HZ_COUNTERS(X)
+#undef X
+      HZ_COUNTER_COUNT
+};
+
+struct hz_counters {
+  uint64_t v[HZ_COUNTER_COUNT];
+};
+
+#define HZ_COUNT(counters, name) ((counters)->v[HZ_C_##name]++)
+
+/** Name and meaning of a counter; static text. */
+const char *hz_counter_name(enum hz_counter c);
+const char *hz_counter_text(enum hz_counter c);
+
+/** The counter that a transport's note belongs to (listener->note): transport_other when none is
+ * called so. */
+enum hz_counter hz_counter_find(const char *name);
+
+#endif

@@ -1,0 +1,293 @@
+/* Frames of the control stream, and which half of a session the others belong to; how a session ends
+ * by its own will. */
+#include <stdio.h>
+#include <string.h>
+
+#include "core/protocol/internal.h"
+
+static void send_error(struct hz_session *s, struct hz_lane *l, bool has_id, uint64_t id,
+                       enum hz_wire_code code, const char *text) {
+  struct hz_buf *b = hz_session_buf(s, HZ_SMALL_SIZE + strlen(text));
+
+  if (b == NULL) return;
+  if (hz_encode_error(b, has_id, id, code, hz_str_of(text)) != HZ_OK) {
+    hz_buf_unref(b);
+    return;
+  }
+  (void)hz_lane_send(l, b, false);
+}
+
+static void close_conn(struct hz_session *s, enum hz_close_code code, hz_err err,
+                       const char *text) {
+  struct hz_close why;
+
+  s->failing = true;
+  hz_close_set(&why, HZ_BY_LOCAL, HZ_LAYER_APP, code, err, "%s", text);
+  s->conn->ops->close(s->conn, &why);
+}
+
+void hz_session_fail(struct hz_session *s, struct hz_lane *l, enum hz_counter counter,
+                     enum hz_wire_code code, hz_err err, const char *text) {
+  if (s->failing || s->conn == NULL) return;
+  s->owner->counters->v[counter]++;
+  HZ_LOG(s->owner->log, HZ_LOG_INFO, "protocol error", HZ_F_NUM("conn", s->conn->id),
+         HZ_F_STR("transport", s->conn->ops->scheme), HZ_F_STR("peer", s->conn->peer.addr),
+         HZ_F_STR("err", hz_errname(err)), HZ_F_STR("why", text));
+  /* Who does not begin with the magic speaks another protocol: an answer in ours helps nobody. */
+  if (err != HZ_EMAGIC) send_error(s, l, false, 0, code, text);
+  close_conn(s, HZ_CLOSE_PROTOCOL, err, text);
+}
+
+void hz_session_close(struct hz_session *s, enum hz_close_code code, hz_err err,
+                      const char *text) {
+  static const enum hz_wire_code said[] = {
+      [HZ_CLOSE_SHUTDOWN] = HZ_WIRE_SHUTDOWN, [HZ_CLOSE_IDLE] = HZ_WIRE_IDLE,
+      [HZ_CLOSE_LIMIT] = HZ_WIRE_LIMIT,       [HZ_CLOSE_INTERNAL] = HZ_WIRE_INTERNAL,
+      [HZ_CLOSE_AUTH] = HZ_WIRE_DENIED,        [HZ_CLOSE_PROTOCOL] = HZ_WIRE_UNEXPECTED};
+
+  if (s->failing || s->conn == NULL) return;
+  /* A raw stream can only end; the reason has to be said in a frame before. */
+  if (s->mux && s->control != NULL && code != HZ_CLOSE_NONE && s->conn->role == HZ_SERVER) {
+    send_error(s, s->control, false, 0, said[code], text);
+  }
+  close_conn(s, code, err, text);
+}
+
+void hz_session_drain(struct hz_session *s, uint64_t grace_ms) {
+  if (s->failing || s->goaway_sent || s->conn == NULL) return;
+  s->goaway_sent = true;
+  if (s->control != NULL) {
+    struct hz_buf *b = hz_session_buf(s, HZ_SMALL_SIZE);
+
+    if (b != NULL && hz_encode_goaway(b, s->last_id, grace_ms, (struct hz_str){NULL, 0}) == HZ_OK) {
+      (void)hz_lane_send(s->control, b, false);
+    } else {
+      hz_buf_unref(b);
+    }
+  }
+  hz_session_call_gone(s);
+}
+
+void hz_session_call_gone(struct hz_session *s) {
+  if (s->failing || s->conn == NULL || s->inflight > 0) return;
+  if (s->goaway_sent) {
+    hz_session_close(s, HZ_CLOSE_SHUTDOWN, HZ_OK, "drained");
+  } else if (s->goaway_seen) {
+    hz_session_close(s, HZ_CLOSE_NONE, HZ_OK, "the server goes away");
+  }
+}
+
+bool hz_session_usable(const struct hz_session *s) {
+  return s->ready && !s->failing && !s->goaway_seen && s->conn != NULL;
+}
+
+hz_err hz_session_ping(struct hz_session *s, struct hz_ping *p) {
+  if (!hz_session_usable(s) || s->control == NULL) return HZ_ECLOSED;
+
+  struct hz_buf *b = hz_session_buf(s, HZ_SMALL_SIZE);
+  if (b == NULL) return HZ_ENOMEM;
+  s->ping_seq++;
+  memcpy(p->opaque, &s->ping_seq, sizeof(p->opaque));
+  hz_err err = hz_encode_ping(b, HZ_PING, p->opaque);
+  if (err != HZ_OK) {
+    hz_buf_unref(b);
+    return err;
+  }
+  p->sent = hz_session_env(s)->now;
+  err = hz_lane_send(s->control, b, false);
+  if (err == HZ_OK) hz_list_push(&s->pings, &p->link);
+  return err;
+}
+
+static void send_ping(struct hz_lane *l, enum hz_kind kind, const uint8_t opaque[8]) {
+  struct hz_buf *b = hz_session_buf(l->session, HZ_SMALL_SIZE);
+
+  if (b == NULL) return;
+  if (hz_encode_ping(b, kind, opaque) != HZ_OK) {
+    hz_buf_unref(b);
+    return;
+  }
+  (void)hz_lane_send(l, b, false);
+}
+
+static void keepalive_due(struct hz_timer *t, hz_time now) {
+  struct hz_session *s = HZ_CONTAINER(t, struct hz_session, keepalive);
+  static const uint8_t nobody_waits[8];
+
+  (void)now;
+  if (s->failing || s->inflight == 0) return;
+  if (s->control != NULL) send_ping(s->control, HZ_PING, nobody_waits);
+  hz_session_keepalive(s);
+}
+
+void hz_session_keepalive(struct hz_session *s) {
+  struct hz_env *env = hz_session_env(s);
+
+  if (hz_timer_armed(&s->keepalive)) return;
+  (void)hz_timer_set(&env->timers, &s->keepalive, env->now + s->ping_ns, keepalive_due);
+}
+
+static void pong_came(struct hz_session *s, const uint8_t opaque[8]) {
+  for (struct hz_link *l = s->pings.next; l != &s->pings; l = l->next) {
+    struct hz_ping *p = HZ_CONTAINER(l, struct hz_ping, link);
+
+    if (memcmp(p->opaque, opaque, sizeof(p->opaque)) != 0) continue;
+    hz_list_remove(&p->link);
+    p->done(p, HZ_OK, hz_session_env(s)->now - p->sent);
+    return;
+  }
+}
+
+static void hello_came(struct hz_lane *l, const struct hz_envelope *e) {
+  struct hz_session *s = l->session;
+  struct hz_hello h = {.v = HZ_FRAME_VERSION,
+                       .agent = hz_str_of(s->owner->agent),
+                       .credit = s->owner->limits->call_credit_bytes,
+                       .calls = s->owner->limits->calls,
+                       .max_frame = s->owner->limits->frame_bytes,
+                       .ping_ms = (uint32_t)(s->owner->limits->idle_timeout_ns / HZ_MS / 3)};
+
+  if (s->welcomed || s->conn->role == HZ_CLIENT || (!s->mux && l->use != HZ_LANE_NEW)) {
+    hz_session_fail(s, l, HZ_C_envelope_unexpected, HZ_WIRE_UNEXPECTED, HZ_EPROTO,
+                    "HELLO may only be a client's first frame");
+    return;
+  }
+  s->welcomed = true;
+  l->use = HZ_LANE_CONTROL;
+  s->control = l;
+  if (e->hello.credit > 0) s->peer_credit = e->hello.credit;
+  struct hz_buf *b = hz_session_buf(s, hz_hello_size(&h));
+  if (b == NULL || hz_encode_hello(b, HZ_WELCOME, &h) != HZ_OK) {
+    hz_buf_unref(b);
+    hz_session_close(s, HZ_CLOSE_INTERNAL, HZ_ENOMEM, "WELCOME could not be sent");
+    return;
+  }
+  (void)hz_lane_send(l, b, false);
+}
+
+static void welcome_came(struct hz_session *s, const struct hz_envelope *e) {
+  s->welcomed = true;
+  s->peer_calls = e->hello.calls > 0 ? e->hello.calls : HZ_CALLS_DEFAULT;
+  if (e->hello.credit > 0) s->peer_credit = e->hello.credit;
+  if (e->hello.ping_ms > 0) s->ping_ns = e->hello.ping_ms * HZ_MS;
+  s->owner->changed(s);
+}
+
+static void error_came(struct hz_session *s, const struct hz_envelope *e) {
+  static const struct {
+    hz_err err;
+    enum hz_close_code code;
+  } meant[] = {[HZ_WIRE_BAD_FRAME] = {HZ_EPROTO, HZ_CLOSE_PROTOCOL},
+               [HZ_WIRE_VERSION] = {HZ_EVERSION, HZ_CLOSE_PROTOCOL},
+               [HZ_WIRE_TOO_LARGE] = {HZ_ETOOBIG, HZ_CLOSE_PROTOCOL},
+               [HZ_WIRE_LIMIT] = {HZ_ELIMIT, HZ_CLOSE_LIMIT},
+               [HZ_WIRE_IDLE] = {HZ_ETIMEOUT, HZ_CLOSE_IDLE},
+               [HZ_WIRE_SHUTDOWN] = {HZ_OK, HZ_CLOSE_SHUTDOWN},
+               [HZ_WIRE_INTERNAL] = {HZ_EINTERNAL, HZ_CLOSE_INTERNAL}};
+  size_t i = e->code < sizeof(meant) / sizeof(meant[0]) ? (size_t)e->code : HZ_WIRE_BAD_FRAME;
+
+  hz_close_set(&s->peer_error, HZ_BY_PEER, HZ_LAYER_APP, meant[i].code, meant[i].err, "%.*s",
+               HZ_STR_ARG(e->text));
+  if (s->peer_error.text[0] == '\0') strcpy(s->peer_error.text, "the peer sent an error");
+}
+
+/* Frames that only a server, or only a client, may send. */
+static void client_frame(struct hz_lane *l, const struct hz_envelope *e, size_t early_bytes,
+                         size_t *held) {
+  struct hz_session *s = l->session;
+
+  switch (e->kind) {
+    case HZ_WELCOME:
+      welcome_came(s, e);
+      break;
+    case HZ_GOAWAY:
+      s->goaway_seen = true;
+      s->owner->changed(s);
+      hz_session_call_gone(s);
+      break;
+    case HZ_RES:
+    case HZ_DATA:
+    case HZ_END:
+    case HZ_CANCEL:
+    case HZ_CREDIT:
+      hz_invoke_answer(l, e, early_bytes, held);
+      break;
+    default:
+      hz_session_fail(s, l, HZ_C_envelope_unexpected, HZ_WIRE_UNEXPECTED, HZ_EPROTO,
+                      "a server may not send a frame of this kind");
+  }
+}
+
+static void server_frame(struct hz_lane *l, const struct hz_envelope *e, size_t early_bytes,
+                         size_t *held) {
+  struct hz_session *s = l->session;
+
+  switch (e->kind) {
+    case HZ_HELLO:
+      hello_came(l, e);
+      break;
+    case HZ_REQ:
+      hz_serve_request(l, e);
+      break;
+    case HZ_DATA:
+    case HZ_END:
+    case HZ_CANCEL:
+    case HZ_CREDIT:
+      hz_serve_content(l, e, early_bytes, held);
+      break;
+    case HZ_SUB:
+    case HZ_UNSUB:
+    case HZ_PUB:
+      send_error(s, l, e->has_id, e->id, HZ_WIRE_UNKNOWN_KIND,
+                 "publish and subscribe are not served here");
+      break;
+    case HZ_GOAWAY:
+      break; /* a client that leaves closes by itself */
+    default:
+      hz_session_fail(s, l, HZ_C_envelope_unexpected, HZ_WIRE_UNEXPECTED, HZ_EPROTO,
+                      "a client may not send a frame of this kind");
+  }
+}
+
+void hz_session_frame(struct hz_lane *l, const struct hz_frame *f, size_t early_bytes,
+                      size_t *held) {
+  struct hz_session *s = l->session;
+  struct hz_envelope e;
+  hz_err err = hz_envelope_parse(f->body, f->body_len, &e);
+
+  /* Who sends checksums gets them. */
+  if ((f->flags & HZ_FRAME_CRC) != 0) s->checksum = true;
+  if (err == HZ_EUNSUPPORTED) {
+    HZ_COUNT(s->owner->counters, envelope_unknown);
+    if (e.has_id) send_error(s, l, true, e.id, HZ_WIRE_UNKNOWN_KIND, "this kind is not known");
+    return;
+  }
+  if (err != HZ_OK) {
+    char text[96];
+
+    (void)snprintf(text, sizeof(text), "a frame's body is malformed: %s", hz_strerror(err));
+    hz_session_fail(s, l, HZ_C_envelope_bad, HZ_WIRE_MALFORMED, err, text);
+    return;
+  }
+  switch (e.kind) {
+    case HZ_PING:
+      send_ping(l, HZ_PONG, e.opaque);
+      break;
+    case HZ_PONG:
+      pong_came(s, e.opaque);
+      break;
+    case HZ_ERROR:
+      if (!e.has_id) {
+        error_came(s, &e);
+      } else if (s->conn->role == HZ_CLIENT) {
+        hz_invoke_answer(l, &e, early_bytes, held);
+      }
+      break;
+    default:
+      if (s->conn->role == HZ_CLIENT) {
+        client_frame(l, &e, early_bytes, held);
+      } else {
+        server_frame(l, &e, early_bytes, held);
+      }
+  }
+}

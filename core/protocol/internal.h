@@ -1,0 +1,72 @@
+/* What the files of core/protocol share among themselves. */
+#ifndef CORE_PROTOCOL_INTERNAL_H
+#define CORE_PROTOCOL_INTERNAL_H
+
+#include "core/protocol/session.h"
+
+/* lane.c */
+struct hz_lane *hz_lane_new(struct hz_session *s, struct hz_stream *stream, enum hz_lane_use use);
+void hz_lane_hold(struct hz_lane *l);
+void hz_lane_unhold(struct hz_lane *l);
+void hz_lane_data(struct hz_lane *l, const uint8_t *data, size_t len, bool fin);
+void hz_lane_writable(struct hz_lane *l);
+void hz_lane_closed(struct hz_lane *l);
+/** Seals `b` and sends it, or keeps it until the transport has room. Takes the reference always.
+ * HZ_ECLOSED: it was dropped. */
+hz_err hz_lane_send(struct hz_lane *l, struct hz_buf *b, bool fin);
+/** FIN alone. */
+void hz_lane_fin(struct hz_lane *l);
+/** Wants nothing more of what the peer sends. */
+void hz_lane_stop(struct hz_lane *l, uint32_t code);
+/** Gives up both directions of a stream that is one call's own. */
+void hz_lane_abandon(struct hz_lane *l, uint32_t code);
+
+/* session.c */
+/** The peer broke the rules: counts, tells it by an ERROR frame on `l` (not for HZ_EMAGIC), closes. */
+void hz_session_fail(struct hz_session *s, struct hz_lane *l, enum hz_counter counter,
+                     enum hz_wire_code code, hz_err err, const char *text);
+/** One frame's envelope. `early_bytes`: how much of the frame came before this event. */
+void hz_session_frame(struct hz_lane *l, const struct hz_frame *f, size_t early_bytes,
+                      size_t *held);
+/** Client: keeps a connection with calls under way from looking idle. */
+void hz_session_keepalive(struct hz_session *s);
+/** Both halves call this when a call has gone: closes a session that drains. */
+void hz_session_call_gone(struct hz_session *s);
+struct hz_env *hz_session_env(const struct hz_session *s);
+/** A buffer for an envelope of at most `size` bytes; NULL counts memory_short. */
+struct hz_buf *hz_session_buf(struct hz_session *s, size_t size);
+
+/* serve.c */
+void hz_serve_request(struct hz_lane *l, const struct hz_envelope *e);
+/** DATA, END, CANCEL, CREDIT of a call that is served here. `held`: grows by the content that stays
+ * with the call for now. */
+void hz_serve_content(struct hz_lane *l, const struct hz_envelope *e, size_t early_bytes,
+                      size_t *held);
+void hz_serve_fin(struct hz_lane *l);
+void hz_serve_lost(struct hz_lane *l, uint32_t code);
+void hz_serve_end_all(struct hz_session *s);
+
+/* invoke.c */
+void hz_invoke_answer(struct hz_lane *l, const struct hz_envelope *e, size_t early_bytes,
+                      size_t *held);
+void hz_invoke_fin(struct hz_lane *l);
+void hz_invoke_lost(struct hz_lane *l, uint64_t code);
+void hz_invoke_stopped(struct hz_lane *l);
+void hz_invoke_end_all(struct hz_session *s, hz_err err, const char *text);
+
+/* flow.c */
+void hz_outflow_init(struct hz_outflow *f, struct hz_lane *l, uint64_t id, uint64_t credit,
+                     void (*resume)(struct hz_outflow *));
+void hz_outflow_credit(struct hz_outflow *f, uint64_t n);
+void hz_inflow_init(struct hz_inflow *f, struct hz_lane *l, uint64_t id, uint64_t window);
+/** `len` bytes of content came, `early_bytes` of their frame before this event. False: over the
+ * credit. */
+bool hz_inflow_take(struct hz_inflow *f, size_t len, size_t early_bytes, size_t *held);
+void hz_lane_pump(struct hz_task *t);
+
+/** Headers of an envelope as an array of at most `max`; returns how many there are (more than `max`:
+ * too many) and adds up their bytes. */
+uint32_t hz_headers_array(const struct hz_headers_view *v, struct hz_header *out, uint32_t max,
+                          size_t *bytes);
+
+#endif

@@ -1,0 +1,246 @@
+/* Calls to the peer: requests to frames and frames to answers. Not here: waiting for a connection,
+ * collecting content, deadlines (core/app/client.c). */
+#include <stdio.h>
+
+#include "core/protocol/internal.h"
+
+static void resume(struct hz_outflow *f) {
+  struct hz_invoked *inv = HZ_CONTAINER(f, struct hz_invoked, out);
+
+  inv->events->writable(inv);
+}
+
+/* Takes the call off its session and stream: nothing of either reaches it any more. */
+static void detach(struct hz_invoked *inv) {
+  struct hz_session *s = inv->session;
+
+  hz_list_remove(&inv->link);
+  hz_outflow_drop(&inv->out);
+  inv->in.lane = NULL;
+  if (inv->lane != NULL) inv->lane->call = NULL;
+  inv->lane = NULL;
+  inv->session = NULL;
+  if (s == NULL) return;
+  if (s->mux) (void)hz_idmap_remove(&s->calls, inv->id);
+  s->inflight--;
+}
+
+static void finish(struct hz_invoked *inv, hz_err err, const char *text) {
+  struct hz_session *s = inv->session;
+  struct hz_lane *l = inv->lane;
+  bool unfinished = !inv->sent_all || err != HZ_OK;
+
+  detach(inv);
+  if (l != NULL && !s->mux && unfinished) hz_lane_abandon(l, HZ_CANCEL_UNWANTED);
+  inv->events->end(inv, err, text);
+  s->owner->changed(s);
+  hz_session_call_gone(s);
+}
+
+static hz_err attach(struct hz_session *s, struct hz_invoked *inv) {
+  struct hz_stream *stream;
+  hz_err err;
+
+  inv->id = s->next_id;
+  if (s->mux) {
+    err = hz_idmap_put(&s->calls, inv->id, inv);
+    if (err != HZ_OK) return err;
+    inv->lane = s->control;
+  } else {
+    err = s->conn->ops->stream_open(s->conn, HZ_BIDI, &stream);
+    if (err != HZ_OK) return err;
+    inv->lane = hz_lane_new(s, stream, HZ_LANE_INVOKED);
+    if (inv->lane == NULL) {
+      s->conn->ops->stream_reset(stream, HZ_CANCEL_INTERNAL);
+      s->conn->ops->stream_stop(stream, HZ_CANCEL_INTERNAL);
+      return HZ_ENOMEM;
+    }
+    inv->lane->call = inv;
+  }
+  s->next_id++;
+  inv->session = s;
+  hz_outflow_init(&inv->out, inv->lane, inv->id, s->peer_credit, resume);
+  hz_inflow_init(&inv->in, inv->lane, inv->id, s->owner->limits->call_credit_bytes);
+  hz_list_push(&s->live, &inv->link);
+  s->inflight++;
+  return HZ_OK;
+}
+
+hz_err hz_invoke(struct hz_session *s, const struct hz_request *rq, struct hz_invoked *inv) {
+  bool follows = rq->body.kind == HZ_BODY_FOLLOWS;
+  size_t size = hz_req_size(rq->method, rq->path, rq->headers, rq->header_count, &rq->body);
+
+  if (!hz_session_usable(s)) return HZ_ECLOSED;
+  if (s->inflight >= s->peer_calls || s->inflight >= s->owner->limits->calls) return HZ_AGAIN;
+  if (size > s->owner->limits->frame_bytes) return HZ_ETOOBIG;
+  struct hz_buf *b = hz_session_buf(s, size);
+  if (b == NULL) return HZ_ENOMEM;
+  hz_err err = hz_encode_req(b, s->next_id, rq->method, rq->path, rq->headers, rq->header_count,
+                             &rq->body);
+  if (err == HZ_OK) err = attach(s, inv);
+  if (err != HZ_OK) {
+    hz_buf_unref(b);
+    return err;
+  }
+  inv->early = s->conn->early;
+  inv->sent_all = !follows;
+  inv->responded = inv->streaming = false;
+  err = hz_lane_send(inv->lane, b, !follows && !s->mux);
+  if (err != HZ_OK) {
+    struct hz_lane *l = inv->lane;
+
+    detach(inv);
+    if (!s->mux) hz_lane_abandon(l, HZ_CANCEL_INTERNAL);
+    return err;
+  }
+  hz_session_keepalive(s);
+  return HZ_OK;
+}
+
+void hz_invoke_cancel(struct hz_invoked *inv, uint32_t code) {
+  struct hz_session *s = inv->session;
+  struct hz_lane *l = inv->lane;
+
+  if (s == NULL) return;
+  if (s->mux && l != NULL) {
+    struct hz_buf *b = hz_session_buf(s, HZ_SMALL_SIZE);
+
+    if (b != NULL && hz_encode_cancel(b, inv->id, code) == HZ_OK) {
+      (void)hz_lane_send(l, b, false);
+    } else {
+      hz_buf_unref(b);
+    }
+  }
+  detach(inv);
+  if (!s->mux && l != NULL) hz_lane_abandon(l, code);
+  s->owner->changed(s);
+  hz_session_call_gone(s);
+}
+
+void hz_invoke_consume(struct hz_invoked *inv, size_t n) {
+  hz_inflow_consume(&inv->in, n);
+}
+
+static void response_came(struct hz_invoked *inv, const struct hz_envelope *e) {
+  struct hz_session *s = inv->session;
+  struct hz_header headers[HZ_HEADERS_MAX];
+  size_t bytes;
+  uint32_t n = hz_headers_array(&e->headers, headers, HZ_HEADERS_MAX, &bytes);
+  struct hz_response rs = {
+      .status = e->status, .headers = headers, .header_count = n, .body = e->body};
+
+  if (inv->responded) {
+    hz_session_fail(s, inv->lane, HZ_C_envelope_unexpected, HZ_WIRE_UNEXPECTED, HZ_EPROTO,
+                    "a second RES for one call");
+    return;
+  }
+  if (n > s->owner->limits->header_count || bytes > s->owner->limits->header_bytes) {
+    finish(inv, HZ_ELIMIT, "the answer's headers are over the limit");
+    return;
+  }
+  inv->responded = true;
+  inv->streaming = e->body.kind == HZ_BODY_FOLLOWS;
+  inv->events->response(inv, &rs);
+  if (inv->session != NULL && !inv->streaming) finish(inv, HZ_OK, "");
+}
+
+static void data_came(struct hz_invoked *inv, const struct hz_envelope *e, size_t early_bytes,
+                      size_t *held) {
+  if (!inv->streaming) {
+    hz_session_fail(inv->session, inv->lane, HZ_C_envelope_unexpected, HZ_WIRE_UNEXPECTED,
+                    HZ_EPROTO, "content without an answer that announces it");
+    return;
+  }
+  if (!hz_inflow_take(&inv->in, e->body.data.n, early_bytes, held)) {
+    hz_session_fail(inv->session, inv->lane, HZ_C_credit_overrun, HZ_WIRE_FLOW, HZ_ELIMIT,
+                    "more content than there was credit for");
+    return;
+  }
+  inv->events->data(inv, (const uint8_t *)e->body.data.p, e->body.data.n);
+}
+
+static void cancelled(struct hz_invoked *inv, uint64_t code) {
+  static const struct {
+    hz_err err;
+    const char *text;
+  } why[] = {[HZ_CANCEL_UNWANTED] = {HZ_ERESET, "the server broke the call off"},
+             [HZ_CANCEL_DEADLINE] = {HZ_ETIMEOUT, "the server's deadline for the call passed"},
+             [HZ_CANCEL_GONE] = {HZ_ERESET, "the stream of the call is gone"},
+             [HZ_CANCEL_INTERNAL] = {HZ_ERESET, "the server failed while it answered"},
+             [HZ_CANCEL_REFUSED] = {HZ_ELIMIT, "the server refused the call"},
+             [HZ_CANCEL_PROTOCOL] = {HZ_EPROTO, "the server saw a protocol error"}};
+  size_t i = code < sizeof(why) / sizeof(why[0]) ? (size_t)code : HZ_CANCEL_UNWANTED;
+
+  finish(inv, why[i].err, why[i].text);
+}
+
+void hz_invoke_answer(struct hz_lane *l, const struct hz_envelope *e, size_t early_bytes,
+                      size_t *held) {
+  struct hz_session *s = l->session;
+  struct hz_invoked *inv = s->mux ? hz_idmap_get(&s->calls, e->id) : l->call;
+  char text[100];
+
+  if (inv == NULL) {
+    /* The call was cancelled here; what crosses is late, not wrong. */
+    if (e->id < s->next_id && (s->mux || l->use == HZ_LANE_INVOKED)) return;
+    hz_session_fail(s, l, HZ_C_envelope_unexpected, HZ_WIRE_UNEXPECTED, HZ_EPROTO,
+                    "an answer to a call that was never made");
+    return;
+  }
+  switch (e->kind) {
+    case HZ_RES:
+      response_came(inv, e);
+      break;
+    case HZ_DATA:
+      data_came(inv, e, early_bytes, held);
+      break;
+    case HZ_END:
+      if (inv->streaming) finish(inv, HZ_OK, "");
+      break;
+    case HZ_CANCEL:
+      cancelled(inv, e->code);
+      break;
+    case HZ_CREDIT:
+      if (s->mux) hz_outflow_credit(&inv->out, e->credit);
+      break;
+    default: /* ERROR with this call's id */
+      (void)snprintf(text, sizeof(text), "%.*s", HZ_STR_ARG(e->text));
+      finish(inv, e->code == HZ_WIRE_LIMIT ? HZ_ELIMIT : HZ_EPROTO, text);
+  }
+}
+
+void hz_invoke_fin(struct hz_lane *l) {
+  struct hz_invoked *inv = l->call;
+
+  if (inv == NULL) return;
+  if (inv->streaming) {
+    finish(inv, HZ_OK, "");
+  } else {
+    finish(inv, HZ_EPROTO, "the stream ended without an answer");
+  }
+}
+
+void hz_invoke_lost(struct hz_lane *l, uint64_t code) {
+  struct hz_invoked *inv = l->call;
+
+  if (inv != NULL) cancelled(inv, code);
+}
+
+void hz_invoke_stopped(struct hz_lane *l) {
+  struct hz_invoked *inv = l->call;
+
+  /* No more content is wanted; what was sent stands, and the answer is still to come. */
+  if (inv == NULL) return;
+  hz_outflow_drop(&inv->out);
+  inv->sent_all = true;
+}
+
+void hz_invoke_end_all(struct hz_session *s, hz_err err, const char *text) {
+  if (s->conn->role == HZ_SERVER) return;
+  while (!hz_list_empty(&s->live)) {
+    struct hz_invoked *inv = HZ_CONTAINER(s->live.next, struct hz_invoked, link);
+
+    detach(inv);
+    inv->events->end(inv, err, text);
+  }
+}

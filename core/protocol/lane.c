@@ -1,0 +1,267 @@
+/* A lane: one stream as a sequence of frames, in and out. Not here: what frames mean (session.c). */
+#include <stdio.h>
+
+#include "core/protocol/internal.h"
+
+static void frame_late(struct hz_timer *t, hz_time now) {
+  struct hz_lane *l = HZ_CONTAINER(t, struct hz_lane, frame_timer);
+
+  (void)now;
+  hz_session_fail(l->session, l, HZ_C_frame_timeout, HZ_WIRE_IDLE, HZ_ETIMEOUT,
+                  "a frame was begun and not finished in time");
+}
+
+struct hz_lane *hz_lane_new(struct hz_session *s, struct hz_stream *stream,
+                            enum hz_lane_use use) {
+  struct hz_env *env = hz_session_env(s);
+  struct hz_lane *l = hz_cache_get(s->owner->lanes);
+
+  if (l == NULL) {
+    HZ_COUNT(s->owner->counters, memory_short);
+    return NULL;
+  }
+  l->session = s;
+  l->stream = stream;
+  l->use = use;
+  l->refs = 1;
+  l->pump.fn = hz_lane_pump;
+  hz_list_init(&l->waiting);
+  hz_bufq_init(&l->pending, env->alloc, s->owner->limits->send_high_bytes,
+               s->owner->limits->send_low_bytes);
+  hz_frame_parser_init(&l->parser, &env->pool, s->owner->limits->frame_bytes);
+  stream->user = l;
+  return l;
+}
+
+void hz_lane_hold(struct hz_lane *l) {
+  l->refs++;
+}
+
+void hz_lane_unhold(struct hz_lane *l) {
+  if (--l->refs > 0) return;
+
+  struct hz_env *env = hz_session_env(l->session);
+
+  hz_timer_cancel(&env->timers, &l->frame_timer);
+  hz_env_undefer(&l->pump);
+  hz_frame_parser_reset(&l->parser);
+  hz_bufq_fini(&l->pending);
+  hz_cache_put(l->session->owner->lanes, l);
+}
+
+void hz_lane_closed(struct hz_lane *l) {
+  struct hz_session *s = l->session;
+  struct hz_env *env = hz_session_env(s);
+
+  l->stream->user = NULL;
+  l->stream = NULL;
+  hz_timer_cancel(&env->timers, &l->frame_timer);
+  hz_env_undefer(&l->pump);
+  while (!hz_list_empty(&l->waiting)) {
+    HZ_CONTAINER(hz_list_pop(&l->waiting), struct hz_outflow, link)->lane = NULL;
+  }
+  if (s->control == l) s->control = NULL;
+  hz_lane_unhold(l);
+}
+
+static void consume(struct hz_lane *l, size_t n) {
+  if (n == 0 || l->stream == NULL) return;
+  if (l->blocked) {
+    /* The peer reads slower than it asks: it gets no more credit until it has read. */
+    l->owed += n;
+    return;
+  }
+  l->session->conn->ops->stream_consume(l->stream, n);
+}
+
+static void parse_failed(struct hz_lane *l, hz_err err) {
+  struct hz_session *s = l->session;
+  char text[96];
+
+  switch (err) {
+    case HZ_EMAGIC:
+      hz_session_fail(s, l, HZ_C_frame_magic, HZ_WIRE_BAD_FRAME, err,
+                      "the bytes do not begin with a frame's magic CA FE");
+      break;
+    case HZ_EVERSION:
+      (void)snprintf(text, sizeof(text), "frame version %u is not spoken here; accepted: %u",
+                     l->parser.bad_version, HZ_FRAME_VERSION);
+      hz_session_fail(s, l, HZ_C_frame_version, HZ_WIRE_VERSION, err, text);
+      break;
+    case HZ_ETOOBIG:
+      (void)snprintf(text, sizeof(text), "a frame of length %u is over the limit of %u",
+                     l->parser.bad_length, l->parser.max_length);
+      hz_session_fail(s, l, HZ_C_frame_too_big, HZ_WIRE_TOO_LARGE, err, text);
+      break;
+    case HZ_ENOMEM:
+      hz_session_fail(s, l, HZ_C_memory_short, HZ_WIRE_INTERNAL, err, "memory is short");
+      break;
+    case HZ_ECHECKSUM:
+      hz_session_fail(s, l, HZ_C_frame_bad, HZ_WIRE_BAD_FRAME, err, "a frame's checksum is wrong");
+      break;
+    default:
+      hz_session_fail(s, l, HZ_C_frame_bad, HZ_WIRE_BAD_FRAME, err,
+                      "a frame's flags or length are impossible");
+      break;
+  }
+}
+
+static void watch_frame(struct hz_lane *l) {
+  struct hz_env *env = hz_session_env(l->session);
+
+  if (!hz_frame_parser_busy(&l->parser)) {
+    hz_timer_cancel(&env->timers, &l->frame_timer);
+  } else if (!hz_timer_armed(&l->frame_timer)) {
+    (void)hz_timer_set(&env->timers, &l->frame_timer,
+                       env->now + l->session->owner->limits->frame_timeout_ns, frame_late);
+  }
+}
+
+static void ended(struct hz_lane *l) {
+  struct hz_session *s = l->session;
+
+  if (hz_frame_parser_busy(&l->parser)) {
+    hz_session_fail(s, l, HZ_C_frame_bad, HZ_WIRE_BAD_FRAME, HZ_ETRUNC,
+                    "the stream ends inside a frame");
+    return;
+  }
+  if (l->use == HZ_LANE_SERVED) {
+    hz_serve_fin(l);
+  } else if (l->use == HZ_LANE_INVOKED) {
+    hz_invoke_fin(l);
+  } else if (!s->mux) {
+    hz_lane_fin(l);
+  } else if (s->inflight == 0) {
+    hz_session_close(s, HZ_CLOSE_NONE, HZ_OK, "the peer is done");
+  } else {
+    hz_session_drain(s, 0); /* answers that are under way still leave */
+  }
+}
+
+void hz_lane_data(struct hz_lane *l, const uint8_t *data, size_t len, bool fin) {
+  struct hz_session *s = l->session;
+  size_t total = len, held = 0;
+
+  hz_lane_hold(l);
+  while (!s->failing && l->stream != NULL) {
+    struct hz_frame f;
+    size_t before = len;
+    hz_err err = hz_frame_parse(&l->parser, &data, &len, &f);
+
+    if (err == HZ_AGAIN) break;
+    if (err != HZ_OK) {
+      parse_failed(l, err);
+      break;
+    }
+    /* A new frame restarts the clock. */
+    hz_timer_cancel(&hz_session_env(s)->timers, &l->frame_timer);
+    size_t early = f.wire_len - (before - len);
+    HZ_COUNT(s->owner->counters, frames_in);
+    hz_session_frame(l, &f, early, &held);
+  }
+  if (!s->failing && l->stream != NULL) {
+    watch_frame(l);
+    consume(l, total - held);
+    if (fin) ended(l);
+  }
+  hz_lane_unhold(l);
+}
+
+/* Hands over what waits; true when nothing waits any more. */
+static bool flush(struct hz_lane *l) {
+  const struct hz_transport_ops *ops = l->session->conn->ops;
+
+  while (l->pending.count > 0) {
+    struct hz_buf *b = l->pending.ring[l->pending.head];
+    bool fin = l->pending_fin && l->pending.count == 1;
+    hz_err err;
+
+    hz_buf_ref(b);
+    err = ops->stream_send(l->stream, b, fin);
+    if (err != HZ_OK) hz_buf_unref(b);
+    if (err == HZ_AGAIN) return false;
+    if (l->stream == NULL) return true;
+    (void)hz_bufq_consume(&l->pending, b->len);
+    if (fin && err == HZ_OK) l->fin_sent = true;
+  }
+  if (l->pending_fin && !l->fin_sent) {
+    if (ops->stream_send(l->stream, NULL, true) == HZ_AGAIN) return false;
+    l->fin_sent = true;
+  }
+  l->pending_fin = false;
+  return true;
+}
+
+void hz_lane_writable(struct hz_lane *l) {
+  hz_lane_hold(l);
+  if (l->stream != NULL && flush(l) && l->stream != NULL) {
+    size_t owed = l->owed;
+
+    l->blocked = false;
+    l->owed = 0;
+    consume(l, owed);
+    if (!hz_list_empty(&l->waiting)) hz_lane_pump(&l->pump);
+  }
+  hz_lane_unhold(l);
+}
+
+hz_err hz_lane_send(struct hz_lane *l, struct hz_buf *b, bool fin) {
+  struct hz_session *s = l->session;
+  hz_err err = HZ_ECLOSED;
+
+  if (l->stream == NULL || l->fin_sent || l->pending_fin || s->conn == NULL) goto drop;
+  err = hz_frame_seal(b, s->checksum ? HZ_FRAME_CRC : 0);
+  if (err != HZ_OK) goto drop;
+  HZ_COUNT(s->owner->counters, frames_out);
+  if (!l->blocked) {
+    err = s->conn->ops->stream_send(l->stream, b, fin);
+    if (err == HZ_OK) {
+      l->fin_sent |= fin;
+      return HZ_OK;
+    }
+    if (err != HZ_AGAIN) goto drop;
+    l->blocked = true;
+  }
+  err = hz_bufq_push_forced(&l->pending, b);
+  if (err != HZ_OK) goto drop;
+  l->pending_fin |= fin;
+  return HZ_OK;
+drop:
+  hz_buf_unref(b);
+  if (err == HZ_ENOMEM) {
+    hz_session_close(s, HZ_CLOSE_INTERNAL, err, "memory is short: a frame was lost");
+  }
+  return err;
+}
+
+void hz_lane_fin(struct hz_lane *l) {
+  if (l->stream == NULL || l->fin_sent || l->pending_fin || l->session->conn == NULL) return;
+  if (l->blocked || l->session->conn->ops->stream_send(l->stream, NULL, true) == HZ_AGAIN) {
+    l->blocked = true;
+    l->pending_fin = true;
+    return;
+  }
+  l->fin_sent = true;
+}
+
+void hz_lane_stop(struct hz_lane *l, uint32_t code) {
+  struct hz_conn *conn = l->session->conn;
+
+  if (conn == NULL || l->stream == NULL || l->stream->recv_done || l->stopped) return;
+  if ((conn->caps & HZ_CAP_RESET) == 0) return;
+  l->stopped = true;
+  conn->ops->stream_stop(l->stream, code);
+}
+
+void hz_lane_abandon(struct hz_lane *l, uint32_t code) {
+  struct hz_conn *conn = l->session->conn;
+
+  if (conn == NULL || (conn->caps & HZ_CAP_RESET) == 0) return;
+  hz_lane_hold(l);
+  hz_lane_stop(l, code);
+  if (l->stream != NULL && !l->fin_sent) {
+    l->fin_sent = true;
+    conn->ops->stream_reset(l->stream, code);
+  }
+  hz_lane_unhold(l);
+}

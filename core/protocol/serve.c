@@ -1,0 +1,287 @@
+/* Calls from the peer: frames to exchanges and answers to frames. Not here: what is answered
+ * (core/dispatch). */
+#include "core/protocol/internal.h"
+
+/* One call that is served. It lives until dispatch releases it, which may be after its stream or its
+ * connection has gone: `session` and `lane` are NULL then. */
+struct hz_served {
+  struct hz_exchange x;
+  struct hz_session *session;
+  struct hz_cache *cache;
+  struct hz_lane *lane;
+  struct hz_link link; /* in session->live */
+  uint64_t id;
+  struct hz_outflow out;
+  struct hz_inflow in;
+  bool body_done;
+  bool answered; /* to the last byte */
+};
+
+const size_t hz_served_size = sizeof(struct hz_served);
+
+static struct hz_served *served_of(struct hz_exchange *x) {
+  return HZ_CONTAINER(x, struct hz_served, x);
+}
+
+static hz_err respond(struct hz_exchange *x, const struct hz_response *rs) {
+  struct hz_served *c = served_of(x);
+  bool whole = rs->body.kind != HZ_BODY_FOLLOWS;
+
+  if (c->lane == NULL || c->lane->stream == NULL) return HZ_ECLOSED;
+  size_t size = hz_res_size(rs->headers, rs->header_count, &rs->body);
+  if (size > c->session->owner->limits->frame_bytes) return HZ_ETOOBIG;
+  struct hz_buf *b = hz_session_buf(c->session, size);
+  if (b == NULL) return HZ_ENOMEM;
+  hz_err err = hz_encode_res(b, c->id, rs->status, rs->headers, rs->header_count, &rs->body);
+  if (err != HZ_OK) {
+    hz_buf_unref(b);
+    return err;
+  }
+  c->answered = whole;
+  return hz_lane_send(c->lane, b, whole && !c->session->mux);
+}
+
+static size_t room(struct hz_exchange *x) {
+  return hz_outflow_room(&served_of(x)->out);
+}
+
+static hz_err body(struct hz_exchange *x, const void *data, size_t len) {
+  return hz_outflow_write(&served_of(x)->out, data, len);
+}
+
+static uint8_t *reserve(struct hz_exchange *x, size_t *cap) {
+  return hz_outflow_reserve(&served_of(x)->out, cap);
+}
+
+static hz_err commit(struct hz_exchange *x, size_t len) {
+  return hz_outflow_commit(&served_of(x)->out, len);
+}
+
+static void end(struct hz_exchange *x, const struct hz_header *trailers, uint32_t count) {
+  struct hz_served *c = served_of(x);
+
+  c->answered = true;
+  hz_outflow_end(&c->out, trailers, count);
+}
+
+static void say_cancelled(struct hz_served *c, uint32_t code) {
+  struct hz_buf *b = hz_session_buf(c->session, HZ_SMALL_SIZE);
+
+  if (b == NULL || hz_encode_cancel(b, c->id, code) != HZ_OK) {
+    hz_buf_unref(b);
+    return;
+  }
+  (void)hz_lane_send(c->lane, b, false);
+}
+
+static void abort_call(struct hz_exchange *x, uint32_t code) {
+  struct hz_served *c = served_of(x);
+
+  if (c->lane == NULL || c->answered) return;
+  c->answered = true;
+  hz_outflow_drop(&c->out);
+  if (c->session->mux) {
+    say_cancelled(c, code);
+  } else {
+    hz_lane_abandon(c->lane, code);
+  }
+}
+
+static void consume(struct hz_exchange *x, size_t n) {
+  hz_inflow_consume(&served_of(x)->in, n);
+}
+
+static void detach(struct hz_served *c) {
+  hz_outflow_drop(&c->out);
+  c->in.lane = NULL;
+  if (c->lane != NULL) c->lane->call = NULL;
+  c->lane = NULL;
+}
+
+static void release(struct hz_exchange *x) {
+  struct hz_served *c = served_of(x);
+  struct hz_session *s = c->session;
+  struct hz_lane *l = c->lane;
+
+  x->call = NULL;
+  hz_list_remove(&c->link);
+  if (s != NULL) {
+    if (s->mux) (void)hz_idmap_remove(&s->calls, c->id);
+    /* An answer that came before the request's end: the rest is not wanted. */
+    if (l != NULL && !s->mux) {
+      hz_lane_hold(l);
+      if (!c->answered) hz_lane_abandon(l, HZ_CANCEL_UNWANTED);
+      if (!c->body_done) hz_lane_stop(l, HZ_CANCEL_UNWANTED);
+      hz_lane_unhold(l);
+    }
+    s->inflight--;
+  }
+  detach(c);
+  hz_cache_put(c->cache, c);
+  if (s != NULL) hz_session_call_gone(s);
+}
+
+static const struct hz_exchange_ops served_ops = {.respond = respond,
+                                                  .room = room,
+                                                  .body = body,
+                                                  .reserve = reserve,
+                                                  .commit = commit,
+                                                  .end = end,
+                                                  .abort = abort_call,
+                                                  .consume = consume,
+                                                  .release = release};
+
+static void resume(struct hz_outflow *f) {
+  hz_call_writable(&HZ_CONTAINER(f, struct hz_served, out)->x);
+}
+
+static struct hz_served *served_new(struct hz_lane *l, const struct hz_envelope *e) {
+  struct hz_session *s = l->session;
+  struct hz_served *c = hz_cache_get(s->owner->served);
+
+  if (c == NULL) return NULL;
+  if (s->mux && hz_idmap_put(&s->calls, e->id, c) != HZ_OK) {
+    hz_cache_put(s->owner->served, c);
+    return NULL;
+  }
+  c->x.ops = &served_ops;
+  c->x.conn = s->conn;
+  c->session = s;
+  c->cache = s->owner->served;
+  c->lane = l;
+  c->id = e->id;
+  c->body_done = e->body.kind != HZ_BODY_FOLLOWS;
+  hz_outflow_init(&c->out, l, e->id, s->peer_credit, resume);
+  hz_inflow_init(&c->in, l, e->id, s->owner->limits->call_credit_bytes);
+  hz_list_push(&s->live, &c->link);
+  if (!s->mux) {
+    l->use = HZ_LANE_SERVED;
+    l->call = c;
+  }
+  s->inflight++;
+  if (e->id > s->last_id) s->last_id = e->id;
+  return c;
+}
+
+static void begin(struct hz_served *c, const struct hz_envelope *e) {
+  struct hz_session *s = c->session;
+  const struct hz_limits *limits = s->owner->limits;
+  struct hz_header headers[HZ_HEADERS_MAX];
+  size_t header_bytes;
+  uint32_t n = hz_headers_array(&e->headers, headers, HZ_HEADERS_MAX, &header_bytes);
+  struct hz_request rq = {.method = e->method,
+                          .path = e->path,
+                          .headers = headers,
+                          .header_count = n,
+                          .body = e->body,
+                          .early = s->conn->early};
+
+  if (s->goaway_sent) {
+    hz_call_refuse(s->owner->app, &c->x, 503, "the service is going down");
+  } else if (s->inflight > limits->calls) {
+    HZ_COUNT(s->owner->counters, calls_refused);
+    hz_call_refuse(s->owner->app, &c->x, 429, "too many calls are in flight");
+  } else if (n > limits->header_count || header_bytes > limits->header_bytes) {
+    hz_call_refuse(s->owner->app, &c->x, 431, "the headers are over the limit");
+  } else {
+    hz_call_begin(s->owner->app, &rq, &c->x);
+  }
+}
+
+void hz_serve_request(struct hz_lane *l, const struct hz_envelope *e) {
+  struct hz_session *s = l->session;
+  bool taken = s->mux ? hz_idmap_get(&s->calls, e->id) != NULL : l->use != HZ_LANE_NEW;
+
+  if (taken) {
+    hz_session_fail(s, l, HZ_C_envelope_unexpected, HZ_WIRE_UNEXPECTED, HZ_EPROTO,
+                    s->mux ? "the id of this call is in use" : "a stream carries one call");
+    return;
+  }
+  struct hz_served *c = served_new(l, e);
+  if (c == NULL) {
+    hz_session_fail(s, l, HZ_C_memory_short, HZ_WIRE_INTERNAL, HZ_ENOMEM, "memory is short");
+    return;
+  }
+  begin(c, e);
+}
+
+static void content_came(struct hz_served *c, const struct hz_envelope *e, size_t early_bytes,
+                         size_t *held) {
+  struct hz_lane *l = c->lane;
+
+  if (c->body_done) {
+    hz_session_fail(c->session, l, HZ_C_envelope_unexpected, HZ_WIRE_UNEXPECTED, HZ_EPROTO,
+                    "content after a request's end");
+    return;
+  }
+  if (!hz_inflow_take(&c->in, e->body.data.n, early_bytes, held)) {
+    hz_session_fail(c->session, l, HZ_C_credit_overrun, HZ_WIRE_FLOW, HZ_ELIMIT,
+                    "more content than there was credit for");
+    return;
+  }
+  hz_call_body(&c->x, e->body.data.p, e->body.data.n, false);
+}
+
+void hz_serve_content(struct hz_lane *l, const struct hz_envelope *e, size_t early_bytes,
+                      size_t *held) {
+  struct hz_session *s = l->session;
+  struct hz_served *c = s->mux ? hz_idmap_get(&s->calls, e->id) : l->call;
+
+  if (c == NULL) {
+    /* What crosses with the end of an answer is late, not wrong. */
+    bool late = s->mux ? e->id <= s->last_id : l->use == HZ_LANE_SERVED;
+
+    if (!late) {
+      hz_session_fail(s, l, HZ_C_envelope_unexpected, HZ_WIRE_UNEXPECTED, HZ_EPROTO,
+                      "a frame for a call that was never begun");
+    }
+    return;
+  }
+  switch (e->kind) {
+    case HZ_DATA:
+      content_came(c, e, early_bytes, held);
+      break;
+    case HZ_END:
+      if (c->body_done) return;
+      c->body_done = true;
+      hz_call_body(&c->x, NULL, 0, true);
+      break;
+    case HZ_CANCEL:
+      c->answered = true;
+      hz_outflow_drop(&c->out);
+      hz_call_cancel(&c->x, (uint32_t)(e->code > HZ_CANCEL_PROTOCOL ? 0 : e->code));
+      break;
+    default: /* CREDIT */
+      if (s->mux) hz_outflow_credit(&c->out, e->credit);
+      break;
+  }
+}
+
+void hz_serve_fin(struct hz_lane *l) {
+  struct hz_served *c = l->call;
+
+  if (c == NULL || c->body_done) return;
+  c->body_done = true;
+  hz_call_body(&c->x, NULL, 0, true);
+}
+
+void hz_serve_lost(struct hz_lane *l, uint32_t code) {
+  struct hz_served *c = l->call;
+
+  if (c == NULL) return;
+  detach(c);
+  hz_call_cancel(&c->x, code);
+}
+
+void hz_serve_end_all(struct hz_session *s) {
+  if (s->conn->role == HZ_CLIENT) return;
+  while (!hz_list_empty(&s->live)) {
+    struct hz_served *c = HZ_CONTAINER(hz_list_pop(&s->live), struct hz_served, link);
+
+    detach(c);
+    c->session = NULL;
+    c->x.conn = NULL;
+    hz_call_cancel(&c->x, HZ_CANCEL_GONE);
+  }
+  s->inflight = 0;
+}

@@ -1,0 +1,273 @@
+/* The life of a session: events of the connection, HELLO and WELCOME, PING, GOAWAY, errors; and which
+ * half a frame belongs to. Not here: the halves (serve.c, invoke.c). */
+#include "core/protocol/session.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "core/protocol/internal.h"
+
+struct hz_env *hz_session_env(const struct hz_session *s) {
+  return s->conn->env;
+}
+
+struct hz_buf *hz_session_buf(struct hz_session *s, size_t size) {
+  struct hz_buf *b = hz_buf_new(&hz_session_env(s)->pool, size);
+
+  if (b == NULL) HZ_COUNT(s->owner->counters, memory_short);
+  return b;
+}
+
+hz_err hz_session_prepare(struct hz_env *env, const struct hz_session_owner *owner, void *user,
+                          struct hz_session **out) {
+  struct hz_session *s = hz_new(env->alloc, struct hz_session);
+
+  if (s == NULL) return HZ_ENOMEM;
+  s->owner = owner;
+  s->user = user;
+  s->next_id = 1;
+  s->peer_calls = HZ_CALLS_BEFORE_WELCOME;
+  s->peer_credit = HZ_CREDIT_DEFAULT;
+  s->ping_ns = owner->limits->idle_timeout_ns / 3;
+  hz_idmap_init(&s->calls, env->alloc);
+  hz_list_init(&s->live);
+  hz_list_init(&s->pings);
+  *out = s;
+  return HZ_OK;
+}
+
+void hz_session_attach(struct hz_session *s, struct hz_conn *conn) {
+  s->conn = conn;
+  conn->user = s;
+  s->checksum = s->owner->checksum;
+}
+
+void hz_session_free(struct hz_session *s, struct hz_env *env) {
+  hz_list_remove(&s->link);
+  hz_idmap_fini(&s->calls);
+  hz_free(env->alloc, s);
+}
+
+hz_err hz_session_new(struct hz_conn *conn, const struct hz_session_owner *owner,
+                      struct hz_session **out) {
+  hz_err err = hz_session_prepare(conn->env, owner, NULL, out);
+
+  if (err != HZ_OK) return err;
+  conn->events = &hz_session_events;
+  hz_session_attach(*out, conn);
+  return HZ_OK;
+}
+
+static hz_err send_hello(struct hz_session *s, enum hz_kind kind) {
+  const struct hz_limits *limits = s->owner->limits;
+  struct hz_hello h = {.v = HZ_FRAME_VERSION,
+                       .agent = hz_str_of(s->owner->agent),
+                       .auth = hz_str_of(s->owner->token),
+                       .credit = limits->call_credit_bytes,
+                       .calls = limits->calls,
+                       .max_frame = limits->frame_bytes};
+  struct hz_buf *b = hz_session_buf(s, hz_hello_size(&h));
+  hz_err err = b == NULL ? HZ_ENOMEM : hz_encode_hello(b, kind, &h);
+
+  if (err != HZ_OK) {
+    hz_buf_unref(b);
+    return err;
+  }
+  return hz_lane_send(s->control, b, false);
+}
+
+/* ---- client: from connected to ready ---- */
+
+static void introduce(struct hz_session *s) {
+  if (send_hello(s, HZ_HELLO) != HZ_OK) {
+    hz_session_close(s, HZ_CLOSE_INTERNAL, HZ_ENOMEM, "HELLO could not be sent");
+    return;
+  }
+  s->ready = true;
+  s->owner->ready(s);
+}
+
+static void open_control(struct hz_session *s) {
+  struct hz_stream *stream = NULL;
+  hz_err err = s->conn->ops->stream_open(s->conn, HZ_BIDI, &stream);
+
+  if (err == HZ_AGAIN) return; /* `slots` comes */
+  if (err == HZ_OK) s->control = hz_lane_new(s, stream, HZ_LANE_CONTROL);
+  if (s->control == NULL) {
+    hz_session_close(s, HZ_CLOSE_INTERNAL, HZ_ENOMEM, "no control stream could be opened");
+    return;
+  }
+  introduce(s);
+}
+
+static void on_opened(struct hz_conn *conn) {
+  struct hz_session *s = conn->user;
+
+  s->mux = (conn->caps & HZ_CAP_STREAMS) == 0;
+  HZ_COUNT(s->owner->counters, conns_opened);
+  HZ_LOG(s->owner->log, HZ_LOG_DEBUG, "connection opened", HZ_F_NUM("conn", conn->id),
+         HZ_F_STR("transport", conn->ops->scheme), HZ_F_STR("peer", conn->peer.addr),
+         HZ_F_NUM("early", conn->early));
+  if (conn->role == HZ_CLIENT && !s->mux) open_control(s);
+}
+
+static void on_stream(struct hz_conn *conn, struct hz_stream *stream) {
+  struct hz_session *s = conn->user;
+  struct hz_lane *l = hz_lane_new(s, stream, s->mux ? HZ_LANE_CONTROL : HZ_LANE_NEW);
+
+  if (l == NULL) {
+    hz_session_close(s, HZ_CLOSE_INTERNAL, HZ_ENOMEM, "no memory for a stream");
+    return;
+  }
+  if (!s->mux) return;
+  s->control = l;
+  if (conn->role == HZ_CLIENT) introduce(s);
+}
+
+static void on_confirmed(struct hz_conn *conn, bool accepted) {
+  struct hz_session *s = conn->user;
+
+  if (conn->role == HZ_SERVER) return;
+  if (!accepted) {
+    hz_invoke_end_all(s, HZ_ERESET, "the server refused early data");
+    s->ready = false;
+    open_control(s);
+  }
+  s->owner->confirmed(s, accepted);
+}
+
+static void on_slots(struct hz_conn *conn) {
+  struct hz_session *s = conn->user;
+
+  if (conn->role != HZ_CLIENT) return;
+  if (s->control == NULL && !s->ready) {
+    open_control(s);
+  } else {
+    s->owner->changed(s);
+  }
+}
+
+/* ---- events of streams ---- */
+
+static void on_data(struct hz_stream *stream, const uint8_t *data, size_t len, bool fin) {
+  if (stream->user != NULL) {
+    hz_lane_data(stream->user, data, len, fin);
+  } else {
+    stream->conn->ops->stream_consume(stream, len);
+  }
+}
+
+static void on_writable(struct hz_stream *stream) {
+  if (stream->user != NULL) hz_lane_writable(stream->user);
+}
+
+static void lost(struct hz_lane *l, uint64_t code) {
+  uint32_t c = code > HZ_CANCEL_PROTOCOL ? HZ_CANCEL_UNWANTED : (uint32_t)code;
+
+  if (l->use == HZ_LANE_SERVED) {
+    hz_serve_lost(l, c);
+  } else if (l->use == HZ_LANE_INVOKED) {
+    hz_invoke_lost(l, code);
+  }
+}
+
+static void on_reset(struct hz_stream *stream, uint64_t code) {
+  struct hz_lane *l = stream->user;
+
+  if (l == NULL) return;
+  hz_lane_hold(l);
+  lost(l, code);
+  hz_lane_abandon(l, HZ_CANCEL_UNWANTED);
+  hz_lane_unhold(l);
+}
+
+static void on_stop(struct hz_stream *stream, uint64_t code) {
+  struct hz_lane *l = stream->user;
+
+  if (l == NULL) return;
+  hz_lane_hold(l);
+  if (l->use == HZ_LANE_INVOKED) {
+    /* The server has heard enough: its answer still comes. */
+    hz_invoke_stopped(l);
+  } else {
+    lost(l, code);
+  }
+  hz_lane_unhold(l);
+}
+
+static void on_stream_closed(struct hz_stream *stream) {
+  struct hz_lane *l = stream->user;
+
+  if (l == NULL) return;
+  hz_lane_hold(l);
+  lost(l, HZ_CANCEL_GONE);
+  hz_lane_closed(l);
+  hz_lane_unhold(l);
+}
+
+static void on_datagram(struct hz_conn *conn, const uint8_t *data, size_t len) {
+  struct hz_session *s = conn->user;
+
+  (void)data, (void)len;
+  HZ_COUNT(s->owner->counters, datagrams_dropped);
+}
+
+static void on_message(struct hz_conn *conn, const struct hz_request *rq, struct hz_exchange *x) {
+  struct hz_session *s = conn->user;
+
+  hz_call_begin(s->owner->app, rq, x);
+}
+
+static void on_moved(struct hz_conn *conn) {
+  struct hz_session *s = conn->user;
+
+  HZ_COUNT(s->owner->counters, conns_moved);
+  HZ_LOG(s->owner->log, HZ_LOG_DEBUG, "connection moved", HZ_F_NUM("conn", conn->id),
+         HZ_F_STR("peer", conn->peer.addr));
+}
+
+static void end_pings(struct hz_session *s, hz_err err) {
+  while (!hz_list_empty(&s->pings)) {
+    struct hz_ping *p = HZ_CONTAINER(hz_list_pop(&s->pings), struct hz_ping, link);
+
+    p->done(p, err, 0);
+  }
+}
+
+static void on_closed(struct hz_conn *conn, const struct hz_close *why) {
+  struct hz_session *s = conn->user;
+  struct hz_env *env = conn->env;
+  struct hz_close reason = s->peer_error.text[0] != '\0' ? s->peer_error : *why;
+
+  HZ_COUNT(s->owner->counters, conns_closed);
+  if (reason.err != HZ_OK) HZ_COUNT(s->owner->counters, conns_failed);
+  HZ_LOG(s->owner->log, reason.err == HZ_OK ? HZ_LOG_DEBUG : HZ_LOG_INFO, "connection closed",
+         HZ_F_NUM("conn", conn->id), HZ_F_STR("transport", conn->ops->scheme),
+         HZ_F_STR("peer", conn->peer.addr), HZ_F_STR("err", hz_errname(reason.err)),
+         HZ_F_NUM("code", reason.code), HZ_F_STR("why", reason.text));
+  s->failing = true;
+  hz_timer_cancel(&env->timers, &s->keepalive);
+  hz_serve_end_all(s);
+  hz_invoke_end_all(s, reason.err == HZ_OK ? HZ_ECLOSED : reason.err, reason.text);
+  end_pings(s, HZ_ECLOSED);
+  if (s->owner->ended != NULL) s->owner->ended(s, &reason);
+  conn->ops->destroy(conn);
+  s->conn = NULL;
+  hz_session_free(s, env);
+}
+
+const struct hz_conn_events hz_session_events = {
+    .opened = on_opened,
+    .confirmed = on_confirmed,
+    .stream = on_stream,
+    .data = on_data,
+    .writable = on_writable,
+    .reset = on_reset,
+    .stop = on_stop,
+    .stream_closed = on_stream_closed,
+    .slots = on_slots,
+    .datagram = on_datagram,
+    .message = on_message,
+    .moved = on_moved,
+    .closed = on_closed,
+};

@@ -1,0 +1,200 @@
+/* Frames on a connection: the control stream, calls both ways, flow control of content. One session a
+ * connection of a frame carrier. Not here: what a call does (core/dispatch), dialling again
+ * (core/app/client), bytes and envelopes (codec).
+ *
+ * Two mappings (docs/protocol.md): on transports with streams a call has a stream of its own and the
+ * transport's flow control; on the others all share one stream and are told apart by id, with a
+ * credit in bytes for each content. `mux` says which; everything else is the same. */
+#ifndef CORE_PROTOCOL_SESSION_H
+#define CORE_PROTOCOL_SESSION_H
+
+#include "codec/envelope.h"
+#include "codec/frame.h"
+#include "core/base/cache.h"
+#include "core/base/idmap.h"
+#include "core/message/message.h"
+#include "core/observe/counters.h"
+#include "core/observe/log.h"
+#include "core/transport/transport.h"
+
+struct hz_session;
+struct hz_lane;
+
+/** Content bytes in one DATA frame: with headers and the buffer's own it stays in a 16 KiB class. */
+#define HZ_CHUNK_BYTES (16384u - 192u)
+/** A whole body up to this length travels inside RES or REQ. */
+#define HZ_INLINE_BYTES 16384u
+/** What one call may send before the next one on the same stream has its turn. */
+#define HZ_QUANTUM_BYTES 65536u
+/** Calls that a client may have unanswered before WELCOME has told the server's own limit. */
+#define HZ_CALLS_BEFORE_WELCOME 128u
+
+/** Who has a session, and what it wants to hear. All members outlive the session. */
+struct hz_session_owner {
+  struct herz_app *app;
+  const struct hz_limits *limits;
+  struct hz_counters *counters;
+  const struct hz_log *log;
+  struct hz_cache *lanes, *served; /* hz_lane, hz_served */
+  const char *agent; /* for HELLO and WELCOME */
+  const char *token; /* client: for HELLO; NULL: none */
+  bool checksum;     /* client: frames carry the trailer */
+  /** Client: calls may be made now (in 0-RTT: safe ones). */
+  void (*ready)(struct hz_session *);
+  /** Client: 0-RTT is over; `accepted` false: every call that was made early has been ended with
+   * HZ_ERESET and may be made again. */
+  void (*confirmed)(struct hz_session *, bool accepted);
+  /** Client: after HZ_AGAIN from hz_invoke(), or GOAWAY came (hz_session_usable() is false then). */
+  void (*changed)(struct hz_session *);
+  /** The connection ended; the session is freed when this returns. Server: NULL allowed. */
+  void (*ended)(struct hz_session *, const struct hz_close *);
+};
+
+/** Content on its way out: of an answer on the server, of a request on the client. */
+struct hz_outflow {
+  struct hz_lane *lane; /* NULL: the stream is gone */
+  uint64_t id;
+  uint64_t credit;      /* mux: bytes the peer still takes */
+  uint32_t quantum;     /* bytes left of this turn */
+  struct hz_buf *spare; /* between reserve and commit */
+  struct hz_link link;  /* in lane->waiting */
+  void (*resume)(struct hz_outflow *);
+};
+
+/** Content on its way in. */
+struct hz_inflow {
+  struct hz_lane *lane;
+  uint64_t id;
+  uint64_t allowed;     /* mux: bytes the peer may still send */
+  uint64_t returned;    /* mux: taken, not yet granted again; streams: already given back */
+};
+
+enum hz_lane_use { HZ_LANE_NEW, HZ_LANE_CONTROL, HZ_LANE_SERVED, HZ_LANE_INVOKED };
+
+/** A stream as a sequence of frames. */
+struct hz_lane {
+  struct hz_session *session;
+  struct hz_stream *stream; /* NULL after stream_closed */
+  enum hz_lane_use use;
+  uint32_t refs;
+  void *call;               /* with streams: the one call of this lane */
+  struct hz_frame_parser parser;
+  struct hz_timer frame_timer;
+  struct hz_bufq pending;   /* what the transport had no room for */
+  bool pending_fin, fin_sent, stopped, blocked;
+  size_t owed;              /* received while blocked: consumed later, so that the peer stops */
+  struct hz_link waiting;   /* outflows, in turn */
+  struct hz_task pump;
+};
+
+struct hz_session {
+  struct hz_conn *conn;
+  const struct hz_session_owner *owner;
+  void *user;               /* the owner's */
+  bool mux, checksum, failing;
+  bool ready, welcomed, goaway_sent, goaway_seen;
+  struct hz_lane *control;
+  struct hz_idmap calls;    /* mux: id -> served or invoked */
+  struct hz_link live;      /* all calls: hz_served.link or hz_invoked.link */
+  uint32_t inflight;
+  uint32_t peer_calls;
+  uint64_t peer_credit;
+  uint64_t next_id, last_id;
+  struct hz_link pings;     /* hz_ping.link */
+  struct hz_timer keepalive;
+  hz_time ping_ns;          /* its interval */
+  uint64_t ping_seq;
+  struct hz_close peer_error; /* from ERROR: better than what the transport knows; text "" when none */
+  struct hz_link link;      /* in the app's list */
+};
+
+/** Makes a session on a connection that was just accepted or dialled: events and user are set.
+ * HZ_ENOMEM. */
+HZ_MUST_USE hz_err hz_session_new(struct hz_conn *conn, const struct hz_session_owner *owner,
+                                  struct hz_session **out);
+
+/** The events of every framed connection: for ops->dial(). */
+extern const struct hz_conn_events hz_session_events;
+
+/** For a client that dials: a session that gets its connection when ops->dial() has made it
+ * (conn->user is the session). hz_session_free() only while it has none. */
+HZ_MUST_USE hz_err hz_session_prepare(struct hz_env *env, const struct hz_session_owner *owner,
+                                      void *user, struct hz_session **out);
+void hz_session_attach(struct hz_session *s, struct hz_conn *conn);
+void hz_session_free(struct hz_session *s, struct hz_env *env);
+
+/** Says GOAWAY, refuses new calls, and closes once the last call has ended. */
+void hz_session_drain(struct hz_session *s, uint64_t grace_ms);
+
+/** Closes with a reason; calls end with HZ_ECLOSED when `ended` comes. */
+void hz_session_close(struct hz_session *s, enum hz_close_code code, hz_err err, const char *text);
+
+/** Client: may a call be made on it at all? */
+bool hz_session_usable(const struct hz_session *s);
+
+/** A call from the peer: size and no more, for the owner's cache. */
+extern const size_t hz_served_size;
+
+/** A PING under way. `done(err, rtt_ns)` exactly once; embed and keep until then. */
+struct hz_ping {
+  struct hz_link link;
+  uint8_t opaque[8];
+  hz_time sent;
+  void (*done)(struct hz_ping *, hz_err err, hz_time rtt_ns);
+};
+HZ_MUST_USE hz_err hz_session_ping(struct hz_session *s, struct hz_ping *p);
+
+/* ---- calls to the peer (invoke.c) ---- */
+
+struct hz_invoked;
+struct hz_invoked_events {
+  /** The head. body.kind HZ_BODY_FOLLOWS: `data` comes; otherwise body is whole. */
+  void (*response)(struct hz_invoked *, const struct hz_response *);
+  /** Content; give it back by hz_invoke_consume(). */
+  void (*data)(struct hz_invoked *, const uint8_t *data, size_t len);
+  /** After room() was 0. */
+  void (*writable)(struct hz_invoked *);
+  /** Once, last: HZ_OK when the answer is whole. `text` stands for the call only. */
+  void (*end)(struct hz_invoked *, hz_err err, const char *text);
+};
+
+struct hz_invoked {
+  const struct hz_invoked_events *events;
+  struct hz_session *session; /* NULL before and after */
+  struct hz_lane *lane;
+  struct hz_link link;
+  uint64_t id;
+  struct hz_outflow out;
+  struct hz_inflow in;
+  bool early;      /* left in 0-RTT */
+  bool sent_all, responded, streaming;
+};
+
+/** Sends a request. With HZ_BODY_FOLLOWS its content goes through `inv->out` (hz_outflow_*()).
+ * HZ_AGAIN: no room for one more call now, `changed` tells; HZ_ECLOSED; HZ_ETOOBIG; HZ_ENOMEM: no
+ * event follows. */
+HZ_MUST_USE hz_err hz_invoke(struct hz_session *s, const struct hz_request *rq,
+                             struct hz_invoked *inv);
+/** Gives it up: the peer is told, `end` is not called. */
+void hz_invoke_cancel(struct hz_invoked *inv, uint32_t code);
+void hz_invoke_consume(struct hz_invoked *inv, size_t n);
+
+/* ---- content (flow.c) ---- */
+
+/** Bytes that may be written now; 0: `resume` comes. */
+size_t hz_outflow_room(struct hz_outflow *f);
+/** A place for up to `*cap` bytes of content; NULL: no room or no memory. hz_outflow_commit() sends
+ * `len` of them, 0 gives the place back. */
+uint8_t *hz_outflow_reserve(struct hz_outflow *f, size_t *cap);
+HZ_MUST_USE hz_err hz_outflow_commit(struct hz_outflow *f, size_t len);
+/** Copies; `len` is at most room(). */
+HZ_MUST_USE hz_err hz_outflow_write(struct hz_outflow *f, const void *data, size_t len);
+/** END, or FIN where the stream is the call's own. */
+void hz_outflow_end(struct hz_outflow *f, const struct hz_header *trailers, uint32_t count);
+/** Forgets the flow: no `resume` any more. */
+void hz_outflow_drop(struct hz_outflow *f);
+
+/** `n` bytes were taken by whom they are for. */
+void hz_inflow_consume(struct hz_inflow *f, size_t n);
+
+#endif
