@@ -6,8 +6,8 @@
 
 #include "tests/support/sim_net.h"
 
-#define A "10.0.0.1"
-#define B "10.0.0.2"
+#define A      "10.0.0.1"
+#define B      "10.0.0.2"
 #define MAX_RX 4096
 
 /* Two hosts, a socket each; what arrives at b is written down. */
@@ -54,8 +54,7 @@ static void writable(struct hz_udp *u) {
 
 static struct hz_udp *open_at(struct fixture *f, struct hz_env *e, const char *host, uint16_t port,
                               bool connected) {
-  struct hz_udp proto = {
-      .received = received, .drained = drained, .writable = writable, .user = f};
+  struct hz_udp proto = {.received = received, .drained = drained, .writable = writable, .user = f};
   struct hz_endpoint ep = {.port = port, .host_kind = HZ_HOST_IPV4};
   struct hz_udp *u = NULL;
   char why[128] = "";
@@ -164,7 +163,8 @@ Test(net_udp, burst_takes_neighbours) {
 
 static uint32_t inversions(const struct fixture *f) {
   uint32_t n = 0;
-  for (uint32_t i = 1; i < f->got; i++) n += f->rx[i].number < f->rx[i - 1].number;
+  for (uint32_t i = 1; i < f->got; i++)
+    n += f->rx[i].number < f->rx[i - 1].number;
   return n;
 }
 
@@ -217,10 +217,12 @@ Test(net_udp, corruption_changes_bytes_on_the_wire_only) {
   setup(&f, "net_udp/corruption_changes_bytes_on_the_wire_only", 3);
   sim_tap(f.sim, see_damage, &seen);
   ab(&f)->corrupt = 1;
-  for (uint32_t i = 0; i < 200; i++) cr_assert_eq(send_len(&f, 0, 4), HZ_OK);
+  for (uint32_t i = 0; i < 200; i++)
+    cr_assert_eq(send_len(&f, 0, 4), HZ_OK);
   sim_run_for(f.sim, HZ_SEC);
   uint32_t changed = 0;
-  for (uint32_t i = 0; i < f.got; i++) changed += f.rx[i].number != 0;
+  for (uint32_t i = 0; i < f.got; i++)
+    changed += f.rx[i].number != 0;
   cr_assert_eq(seen, 200);
   cr_assert_eq(f.got, 200);
   cr_assert_gt(changed, 190); /* two changes to one byte may undo each other */
@@ -235,7 +237,8 @@ Test(net_udp, rate_limit_spaces_and_drops_what_overflows_the_queue) {
   send_many(&f, 30, 0);
   cr_assert_eq(f.got, 10);
   cr_assert_eq(ab(&f)->n.queue_dropped, 20);
-  for (uint32_t i = 0; i < f.got; i++) cr_assert_eq(f.rx[i].at, SIM_START + (i + 1) * HZ_MS);
+  for (uint32_t i = 0; i < f.got; i++)
+    cr_assert_eq(f.rx[i].at, SIM_START + (i + 1) * HZ_MS);
   teardown(&f);
 }
 

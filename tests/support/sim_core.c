@@ -1,9 +1,10 @@
 /* The simulator's clock, its queue of events, its hosts and seeds. Not here: what happens to a
  * datagram (sim_link.c) and the sockets (sim_udp.c, sim_stream.c). */
-#include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "tests/support/sim_internal.h"
 
@@ -17,17 +18,47 @@ void *sim_must(void *ptr) {
   return ptr;
 }
 
-/* ---- seeds and replay --------------------------------------------------------------------------- */
+/* ---- seeds and replay ---------------------------------------------------------------------------
+ */
 
 /* The simulation that runs: when the process ends before sim_free(), its test has failed. */
 static struct sim *running;
 
+/* The program's path, from the working directory where that is possible. */
+static void program(char *out, size_t len) {
+  char exe[4096] = "", cwd[4096] = "";
+  ssize_t n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
+  exe[n > 0 ? n : 0] = '\0';
+  size_t skip = getcwd(cwd, sizeof(cwd)) != NULL ? strlen(cwd) : 0;
+  bool below = skip > 1 && strncmp(exe, cwd, skip) == 0 && exe[skip] == '/';
+  snprintf(out, len, "%s%.4000s", below ? "." : "", exe + (below ? skip : 0));
+}
+
 static void print_replay(void) {
+  char path[4096];
   if (running == NULL) return;
-  fprintf(stderr, "sim: %s failed at %.6f s; this replays it:\n  HERZ_SIM_SEED=%llu %s --filter '%s'\n",
+  program(path, sizeof(path));
+  fprintf(stderr,
+          "sim: %s failed at %.6f s of virtual time; this replays it:\n"
+          "  HERZ_SIM_SEED=%llu %s --filter '%s'\n",
           running->name, (double)(running->now - SIM_START) / 1e9,
-          (unsigned long long)running->seed, program_invocation_name, running->name);
+          (unsigned long long)running->seed, path, running->name);
   running = NULL;
+}
+
+/* An assertion of the code under test ends the process without atexit(). */
+static void on_abort(int signum) {
+  print_replay();
+  signal(signum, SIG_DFL);
+  raise(signum);
+}
+
+static void hook(void) {
+  static bool hooked;
+  if (hooked) return;
+  hooked = true;
+  atexit(print_replay);
+  signal(SIGABRT, on_abort);
 }
 
 static uint64_t number(const char *name, uint64_t fallback) {
@@ -48,11 +79,13 @@ bool sim_next_seed(struct sim_seeds *s, uint64_t *seed) {
   return true;
 }
 
-/* ---- trace ------------------------------------------------------------------------------------ */
+/* ---- trace ------------------------------------------------------------------------------------
+ */
 
 static void mix(struct sim *sim, const void *data, size_t len) {
   const uint8_t *p = data;
-  for (size_t i = 0; i < len; i++) sim->hash = (sim->hash ^ p[i]) * UINT64_C(0x100000001b3);
+  for (size_t i = 0; i < len; i++)
+    sim->hash = (sim->hash ^ p[i]) * UINT64_C(0x100000001b3);
 }
 
 void sim_note(struct sim *sim, const char *what, const void *data, size_t len) {
@@ -66,7 +99,8 @@ uint64_t sim_hash(const struct sim *sim) {
   return sim->hash;
 }
 
-/* ---- events: a binary heap, earliest first, first come first among equals ----------------------- */
+/* ---- events: a binary heap, earliest first, first come first among equals -----------------------
+ */
 
 static bool before(const struct sim_event *a, const struct sim_event *b) {
   return a->at != b->at ? a->at < b->at : a->seq < b->seq;
@@ -110,7 +144,8 @@ static struct sim_event *pop(struct sim *sim) {
   return first;
 }
 
-/* ---- hosts -------------------------------------------------------------------------------------- */
+/* ---- hosts --------------------------------------------------------------------------------------
+ */
 
 static uint64_t wall_ns(struct hz_env *e) {
   return SIM_WALL_START + (sim_host_of(e)->sim->now - SIM_START);
@@ -179,12 +214,11 @@ void sim_unplug(struct sim *sim, struct hz_env *e, bool out) {
   sim_host_of(e)->unplugged = out;
 }
 
-/* ---- life ---------------------------------------------------------------------------------------- */
+/* ---- life
+ * ---------------------------------------------------------------------------------------- */
 
 struct sim *sim_new(const char *name, uint64_t seed) {
-  static bool hooked;
-  if (!hooked) atexit(print_replay);
-  hooked = true;
+  hook();
   struct sim *sim = sim_must(calloc(1, sizeof(*sim)));
   sim->name = name;
   sim->seed = seed;
@@ -198,7 +232,8 @@ struct sim *sim_new(const char *name, uint64_t seed) {
 
 size_t sim_free(struct sim *sim) {
   sim_pipes_free(sim);
-  while (sim->events > 0) free(pop(sim));
+  while (sim->events > 0)
+    free(pop(sim));
   size_t held = 0;
   for (uint32_t i = 0; i < sim->host_count; i++) {
     struct sim_host *h = sim->hosts[i];
@@ -208,7 +243,8 @@ size_t sim_free(struct sim *sim) {
     if (fault_alloc_leaks(&h->alloc) > 0) fault_alloc_free_all(&h->alloc);
     free(h);
   }
-  for (uint32_t i = 0; i < sim->pair_count; i++) free(sim->pairs[i]);
+  for (uint32_t i = 0; i < sim->pair_count; i++)
+    free(sim->pairs[i]);
   free(sim->pairs);
   free(sim->heap);
   if (held > 0) print_replay();
@@ -225,7 +261,8 @@ struct hz_rng *sim_rng(struct sim *sim) {
   return &sim->rng;
 }
 
-/* ---- running ------------------------------------------------------------------------------------- */
+/* ---- running
+ * ------------------------------------------------------------------------------------- */
 
 /* What the test does between turns sees the present time, and timers that it set are heeded. */
 static void sync_hosts(struct sim *sim) {

@@ -59,7 +59,7 @@ struct sim_host {
   struct fault_alloc alloc;
   struct hz_rng rng;
   struct sim_ip ip;
-  uint64_t wake_seq; /* the event that is this host's next wake-up; older ones are stale */
+  uint64_t wake_seq;        /* the event that is this host's next wake-up; older ones are stale */
   struct hz_link udps;      /* sim_udp.link */
   struct hz_link dead_udps; /* closed in this turn: freed when nobody is on the stack any more */
   struct hz_link acceptors; /* sim_acceptor.link */
@@ -70,7 +70,8 @@ struct sim_host {
 #define SIM_HOSTS_MAX 64
 #define SIM_GRO_BYTES 65535u
 
-/* Datagrams from one peer that reach one socket in the same instant are handed over in one piece. */
+/* Datagrams from one peer that reach one socket in the same instant are handed over in one piece.
+ */
 struct sim_gro {
   struct sim_udp *udp;
   struct sim_addr from;

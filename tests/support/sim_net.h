@@ -23,7 +23,7 @@
 #include "transports/common/net.h"
 
 /** Where virtual time starts, and what the wall clock says then (2026-01-01 00:00:00 UTC). */
-#define SIM_START (1000 * HZ_SEC)
+#define SIM_START      (1000 * HZ_SEC)
 #define SIM_WALL_START (UINT64_C(1767225600) * HZ_SEC)
 
 struct sim;
@@ -141,7 +141,7 @@ struct sim_seeds {
 };
 struct sim_seeds sim_seeds(uint64_t first, uint64_t count);
 bool sim_next_seed(struct sim_seeds *, uint64_t *seed);
-#define SIM_FOR_SEEDS(seed, first, count)                                            \
+#define SIM_FOR_SEEDS(seed, first, count)                                           \
   for (struct sim_seeds sim_seeds_ = sim_seeds((first), (count)); sim_seeds_.left;) \
     for (uint64_t seed; sim_next_seed(&sim_seeds_, &seed); (void)0)
 
