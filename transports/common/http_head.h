@@ -1,6 +1,6 @@
-/* The head of an HTTP/1.1 message, request or response, up to its empty line: parsed by llhttp as it
- * comes, kept within limits. Not here: bodies (`ll` stands ready to go on with one), and what a head
- * means to WebSocket (transports/websocket/handshake.h). */
+/* The head of an HTTP/1.1 message, request or response, up to its empty line: parsed by llhttp as
+ * it comes, kept within limits. Not here: bodies (`ll` stands ready to go on with one), and what a
+ * head means to WebSocket (transports/websocket/handshake.h). */
 #ifndef TRANSPORTS_COMMON_HTTP_HEAD_H
 #define TRANSPORTS_COMMON_HTTP_HEAD_H
 
@@ -25,8 +25,8 @@ struct hz_http_head {
   struct hz_str method, target; /* of a request */
   uint16_t status;              /* of a response */
   uint8_t major, minor;
-  bool upgrade;    /* `Connection: upgrade` and an Upgrade header, or CONNECT */
-  bool has_body;   /* Content-Length above 0 or Transfer-Encoding */
+  bool upgrade;  /* `Connection: upgrade` and an Upgrade header, or CONNECT */
+  bool has_body; /* Content-Length above 0 or Transfer-Encoding */
   struct hz_header *headers;
   uint32_t header_count;
   /* Valid once it said anything but HZ_OK and HZ_AGAIN. */
@@ -57,11 +57,12 @@ void hz_http_head_fini(struct hz_http_head *h);
  *
  * HZ_OK: it is; `*data` stands at the first byte behind it.
  * HZ_AGAIN: all input is taken.
- * HZ_EPROTO, HZ_ELIMIT, HZ_EVERSION, HZ_ENOMEM: see fail_status and fail_text; every later call says
- *   the same. What a limit refuses was not kept. */
+ * HZ_EPROTO, HZ_ELIMIT, HZ_EVERSION, HZ_ENOMEM: see fail_status and fail_text; every later call
+ * says the same. What a limit refuses was not kept. */
 HZ_MUST_USE hz_err hz_http_head_feed(struct hz_http_head *h, const uint8_t **data, size_t *len);
 
-/** The value of the first header of that name (compared without case); p is NULL when there is none. */
+/** The value of the first header of that name (compared without case); p is NULL when there is
+ * none. */
 struct hz_str hz_http_head_get(const struct hz_http_head *h, const char *name);
 
 /** How many headers have that name. */
