@@ -1,0 +1,25 @@
+/* The body of a request out of -d: text, a file, standard input, as bytes or as a value. */
+#ifndef APPS_HERZ_BODY_H
+#define APPS_HERZ_BODY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <herz/herz.h>
+
+struct body {
+  const char *name; /* of the file, for messages; NULL: no file */
+  int fd;
+  int err;       /* errno of a failed read */
+  uint64_t size; /* bytes handed over so far */
+  void *value;   /* msgpack made of JSON */
+  size_t value_len;
+  const char *text;
+};
+
+/** Reads what -d says ("TEXT", "@FILE", "@-"; NULL: no body); `json`: it is JSON text, sent as a
+ * msgpack value. Sets the body members of `rq`. EXIT_OK, or an exit code after saying why. */
+int body_open(struct body *b, const char *data, bool json, struct herz_request *rq);
+void body_close(struct body *b);
+
+#endif

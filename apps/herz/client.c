@@ -1,0 +1,182 @@
+/* The connection behind a command: see client.h. */
+#include "apps/herz/client.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "apps/common/exits.h"
+#include "apps/common/paths.h"
+#include "apps/common/url.h"
+
+struct client_options client_options;
+
+const struct args_option client_flags[] = {
+    {ARGS_MILLIS, 0, "timeout", "S", "give up after so many seconds", &client_options.timeout_ms,
+     86400},
+    {ARGS_FILE, 0, "cacert", "FILE", "trust the certificates in FILE (PEM) instead of the system's",
+     &client_options.cacert, 0},
+    {ARGS_FILE, 0, "cert", "FILE", "show this certificate (PEM); with --key", &client_options.cert,
+     0},
+    {ARGS_FILE, 0, "key", "FILE", "private key of --cert (PEM)", &client_options.key, 0},
+    {ARGS_FLAG, 'k', "insecure", NULL, "do not check the server's certificate",
+     &client_options.insecure, 0},
+    {ARGS_FILE, 0, "session-file", "FILE",
+     "keep session tickets there: the next run resumes, and may send early data",
+     &client_options.session_file, 0},
+    {ARGS_FLAG, 0, "no-early-data", NULL, "never send before the handshake is done (0-RTT)",
+     &client_options.no_early_data, 0},
+    {ARGS_DIR, 0, "qlog-dir", "DIR", "one qlog file a QUIC connection goes there",
+     &client_options.qlog_dir, 0},
+    {ARGS_FLAG, 'v', "verbose", NULL, "tell on stderr what happens", &client_options.verbose, 0},
+    {ARGS_FLAG, 'q', "quiet", NULL, "nothing on stderr: the exit code tells", &client_options.quiet,
+     0},
+    {0}};
+
+uint64_t client_now_ns(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+static bool set(herz_app *app, const char *flag, const char *key, const char *value) {
+  if (!value || herz_set(app, key, value) == 0) return true;
+  fail(EXIT_USAGE, "%s %s: %s", flag, value, herz_error(app));
+  return false;
+}
+
+static bool readable(const char *flag, const char *file) {
+  if (!file || access(file, R_OK) == 0) return true;
+  fail(EXIT_USAGE, "%s %s: %s; give a PEM file that can be read", flag, file, strerror(errno));
+  return false;
+}
+
+/* The development certificate is trusted for the names it has, and only when there is one: every
+ * other host is checked against the system's authorities. */
+static const char *trust_file(const char *url) {
+  static struct dev_files f;
+  struct url u;
+  if (client_options.cacert) return client_options.cacert;
+  if (!url_split(url, &u) || !url_is_local(&u) || !dev_files_find(&f)) return NULL;
+  return access(f.cert, R_OK) == 0 ? f.cert : NULL;
+}
+
+static bool apply_flags(herz_app *app, const char *url) {
+  const struct client_options *o = &client_options;
+  if (!o->cert != !o->key) {
+    fail(EXIT_USAGE, "%s %s: give %s as well", o->cert ? "--cert" : "--key",
+         o->cert ? o->cert : o->key, o->cert ? "--key" : "--cert");
+    return false;
+  }
+  if (!readable("--cacert", o->cacert) || !readable("--cert", o->cert) ||
+      !readable("--key", o->key)) {
+    return false;
+  }
+  if (o->qlog_dir && access(o->qlog_dir, W_OK | X_OK) != 0) {
+    fail(EXIT_USAGE, "--qlog-dir %s: %s; give a directory that can be written", o->qlog_dir,
+         strerror(errno));
+    return false;
+  }
+  return set(app, "log level", "log.level", o->verbose ? "info" : "off") &&
+         set(app, "--cacert", "tls.ca_file", trust_file(url)) &&
+         set(app, "--cert", "tls.cert_file", o->cert) &&
+         set(app, "--key", "tls.key_file", o->key) &&
+         set(app, "--insecure", "tls.insecure", o->insecure ? "true" : NULL) &&
+         set(app, "--session-file", "tls.session_file", o->session_file) &&
+         set(app, "--no-early-data", "tls.no_early_data", o->no_early_data ? "true" : NULL) &&
+         set(app, "--qlog-dir", "tls.qlog_dir", o->qlog_dir) &&
+         set(app, "SSLKEYLOGFILE", "tls.keylog_file", getenv("SSLKEYLOGFILE"));
+}
+
+static void remember_peer(struct client *c) {
+  struct herz_peer p = herz_client_peer(c->cl);
+  snprintf(c->transport, sizeof c->transport, "%s", p.transport ? p.transport : "");
+  snprintf(c->address, sizeof c->address, "%s", p.address ? p.address : "");
+  snprintf(c->subject, sizeof c->subject, "%s", p.tls_subject ? p.tls_subject : "");
+  c->peer = p;
+  c->peer.transport = c->transport;
+  c->peer.address = c->address;
+  c->peer.tls_subject = c->subject;
+}
+
+static void on_state(herz_client *cl, enum herz_client_state state,
+                     const struct herz_close_info *info, void *arg) {
+  struct client *c = arg;
+  c->cl = cl; /* may come before herz_dial() has returned */
+  if (state == HERZ_CONNECTED) {
+    c->connected = true;
+    c->connected_ns = client_now_ns();
+    remember_peer(c);
+    if (client_options.verbose) {
+      notice("* connected to %s by %s%s%s", c->address, c->transport, c->peer.tls ? ", tls" : "",
+             c->peer.early ? ", early data" : "");
+    }
+    if (c->on_connected) c->on_connected(c, c->arg);
+  }
+  if (state == HERZ_CLOSED) {
+    c->closed = true;
+    c->cl = NULL;
+    if (info) {
+      c->err = info->err;
+      snprintf(c->text, sizeof c->text, "%s", info->text ? info->text : "");
+    }
+    herz_stop(c->app);
+  }
+}
+
+int client_open(struct client *c, const char *url) {
+  if (client_options.quiet) exits_quiet();
+  const char *why = url_complete(url, c->url, sizeof c->url);
+  if (why) return fail(EXIT_USAGE, "%s: %s", url, why);
+  c->app = herz_app_new(NULL);
+  if (!c->app || !apply_flags(c->app, c->url)) return EXIT_USAGE;
+  const struct herz_dial_options options = {.connect_timeout_ms = client_options.timeout_ms,
+                                            .token = getenv("HERZ_TOKEN"),
+                                            .on_state = on_state,
+                                            .arg = c};
+  c->start_ns = client_now_ns();
+  c->cl = herz_dial(c->app, c->url, &options);
+  if (!c->cl && !c->closed) {
+    return fail(EXIT_USAGE, "%s: %s", c->url, herz_error(c->app));
+  }
+  return EXIT_OK;
+}
+
+void client_close(struct client *c) {
+  if (c->cl)
+    herz_client_close(c->cl);
+  else
+    herz_stop(c->app);
+}
+
+void client_free(struct client *c) {
+  if (c->app) herz_app_free(c->app);
+  c->app = NULL;
+}
+
+static const char *remedy(int code, const char *url) {
+  switch (code) {
+  case EXIT_CONNECT:
+    return strncmp(url, "unix:", 5) == 0 ? "does a service listen at that path?"
+                                         : "does a service listen there? (herzd --dev)";
+  case EXIT_TLS: return "name the authority to trust with --cacert FILE";
+  case EXIT_TIMEOUT: return "--timeout S waits longer";
+  default: return NULL;
+  }
+}
+
+int client_failed(const struct client *c, int err, const char *text) {
+  bool own = c->closed && c->err && (!c->connected || err == HERZ_ECLOSED || err == 0);
+  if (own) {
+    err = c->err;
+    text = c->text;
+  }
+  int code = exit_for(err, c->connected);
+  const char *help = remedy(code, c->url);
+  bool said = text && *text;
+  return fail(code, "%s%s: %s%s%s", c->connected ? "" : "cannot connect to ", c->url,
+              said ? text : herz_strerror(err), help ? "; " : "", help ? help : "");
+}

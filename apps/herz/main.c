@@ -1,0 +1,107 @@
+/* herz, the client: its commands. Not here: what they do. */
+#include <signal.h>
+#include <string.h>
+
+#include "apps/common/exits.h"
+#include "apps/herz/commands.h"
+
+static const struct args_program herz;
+
+static bool show_build;
+static const struct args_option version_flags[] = {
+    {ARGS_FLAG, 0, "build", NULL, "also every library, with its version", &show_build, 0}, {0}};
+
+static int show_version(const struct args *a) {
+  (void)a;
+  printf("herz %s\n", herz_version());
+  int err = show_build ? herz_version_details(stdout) : 0;
+  int code = flush_stdout();
+  if (err) return fail(EXIT_USAGE, "a library is older than its security floor: see above");
+  return code;
+}
+
+static int completion(const struct args *a) {
+  if (strcmp(a->operands[0], "bash") != 0) {
+    return fail(EXIT_USAGE, "completion %s: give bash, the one shell there is", a->operands[0]);
+  }
+  args_completion(&herz, stdout);
+  return flush_stdout();
+}
+
+static int man_page(const struct args *a) {
+  (void)a;
+  args_man(&herz, stdout);
+  return flush_stdout();
+}
+
+static const char url_notes[] =
+    "URL schemes: quic:// tcp:// tls:// ws:// wss:// with HOST:PORT/PATH, and\n"
+    "unix:///SOCKET:/PATH. A path alone is put behind the value of HERZ_URL.\n\n"
+    "Environment: HERZ_URL default scheme, host and port; HERZ_TOKEN sent as the token;\n"
+    "SSLKEYLOGFILE receives TLS keys for a packet analyser.\n\n"
+    "A server on this machine is also trusted by the development certificate that\n"
+    "herzd --dev left in $XDG_STATE_HOME/herz (default ~/.local/state/herz).\n";
+
+static const struct args_command commands[] = {
+    {.name = "req",
+     .operands = "URL",
+     .summary = "Makes one call and prints the answer's body.",
+     .notes = req_notes,
+     .options = req_flags,
+     .common = client_flags,
+     .operands_min = 1,
+     .operands_max = 1,
+     .run = herz_req},
+    {.name = "ping",
+     .operands = "URL",
+     .summary = "Measures round trips on one connection.",
+     .notes = url_notes,
+     .options = ping_flags,
+     .common = client_flags,
+     .operands_min = 1,
+     .operands_max = 1,
+     .run = herz_ping_command},
+    {.name = "decode",
+     .operands = "FILE|-",
+     .summary = "Shows frames as text, one line each.",
+     .operands_min = 1,
+     .operands_max = 1,
+     .run = herz_decode_command},
+    {.name = "completion",
+     .operands = "bash",
+     .summary = "Prints a completion script: source <(herz completion bash)",
+     .words = "bash",
+     .operands_min = 1,
+     .operands_max = 1,
+     .run = completion},
+    {.name = "man", .summary = "Prints the manual page: herz man | man -l -", .run = man_page},
+    {.name = "version",
+     .summary = "Prints the version.",
+     .options = version_flags,
+     .run = show_version},
+    {.name = "sub",
+     .operands = "TOPIC",
+     .summary = "Receives what is published to a topic.",
+     .later = "topics come later"},
+    {.name = "pub",
+     .operands = "TOPIC DATA",
+     .summary = "Publishes to a topic.",
+     .later = "topics come later"},
+    {.name = "bench",
+     .operands = "req|pub|sub|connect",
+     .summary = "Generates load.",
+     .later = "the load generator comes later"},
+    {.name = "top",
+     .operands = "ADMIN",
+     .summary = "Watches a service.",
+     .later = "the admin page that it reads comes later"},
+    {.name = NULL}};
+
+static const struct args_program herz = {.name = "herz",
+                                         .summary = "calls handlers over QUIC, WebSocket, TCP, TLS",
+                                         .commands = commands};
+
+int main(int argc, char **argv) {
+  signal(SIGPIPE, SIG_IGN); /* a closed pipe is an error with a sentence, not an end without one */
+  return args_main(&herz, argc, argv);
+}

@@ -1,0 +1,57 @@
+/* The daemon's parts and what its command line said. */
+#ifndef APPS_HERZD_HERZD_H
+#define APPS_HERZD_HERZD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <herz/herz.h>
+
+#include "apps/common/args.h"
+#include "apps/common/paths.h"
+
+struct herzd_options {
+  bool dev;
+  struct args_list listen;
+  struct args_list set;
+  const char *log_format, *log_level, *qlog_dir;
+  const char *cert, *key, *client_ca;
+  const char *workers, *ready_file;
+  bool build; /* version --build */
+};
+extern struct herzd_options herzd_options;
+
+/** The certificate that is served: the development one, or the files of --cert and --key. */
+struct herzd_cert {
+  bool dev, temporary; /* temporary: made for this run, in a directory that goes with it */
+  struct dev_files files;
+  char sha256[64];
+  int days_left;
+};
+
+/** An app with every flag and key applied; no routes, no listeners. NULL: said why on stderr. */
+herz_app *herzd_app(void);
+
+/** Finds or makes the certificate and sets it. EXIT_OK, or an exit code after saying why. */
+int herzd_certificate(herz_app *app, struct herzd_cert *cert);
+
+/** Finds or makes the development certificate alone. */
+int herzd_dev_certificate(struct herzd_cert *cert);
+
+/** The routes of --dev (demo.c). The state behind them is freed by herzd_demo_free(), after the
+ * app. NULL: said why on stderr. */
+struct demo;
+struct demo *herzd_demo(herz_app *app);
+void herzd_demo_free(struct demo *d);
+
+/** The commands. */
+int herzd_run(const struct args *a);
+int herzd_check(const struct args *a);
+int herzd_config(const struct args *a);
+int herzd_cert(const struct args *a);
+
+/** Nanoseconds of the monotonic clock at the start of main(). */
+extern uint64_t herzd_started_ns;
+uint64_t herzd_now_ns(void);
+
+#endif

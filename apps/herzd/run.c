@@ -1,0 +1,160 @@
+/* `herzd run`: listeners, the block that says what stands, the loop. Not here: configuration
+ * (setup.c), routes (demo.c). */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "apps/common/exits.h"
+#include "apps/common/url.h"
+#include "apps/herzd/herzd.h"
+
+#define BOUND_LEN 512
+
+struct bound {
+  size_t count;
+  char urls[ARGS_LIST_MAX][BOUND_LEN];
+};
+static struct bound bound;
+
+/* Connections are bounded by limits.connections; the shell's default of 1024 files would be met
+ * long before that. */
+static void raise_file_limit(void) {
+  struct rlimit r;
+  if (getrlimit(RLIMIT_NOFILE, &r) == 0 && r.rlim_cur < r.rlim_max) {
+    r.rlim_cur = r.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &r);
+  }
+}
+
+static int listen_all(herz_app *app) {
+  static const char *const defaults[] = {"quic://:4433", "tcp://:4433"};
+  const struct args_list *given = &herzd_options.listen;
+  size_t count = given->count ? given->count : 2;
+  for (size_t i = 0; i < count; i++) {
+    const char *url = given->count ? given->items[i] : defaults[i];
+    if (herz_listen(app, url, bound.urls[i], BOUND_LEN) != 0) {
+      return fail(EXIT_USAGE, "cannot listen at %s: %s", url, herz_error(app));
+    }
+    bound.count++;
+  }
+  return EXIT_OK;
+}
+
+/* "4433" when every address is listened at, else "127.0.0.1:4433". */
+static void where(const struct url *u, char *out, size_t len) {
+  bool any = !u->host[0] || strcmp(u->host, "0.0.0.0") == 0 || strcmp(u->host, "::") == 0;
+  bool six = strchr(u->host, ':') != NULL;
+  if (any)
+    snprintf(out, len, "%s", u->port);
+  else
+    snprintf(out, len, "%s%s%s:%s", six ? "[" : "", u->host, six ? "]" : "", u->port);
+}
+
+static void print_listener(const char *text) {
+  static const char sniffed[] = "frames · websocket, plain or tls, told apart by the first bytes";
+  struct url u;
+  char place[300], line[320];
+  if (!url_split(text, &u)) return;
+  if (strcmp(u.scheme, "unix") == 0) {
+    printf("  %-10s %s   frames\n", "unix", u.path);
+    return;
+  }
+  where(&u, place, sizeof place);
+  bool quic = strcmp(u.scheme, "quic") == 0;
+  snprintf(line, sizeof line, "%s %s", quic ? "udp" : "tcp", place);
+  printf("  %-10s %s\n", line, quic ? "quic (herz/1)" : sniffed);
+}
+
+static void print_try(void) {
+  const char *best = NULL;
+  for (size_t i = 0; i < bound.count; i++) {
+    if (!best || (strncmp(bound.urls[i], "quic:", 5) == 0 && strncmp(best, "quic:", 5) != 0)) {
+      best = bound.urls[i];
+    }
+  }
+  struct url u;
+  if (!best || !url_split(best, &u)) return;
+  if (strcmp(u.scheme, "unix") == 0) {
+    printf("  %-10s herz req unix://%s:/users/42\n", "try", u.path);
+    return;
+  }
+  char place[300];
+  where(&u, place, sizeof place);
+  bool bare = strchr(place, ':') == NULL;
+  printf("  %-10s herz req %s://%s%s/users/42\n", "try", u.scheme, bare ? "localhost:" : "", place);
+}
+
+static void print_block(const struct herzd_cert *cert) {
+  printf("herzd %s  dev mode, built-in configuration (herzd config defaults)\n", herz_version());
+  for (size_t i = 0; i < bound.count; i++) {
+    print_listener(bound.urls[i]);
+  }
+  if (cert->dev) {
+    printf("  %-10s P-256, %d days, sha256 %s\n", "cert", cert->days_left, cert->sha256);
+  } else {
+    printf("  %-10s %s\n", "cert", herzd_options.cert);
+  }
+  print_try();
+  uint64_t ms = (herzd_now_ns() - herzd_started_ns + 999999u) / 1000000u;
+  printf("ready in %llu ms\n", (unsigned long long)ms);
+  fflush(stdout);
+}
+
+/* One write() for the whole text: whoever waits on the file never sees half of it. */
+static int write_ready_file(void) {
+  const char *name = herzd_options.ready_file;
+  if (!name) return EXIT_OK;
+  static char text[ARGS_LIST_MAX * (BOUND_LEN + 1)];
+  size_t len = 0;
+  for (size_t i = 0; i < bound.count; i++) {
+    len += (size_t)snprintf(text + len, sizeof text - len, "%s\n", bound.urls[i]);
+  }
+  int fd = open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  bool ok = fd >= 0 && write(fd, text, len) == (ssize_t)len;
+  int err = errno;
+  if (fd >= 0) close(fd);
+  if (ok) return EXIT_OK;
+  return fail(EXIT_USAGE, "--ready-file %s: %s; give a file or FIFO that can be written", name,
+              strerror(err));
+}
+
+static int serve(herz_app *app, const struct herzd_cert *cert) {
+  int code = listen_all(app);
+  if (code != EXIT_OK) return code;
+  int err = herz_handle_signals(app);
+  if (err) return fail(EXIT_USAGE, "cannot handle signals: %s", herz_error(app));
+  print_block(cert);
+  code = write_ready_file();
+  if (code != EXIT_OK) return code;
+  err = herz_loop(app);
+  if (err) return fail(EXIT_PROTOCOL, "the loop ended: %s", herz_error(app));
+  return EXIT_OK;
+}
+
+int herzd_run(const struct args *a) {
+  (void)a;
+  if (!herzd_options.dev) {
+    return fail(EXIT_USAGE, "nothing to serve: routes of a service come from a configuration file, "
+                            "which this version does not read yet; start herzd --dev");
+  }
+  signal(SIGPIPE, SIG_IGN);
+  signal(SIGHUP, SIG_IGN); /* whoever sends it wants a reload, not an end */
+  raise_file_limit();
+  herz_app *app = herzd_app();
+  if (!app) return EXIT_USAGE;
+  struct herzd_cert cert;
+  struct demo *demo = NULL;
+  int code = herzd_certificate(app, &cert);
+  if (code == EXIT_OK) {
+    demo = herzd_demo(app);
+    code = demo ? serve(app, &cert) : EXIT_USAGE;
+  }
+  herz_app_free(app);
+  herzd_demo_free(demo);
+  if (cert.temporary) dev_files_remove(&cert.files);
+  return code;
+}
