@@ -1,0 +1,454 @@
+/* The trie: registration, freezing, matching. Edges for text live in one hash table of the whole
+ * router, keyed by (node, text), so that a node with a thousand children costs no more to pass than
+ * one with two. Not here: cutting paths (path.c). */
+#include "core/dispatch/router.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "core/dispatch/path.h"
+
+struct route {
+  struct route *next_made; /* all routes, newest first */
+  struct route *next;      /* of the same node, sorted by method */
+  void *target;
+  struct hz_str method, pattern;
+  char text[]; /* of both */
+};
+
+struct node {
+  struct node *next_made; /* all nodes, newest first */
+  const struct node *parent;
+  const struct route *made_by; /* the first route that came this way: named in conflicts */
+  struct node *param, *wild;
+  struct route *routes; /* by method */
+  struct route *any;    /* "*" */
+  char *allow;          /* filled by freeze */
+  uint32_t id;
+  struct hz_str name; /* the text, or the name of the parameter or wildcard */
+  char text[];
+};
+
+struct hz_router {
+  struct hz_alloc *alloc;
+  struct node *root, *nodes;
+  struct route *routes;
+  struct node **edges; /* open addressing, at most half full; NULL: free */
+  uint32_t edge_slots; /* power of two */
+  uint32_t edge_count, node_count;
+  bool frozen;
+};
+
+enum kind { TEXT, PARAM, WILD };
+
+/* A pattern taken apart; names point into it or into `decoded`. */
+struct pattern {
+  struct hz_path path;
+  enum kind kind[HZ_PATH_SEGMENTS_MAX];
+  struct hz_str name[HZ_PATH_SEGMENTS_MAX];
+  char decoded[HZ_PATH_MAX];
+};
+
+/* Where the text of a failure goes. */
+struct why {
+  char *text;
+  size_t len;
+};
+
+static HZ_PRINTF(3, 4) hz_err fail(struct why why, hz_err err, const char *fmt, ...) {
+  va_list args;
+  va_start(args, fmt);
+  if (why.len > 0) vsnprintf(why.text, why.len, fmt, args);
+  va_end(args);
+  return err;
+}
+
+static hz_err no_memory(struct why why) {
+  return fail(why, HZ_ENOMEM, "memory is short: no route can be added");
+}
+
+/* --- edges --- */
+
+static uint32_t hash(const struct node *parent, struct hz_str text) {
+  uint32_t h = 2166136261u ^ (parent->id * 2654435761u); /* FNV-1a: keys are the program's own */
+  for (size_t i = 0; i < text.n; i++)
+    h = (h ^ (uint8_t)text.p[i]) * 16777619u;
+  return h ^ (h >> 15);
+}
+
+static struct node *find_text(const struct hz_router *r, const struct node *parent,
+                              struct hz_str text) {
+  if (r->edge_slots == 0) return NULL;
+  uint32_t i = hash(parent, text);
+  for (;; i++) {
+    struct node *n = r->edges[i & (r->edge_slots - 1)];
+    if (n == NULL || (n->parent == parent && hz_str_eq(n->name, text))) return n;
+  }
+}
+
+static void put_edge(struct node **edges, uint32_t slots, struct node *n) {
+  uint32_t i = hash(n->parent, n->name);
+  while (edges[i & (slots - 1)] != NULL)
+    i++;
+  edges[i & (slots - 1)] = n;
+}
+
+static hz_err grow_edges(struct hz_router *r) {
+  if (2 * (r->edge_count + 1) <= r->edge_slots) return HZ_OK;
+  uint32_t slots = r->edge_slots == 0 ? 16 : 2 * r->edge_slots;
+  struct node **edges = hz_calloc(r->alloc, slots, sizeof(struct node *));
+  if (edges == NULL) return HZ_ENOMEM;
+  for (uint32_t i = 0; i < r->edge_slots; i++) {
+    if (r->edges[i] != NULL) put_edge(edges, slots, r->edges[i]);
+  }
+  hz_free(r->alloc, r->edges);
+  r->edges = edges;
+  r->edge_slots = slots;
+  return HZ_OK;
+}
+
+/* --- life --- */
+
+static struct node *node_new(struct hz_router *r, const struct node *parent, struct hz_str name,
+                             const struct route *made_by) {
+  struct node *n = hz_calloc(r->alloc, 1, sizeof(*n) + name.n);
+  if (n == NULL) return NULL;
+  if (name.n > 0) memcpy(n->text, name.p, name.n);
+  n->name = (struct hz_str){n->text, name.n};
+  n->parent = parent;
+  n->made_by = made_by;
+  n->id = r->node_count++;
+  n->next_made = r->nodes;
+  r->nodes = n;
+  return n;
+}
+
+struct hz_router *hz_router_new(struct hz_alloc *alloc) {
+  struct hz_router *r = hz_new(alloc, struct hz_router);
+  if (r == NULL) return NULL;
+  r->alloc = alloc;
+  r->root = node_new(r, NULL, (struct hz_str){0}, NULL);
+  if (r->root == NULL) {
+    hz_free(alloc, r);
+    return NULL;
+  }
+  return r;
+}
+
+void hz_router_free(struct hz_router *r) {
+  if (r == NULL) return;
+  for (struct node *n = r->nodes, *next; n != NULL; n = next) {
+    next = n->next_made;
+    hz_free(r->alloc, n->allow);
+    hz_free(r->alloc, n);
+  }
+  for (struct route *t = r->routes, *next; t != NULL; t = next) {
+    next = t->next_made;
+    hz_free(r->alloc, t);
+  }
+  hz_free(r->alloc, r->edges);
+  hz_free(r->alloc, r);
+}
+
+/* --- registration --- */
+
+/* RFC 9110's token; "*" is one. */
+static bool is_method(struct hz_str s) {
+  if (s.n == 0 || s.n > HZ_ROUTE_METHOD_MAX) return false;
+  for (size_t i = 0; i < s.n; i++) {
+    char c = s.p[i];
+    bool alnum = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+    if (!alnum && (c == '\0' || strchr("!#$%&'*+-.^_`|~", c) == NULL)) return false;
+  }
+  return true;
+}
+
+static bool is_name(struct hz_str s) {
+  for (size_t i = 0; i < s.n; i++) {
+    char c = s.p[i];
+    bool letter = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_';
+    if (!letter && (i == 0 || c < '0' || c > '9')) return false;
+  }
+  return s.n > 0;
+}
+
+/* A parameter's or wildcard's segment: its name, which must be new in this pattern. */
+static hz_err parse_param(struct pattern *p, uint32_t i, uint32_t *params, struct hz_str pattern,
+                          struct why why) {
+  struct hz_str raw = p->path.seg[i].raw;
+  p->kind[i] = raw.p[0] == ':' ? PARAM : WILD;
+  p->name[i] = (struct hz_str){raw.p + 1, raw.n - 1};
+  if (!is_name(p->name[i])) {
+    return fail(why, HZ_EINVAL,
+                "pattern \"%.*s\": \"%.*s\" wants a name of letters, digits and _ behind its %c "
+                "(write %%%02X for the character itself)",
+                HZ_STR_ARG(pattern), HZ_STR_ARG(raw), raw.p[0], (unsigned)raw.p[0]);
+  }
+  if (p->kind[i] == WILD && i + 1 < p->path.count) {
+    return fail(why, HZ_EINVAL, "pattern \"%.*s\": \"%.*s\" takes all that is left: put it last",
+                HZ_STR_ARG(pattern), HZ_STR_ARG(raw));
+  }
+  for (uint32_t k = 0; k < i; k++) {
+    if (p->kind[k] != TEXT && hz_str_eq(p->name[k], p->name[i])) {
+      return fail(why, HZ_EINVAL, "pattern \"%.*s\" has two parameters \"%.*s\": rename one",
+                  HZ_STR_ARG(pattern), HZ_STR_ARG(p->name[i]));
+    }
+  }
+  if (++*params > HZ_ROUTE_PARAMS_MAX) {
+    return fail(why, HZ_EINVAL, "pattern \"%.*s\" has more than %u parameters: use fewer",
+                HZ_STR_ARG(pattern), HZ_ROUTE_PARAMS_MAX);
+  }
+  return HZ_OK;
+}
+
+static hz_err parse_pattern(struct pattern *p, struct hz_str pattern, struct why why) {
+  if (pattern.n > 0 && memchr(pattern.p, '?', pattern.n) != NULL) {
+    return fail(why, HZ_EINVAL, "pattern \"%.*s\" has a query: drop it, handlers read queries",
+                HZ_STR_ARG(pattern));
+  }
+  const char *wrong = hz_path_split(pattern, &p->path);
+  if (wrong != NULL) {
+    int shown = pattern.n < 128 ? (int)pattern.n : 128;
+    return fail(why, HZ_EINVAL, "pattern \"%.*s\": %s: correct it", shown, pattern.p, wrong);
+  }
+  uint32_t params = 0;
+  char *at = p->decoded;
+  for (uint32_t i = 0; i < p->path.count; i++) {
+    const struct hz_segment *seg = &p->path.seg[i];
+    if (seg->raw.n > 0 && (seg->raw.p[0] == ':' || seg->raw.p[0] == '*')) {
+      hz_err err = parse_param(p, i, &params, pattern, why);
+      if (err != HZ_OK) return err;
+    } else {
+      p->kind[i] = TEXT;
+      p->name[i] = (struct hz_str){at, hz_segment_decode(seg, at)};
+      at += p->name[i].n;
+    }
+  }
+  return HZ_OK;
+}
+
+static struct node *child(const struct hz_router *r, const struct node *n, enum kind kind,
+                          struct hz_str name) {
+  return kind == TEXT ? find_text(r, n, name) : kind == PARAM ? n->param : n->wild;
+}
+
+static struct route **slot_of(struct node *n, struct hz_str method) {
+  if (hz_str_eq(method, HZ_STR("*"))) return &n->any;
+  struct route **at = &n->routes;
+  for (; *at != NULL; at = &(*at)->next) {
+    struct hz_str have = (*at)->method;
+    size_t both = have.n < method.n ? have.n : method.n;
+    int order = memcmp(have.p, method.p, both);
+    if (order > 0 || (order == 0 && have.n >= method.n)) break;
+  }
+  return at;
+}
+
+/* Walks as far as there are nodes, changing nothing. */
+static hz_err check_conflicts(const struct hz_router *r, const struct pattern *p,
+                              struct hz_str method, struct hz_str pattern, struct why why) {
+  struct node *n = r->root;
+  for (uint32_t i = 0; i < p->path.count; i++) {
+    n = child(r, n, p->kind[i], p->name[i]);
+    if (n == NULL) return HZ_OK;
+    if (p->kind[i] == TEXT || hz_str_eq(n->name, p->name[i])) continue;
+    const struct route *other = n->made_by;
+    return fail(
+        why, HZ_EEXIST,
+        "route %.*s %.*s conflicts with %.*s %.*s: segment %u is called \"%.*s\" in one and "
+        "\"%.*s\" in the other: use one name",
+        HZ_STR_ARG(method), HZ_STR_ARG(pattern), HZ_STR_ARG(other->method),
+        HZ_STR_ARG(other->pattern), i + 1, HZ_STR_ARG(p->name[i]), HZ_STR_ARG(n->name));
+  }
+  const struct route *other = *slot_of(n, method);
+  if (other == NULL || !hz_str_eq(other->method, method)) return HZ_OK;
+  return fail(why, HZ_EEXIST,
+              "route %.*s %.*s conflicts with %.*s %.*s: both take the same requests: remove one",
+              HZ_STR_ARG(method), HZ_STR_ARG(pattern), HZ_STR_ARG(other->method),
+              HZ_STR_ARG(other->pattern));
+}
+
+static struct route *route_new(struct hz_router *r, struct hz_str method, struct hz_str pattern,
+                               void *target) {
+  struct route *t = hz_calloc(r->alloc, 1, sizeof(*t) + method.n + pattern.n);
+  if (t == NULL) return NULL;
+  memcpy(t->text, method.p, method.n);
+  memcpy(t->text + method.n, pattern.p, pattern.n);
+  t->method = (struct hz_str){t->text, method.n};
+  t->pattern = (struct hz_str){t->text + method.n, pattern.n};
+  t->target = target;
+  t->next_made = r->routes;
+  r->routes = t;
+  return t;
+}
+
+/* The node one segment below `n`, made when it is not there. */
+static struct node *descend(struct hz_router *r, struct node *n, enum kind kind, struct hz_str name,
+                            const struct route *made_by) {
+  struct node *next = child(r, n, kind, name);
+  if (next != NULL) return next;
+  if (kind == TEXT && grow_edges(r) != HZ_OK) return NULL;
+  next = node_new(r, n, name, made_by);
+  if (next == NULL) return NULL;
+  if (kind == PARAM) n->param = next;
+  if (kind == WILD) n->wild = next;
+  if (kind == TEXT) {
+    put_edge(r->edges, r->edge_slots, next);
+    r->edge_count++;
+  }
+  return next;
+}
+
+hz_err hz_router_add(struct hz_router *r, struct hz_str method, struct hz_str pattern, void *target,
+                     char *err, size_t err_len) {
+  struct why why = {err, err_len};
+  assert(target != NULL);
+  if (r->frozen) {
+    return fail(why, HZ_EINVAL, "route \"%.*s\" comes too late: add routes before listening",
+                HZ_STR_ARG(pattern));
+  }
+  if (!is_method(method)) {
+    return fail(why, HZ_EINVAL, "method \"%.*s\" is not one: write GET, POST..., or * for any",
+                method.n < HZ_ROUTE_METHOD_MAX ? (int)method.n : (int)HZ_ROUTE_METHOD_MAX,
+                method.p);
+  }
+  struct pattern p;
+  hz_err e = parse_pattern(&p, pattern, why);
+  if (e == HZ_OK) e = check_conflicts(r, &p, method, pattern, why);
+  if (e != HZ_OK) return e;
+
+  struct route *t = route_new(r, method, pattern, target);
+  if (t == NULL) return no_memory(why);
+  struct node *n = r->root;
+  for (uint32_t i = 0; i < p.path.count; i++) {
+    n = descend(r, n, p.kind[i], p.name[i], t);
+    if (n == NULL) return no_memory(why);
+  }
+  struct route **at = slot_of(n, method);
+  t->next = *at;
+  *at = t;
+  return HZ_OK;
+}
+
+/* "GET, POST": made here so that a 405 costs nothing. A node with "*" never answers 405. */
+static hz_err make_allow(struct hz_router *r, struct node *n) {
+  size_t len = 0;
+  for (struct route *t = n->routes; t != NULL; t = t->next)
+    len += t->method.n + 2;
+  char *at = n->allow = hz_malloc(r->alloc, len);
+  if (at == NULL) return HZ_ENOMEM;
+  for (struct route *t = n->routes; t != NULL; t = t->next) {
+    memcpy(at, t->method.p, t->method.n);
+    at += t->method.n;
+    memcpy(at, t->next != NULL ? ", " : "\0", 2);
+    at += 2;
+  }
+  return HZ_OK;
+}
+
+hz_err hz_router_freeze(struct hz_router *r) {
+  for (struct node *n = r->nodes; n != NULL; n = n->next_made) {
+    if (n->routes == NULL || n->any != NULL || n->allow != NULL) continue;
+    hz_err err = make_allow(r, n);
+    if (err != HZ_OK) return err;
+  }
+  r->frozen = true;
+  return HZ_OK;
+}
+
+/* --- matching --- */
+
+static void add_param(struct hz_match *out, struct hz_str name, struct hz_str value) {
+  assert(out->param_count < HZ_ROUTE_PARAMS_MAX);
+  out->params[out->param_count++] = (struct hz_route_param){name, value};
+}
+
+/* The segment's text; false when `scratch` has no memory for it. */
+static bool decode(const struct hz_segment *seg, struct hz_arena *scratch, struct hz_str *text) {
+  *text = seg->raw;
+  if (!seg->escaped) return true;
+  char *dst = hz_arena_alloc(scratch, seg->raw.n);
+  if (dst == NULL) return false;
+  *text = (struct hz_str){dst, hz_segment_decode(seg, dst)};
+  return true;
+}
+
+/* What a wildcard takes: the path from segment `first` to its end. */
+static int take_rest(const struct hz_path *p, uint32_t first, struct hz_str name,
+                     struct hz_match *out, struct hz_arena *scratch) {
+  const char *begin = p->seg[first].raw.p;
+  struct hz_str rest = {begin, (size_t)(out->path.p + out->path.n - begin)};
+  bool escaped = false;
+  for (uint32_t i = first; i < p->count; i++) {
+    escaped = escaped || p->seg[i].escaped;
+    if (p->seg[i].slash) {
+      out->reason = "the path has an encoded slash where slashes divide";
+      return 400;
+    }
+  }
+  if (escaped) {
+    char *dst = hz_arena_alloc(scratch, rest.n);
+    if (dst == NULL) return 503;
+    /* Escapes cannot hide a slash here: the rest is decoded as if it were one segment. */
+    struct hz_segment whole = {.raw = rest, .escaped = true};
+    rest = (struct hz_str){dst, hz_segment_decode(&whole, dst)};
+  }
+  add_param(out, name, rest);
+  return 200;
+}
+
+static int choose(const struct node *n, struct hz_str method, struct hz_match *out) {
+  const struct route *t = n->routes;
+  while (t != NULL && !hz_str_eq(t->method, method))
+    t = t->next;
+  if (t == NULL) t = n->any;
+  if (t != NULL) {
+    out->target = t->target;
+    out->pattern = t->pattern;
+    return 200;
+  }
+  if (n->routes == NULL) return 404; /* only on the way to other routes */
+  out->allow = hz_str_of(n->allow);
+  return 405;
+}
+
+int hz_router_match(const struct hz_router *r, struct hz_str method, struct hz_str path,
+                    struct hz_match *out, struct hz_arena *scratch) {
+  assert(r->frozen);
+  const char *mark = path.n > 0 ? memchr(path.p, '?', path.n) : NULL;
+  out->path = mark == NULL ? path : (struct hz_str){path.p, (size_t)(mark - path.p)};
+  out->query = (struct hz_str){0};
+  if (mark != NULL) out->query = (struct hz_str){mark + 1, path.n - out->path.n - 1};
+  out->target = NULL;
+  out->pattern = out->allow = (struct hz_str){0};
+  out->param_count = 0;
+
+  struct hz_path p;
+  out->reason = hz_path_split(out->path, &p);
+  if (out->reason != NULL) return 400;
+  const struct node *n = r->root;
+  for (uint32_t i = 0; i < p.count; i++) {
+    struct hz_str text;
+    if (!decode(&p.seg[i], scratch, &text)) return 503;
+    const struct node *next = find_text(r, n, text);
+    if (next == NULL && n->param != NULL && text.n > 0) {
+      next = n->param;
+      add_param(out, next->name, text);
+    }
+    if (next == NULL) {
+      if (n->wild == NULL) return 404;
+      int status = take_rest(&p, i, n->wild->name, out, scratch);
+      return status == 200 ? choose(n->wild, method, out) : status;
+    }
+    n = next;
+  }
+  return choose(n, method, out);
+}
+
+const struct hz_str *hz_match_param(const struct hz_match *m, struct hz_str name) {
+  for (uint32_t i = 0; i < m->param_count; i++) {
+    if (hz_str_eq(m->params[i].name, name)) return &m->params[i].value;
+  }
+  return NULL;
+}
