@@ -106,9 +106,17 @@ static hz_err parse(struct hz_mp_reader *r, struct hz_envelope *out) {
   return err;
 }
 
+/* For a size it knows, GCC would make this `rep stos`, which starts up six times slower than
+ * memset() with its wide stores: a third of the time that parsing a request takes. */
+static inline void clear(struct hz_envelope *out) {
+  size_t size = sizeof(*out);
+  __asm__("" : "+r"(size));
+  memset(out, 0, size);
+}
+
 hz_err hz_envelope_parse(const void *body, size_t len, struct hz_envelope *out) {
   struct hz_mp_reader r = hz_mp_reader_of((struct hz_str){body, len});
-  memset(out, 0, sizeof(*out));
+  clear(out);
   hz_err err = parse(&r, out);
   if (__builtin_expect(err != HZ_OK, 0)) {
     /* Half a message must not look like one. */

@@ -50,15 +50,6 @@ enum hz_wire_code {
   HZ_WIRE_FLOW = 12          /* more content than was granted */
 };
 
-/** Codes of CANCEL. */
-enum hz_cancel_code {
-  HZ_CANCEL_UNWANTED = 0,
-  HZ_CANCEL_DEADLINE = 1,
-  HZ_CANCEL_CLIENT_GONE = 2,
-  HZ_CANCEL_INTERNAL = 3,
-  HZ_CANCEL_REFUSED = 4 /* nothing was done: it may be tried again */
-};
-
 /** What HELLO and WELCOME mean when they leave `credit` or `calls` out, or there is no HELLO. */
 #define HZ_CREDIT_DEFAULT 262144u
 #define HZ_CALLS_DEFAULT 1024u

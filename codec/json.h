@@ -21,12 +21,15 @@ HZ_MUST_USE hz_err hz_msgpack_check(const void *data, size_t len);
 HZ_MUST_USE hz_err hz_msgpack_skip(const void *data, size_t len, size_t *value_len);
 
 /** Writes the one msgpack value in `data` as JSON text to `sink`. `pretty`: two-space indentation
- * and line breaks. Errors as hz_msgpack_check(), found before the faulty part is written. */
+ * and line breaks. Errors as hz_msgpack_check(), found before the faulty part is written, and
+ * HZ_EUNSUPPORTED: a map that begins with a str key has a key that is none. */
 HZ_MUST_USE hz_err hz_msgpack_to_json(const void *data, size_t len, bool pretty, hz_sink_fn *sink,
                                       void *arg);
 
-/** Writes the one JSON value in `text` as msgpack to `sink`. HZ_EPROTO: not JSON; `*err_offset`
- * (NULL allowed) is where. HZ_EDEPTH, HZ_ENOMEM. The input is parsed by yyjson with `alloc`. */
+/** Writes the one JSON value in `text` as msgpack to `sink`. HZ_EPROTO: not JSON, an object with the
+ * same key twice, or one of docs/json.md's forms gone wrong; `*err_offset` (NULL allowed) is where.
+ * HZ_EDEPTH, HZ_ENOMEM. After an error what `sink` has got is of no use. The input is parsed by
+ * yyjson with `alloc`, which takes up to 16 bytes for each value. */
 struct hz_alloc;
 HZ_MUST_USE hz_err hz_json_to_msgpack(struct hz_alloc *alloc, const char *text, size_t len,
                                       hz_sink_fn *sink, void *arg, size_t *err_offset);

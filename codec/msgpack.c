@@ -2,21 +2,29 @@
  * envelope encoders use (msgpack_put.h), JSON (json_*.c). */
 #include "codec/msgpack.h"
 
+#include "codec/json.h"
 #include "codec/msgpack_put.h"
 #include "codec/text_scan.h"
 
-static inline uint64_t load_be(const uint8_t *p, size_t n) {
-  uint64_t v = 0;
-  for (size_t i = 0; i < n; i++) v = v << 8 | p[i];
-  return v;
-}
-
-static inline uint16_t load16(const uint8_t *p) {
-  return (uint16_t)load_be(p, 2);
+static inline uint64_t load64(const uint8_t *p) {
+  return (uint64_t)p[0] << 56 | (uint64_t)p[1] << 48 | (uint64_t)p[2] << 40 |
+         (uint64_t)p[3] << 32 | (uint64_t)p[4] << 24 | (uint64_t)p[5] << 16 | (uint64_t)p[6] << 8 |
+         p[7];
 }
 
 static inline uint32_t load32(const uint8_t *p) {
-  return (uint32_t)load_be(p, 4);
+  return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
+
+static inline uint16_t load16(const uint8_t *p) {
+  return (uint16_t)(p[0] << 8 | p[1]);
+}
+
+/* A length or number of 1, 2, 4 or 8 bytes. */
+static inline uint64_t load_be(const uint8_t *p, size_t n) {
+  if (n == 1) return *p;
+  if (n == 2) return load16(p);
+  return n == 4 ? load32(p) : load64(p);
 }
 
 static double load_double(const uint8_t *p, size_t n) {
@@ -26,7 +34,7 @@ static double load_double(const uint8_t *p, size_t n) {
     memcpy(&f, &bits, 4);
     return (double)f;
   }
-  uint64_t bits = load_be(p, 8);
+  uint64_t bits = load64(p);
   double d;
   memcpy(&d, &bits, 8);
   return d;
@@ -105,7 +113,7 @@ static hz_err next_wide(struct hz_mp_reader *r, struct hz_mp_item *out) {
     case 0xd0: set_int(out, (int8_t)p[1]); break;
     case 0xd1: set_int(out, (int16_t)load16(p + 1)); break;
     case 0xd2: set_int(out, (int32_t)load32(p + 1)); break;
-    case 0xd3: set_int(out, (int64_t)load_be(p + 1, 8)); break;
+    case 0xd3: set_int(out, (int64_t)load64(p + 1)); break;
     case 0xd4: case 0xd5: case 0xd6: case 0xd7: case 0xd8:
       out->ext_type = (int8_t)p[1];
       return take_data(r, HZ_MP_EXT, head, 1u << (*p - 0xd4), out);
@@ -166,6 +174,20 @@ hz_err hz_mp_skip(struct hz_mp_reader *r) {
   return HZ_OK;
 }
 
+hz_err hz_msgpack_skip(const void *data, size_t len, size_t *value_len) {
+  struct hz_mp_reader r = hz_mp_reader_of((struct hz_str){data, len});
+  hz_err err = hz_mp_skip(&r);
+  if (err == HZ_OK) *value_len = len - hz_mp_left(&r);
+  return err;
+}
+
+hz_err hz_msgpack_check(const void *data, size_t len) {
+  size_t value_len;
+  hz_err err = hz_msgpack_skip(data, len, &value_len);
+  if (err != HZ_OK) return err;
+  return value_len == len ? HZ_OK : HZ_EPROTO;
+}
+
 static hz_err read_type(struct hz_mp_reader *r, enum hz_mp_type type, struct hz_mp_item *out) {
   struct hz_mp_reader at = *r;
   hz_err err = next(&at, out);
@@ -177,6 +199,12 @@ static hz_err read_type(struct hz_mp_reader *r, enum hz_mp_type type, struct hz_
 
 hz_err hz_mp_read_uint(struct hz_mp_reader *r, uint64_t *out) {
   struct hz_mp_item item;
+  if (hz_mp_left(r) >= HZ_MP_HEAD_MAX && (*r->p & 0xfc) == 0xcc) { /* ids: without a jump */
+    unsigned bytes = 1u << (*r->p & 3);
+    *out = load64(r->p + 1) >> (64 - 8 * bytes);
+    r->p += 1 + bytes;
+    return HZ_OK;
+  }
   hz_err err = read_type(r, HZ_MP_UINT, &item);
   if (err == HZ_OK) *out = item.u;
   return err;
