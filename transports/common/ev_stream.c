@@ -12,7 +12,9 @@
 
 /* Fairness: one loud connection gets so many reads of EV_RX_BYTES a turn. */
 #define READS_PER_TURN 4
-#define IOV_PER_CALL   64
+#define IOV_PER_CALL   128
+/* Small buffers cost more memory than they hold bytes: their number is bounded as well. */
+#define QUEUE_BUFFERS 2048
 
 static struct hz_ev_stream *of_io(struct hz_io *io) {
   return (struct hz_ev_stream *)(void *)io;
@@ -158,6 +160,10 @@ static hz_err stream_send(struct hz_io *io, struct hz_buf *b) {
   struct hz_ev_stream *s = of_io(io);
 
   if (s->state > EV_OPEN || s->fin_wanted) return HZ_ECLOSED;
+  if (s->out.count >= QUEUE_BUFFERS) {
+    s->out.was_full = true;
+    return HZ_AGAIN;
+  }
   hz_err err = hz_bufq_push(&s->out, b);
   /* While the socket is full the watcher tells when to go on; a flush would only ask again. */
   if (err == HZ_OK && (s->watch.want & HZ_WATCH_WRITE) == 0) hz_env_defer(io->env, &s->flush);

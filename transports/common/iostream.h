@@ -71,9 +71,12 @@ struct hz_iostream {
   struct hz_bufq late;   /* forced out while the io was full; bounded by HZ_IOSTREAM_LATE_BYTES */
   struct hz_close why;   /* the first reason given; valid once conn.closing */
   bool paused, held;     /* the io is paused: for want of credit; by hz_iostream_hold() */
+  bool io_open;          /* the io's `opened` came, or it was accepted */
   bool ready, announced; /* `opened` was sent; and `stream` */
   bool want_writable;    /* somebody was told HZ_AGAIN */
-  bool fin_wanted;       /* finish once `late` is empty */
+  bool fin_wanted;       /* hz_io_finish() once `late` is empty */
+  bool hang_wanted;      /* hz_io_close() once `late` is empty */
+  bool awaiting;         /* goodbye was said and is to be answered */
   bool hung_up;          /* hz_io_close() or hz_io_abort() was called */
 };
 

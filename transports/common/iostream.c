@@ -1,0 +1,453 @@
+/* A connection with one stream over an hz_io: see the header. Not here: framing (the hooks'), the
+ * listener's socket (transports/tcp/listener.c). */
+#include "transports/common/iostream.h"
+
+#include <assert.h>
+#include <stdio.h>
+
+#include "transports/common/net.h"
+#include "transports/common/tls_io.h"
+
+static struct hz_iostream *of_conn(struct hz_conn *c) {
+  return (struct hz_iostream *)(void *)c;
+}
+
+/* --- listeners --------------------------------------------------------------------------------- */
+
+void hz_iolistener_ref(struct hz_listener *l) {
+  ((struct hz_iolistener *)(void *)l)->refs++;
+}
+
+void hz_iolistener_unref(struct hz_listener *l) {
+  struct hz_iolistener *io = (struct hz_iolistener *)(void *)l;
+
+  assert(io->refs > 0);
+  if (--io->refs == 0) io->free(io);
+}
+
+void hz_listener_note(struct hz_listener *l, const char *what, const char *detail) {
+  if (l != NULL && l->note != NULL) l->note(l, what, detail);
+}
+
+/* --- timeouts ---------------------------------------------------------------------------------- */
+
+static void idle_tick(struct hz_timer *t, hz_time now);
+
+static void set_timer(struct hz_iostream *s, hz_time after_ns, hz_timer_fn *fn) {
+  struct hz_env *env = s->conn.env;
+  struct hz_close why;
+
+  if (hz_timer_set(&env->timers, &s->timer, env->now + after_ns, fn) == HZ_OK) return;
+  /* A connection that no timeout watches could stay for ever. */
+  hz_close_set(&why, HZ_BY_LOCAL, HZ_LAYER_APP, HZ_CLOSE_INTERNAL, HZ_ENOMEM,
+               "no memory for a timer");
+  hz_iostream_drop(s, &why);
+}
+
+static void handshake_overdue(struct hz_timer *t, hz_time now) {
+  struct hz_iostream *s = HZ_CONTAINER(t, struct hz_iostream, timer);
+  struct hz_close why;
+
+  (void)now;
+  hz_close_set(&why, HZ_BY_LOCAL, HZ_LAYER_TIMEOUT, 0, HZ_ETIMEOUT,
+               s->io_open ? "handshake timeout: the peer did not finish within %llu ms"
+                          : "connect timeout: no answer within %llu ms",
+               (unsigned long long)(s->limits.handshake_timeout_ns / HZ_MS));
+  hz_iostream_drop(s, &why);
+}
+
+static void goodbye_overdue(struct hz_timer *t, hz_time now) {
+  struct hz_iostream *s = HZ_CONTAINER(t, struct hz_iostream, timer);
+
+  (void)now;
+  hz_iostream_drop(s, &s->why);
+}
+
+static void idle_tick(struct hz_timer *t, hz_time now) {
+  struct hz_iostream *s = HZ_CONTAINER(t, struct hz_iostream, timer);
+  struct hz_close why;
+
+  /* Whom we keep waiting, or who takes what we send, is not idle. */
+  if (s->paused || s->held || s->io->bytes_out != s->out_seen) s->last_heard = now;
+  s->out_seen = s->io->bytes_out;
+  hz_time idle_ns = now - s->last_heard;
+  if (idle_ns < s->limits.idle_timeout_ns) {
+    set_timer(s, s->limits.idle_timeout_ns - idle_ns, idle_tick);
+    return;
+  }
+  hz_close_set(&why, HZ_BY_LOCAL, HZ_LAYER_TIMEOUT, 0, HZ_ETIMEOUT,
+               "idle timeout: nothing was heard for %llu ms",
+               (unsigned long long)(s->limits.idle_timeout_ns / HZ_MS));
+  hz_iostream_shut(s, &why);
+}
+
+/* --- credit ------------------------------------------------------------------------------------ */
+
+static void update_pause(struct hz_iostream *s) {
+  bool before = s->paused || s->held;
+
+  if (s->unconsumed > s->window) s->paused = true;
+  if (s->unconsumed <= s->window / 2) s->paused = false;
+  if ((s->paused || s->held) == before || s->hung_up) return;
+  hz_io_pause(s->io, !before);
+}
+
+void hz_iostream_hold(struct hz_iostream *s, bool held) {
+  bool before = s->paused || s->held;
+
+  s->held = held;
+  if ((s->paused || s->held) == before || s->hung_up || s->awaiting) return;
+  hz_io_pause(s->io, !before);
+}
+
+void hz_iostream_op_consume(struct hz_stream *st, size_t n) {
+  struct hz_iostream *s = of_conn(st->conn);
+
+  s->unconsumed -= n < s->unconsumed ? n : s->unconsumed;
+  if (!s->conn.closing) update_pause(s);
+}
+
+/* --- receiving --------------------------------------------------------------------------------- */
+
+/* Both directions are through: nothing can happen any more. */
+static void close_when_done(struct hz_iostream *s, enum hz_close_by by) {
+  struct hz_close why;
+
+  if (!s->stream.recv_done || !s->stream.send_done || s->conn.closing) return;
+  hz_close_set(&why, by, HZ_LAYER_APP, HZ_CLOSE_NONE, HZ_OK, "both sides have finished");
+  hz_iostream_shut(s, &why);
+}
+
+void hz_iostream_deliver(struct hz_iostream *s, const uint8_t *data, size_t len, bool fin) {
+  if (s->conn.closing || s->stream.recv_done || !s->announced) return;
+  s->unconsumed += len;
+  s->stream.recv_done = fin;
+  s->conn.events->data(&s->stream, data, len, fin);
+  if (s->conn.closing) return;
+  update_pause(s);
+  close_when_done(s, HZ_BY_LOCAL);
+}
+
+static void on_data(struct hz_io *io, const uint8_t *data, size_t len) {
+  struct hz_iostream *s = io->user;
+
+  s->last_heard = io->env->now;
+  if (s->hung_up || s->hang_wanted || (s->conn.closing && !s->awaiting)) return;
+  if (s->hooks != NULL && s->hooks->received != NULL)
+    s->hooks->received(s, data, len);
+  else
+    hz_iostream_deliver(s, data, len, false);
+}
+
+static void on_eof(struct hz_io *io) {
+  struct hz_iostream *s = io->user;
+  struct hz_close why;
+
+  s->last_heard = io->env->now;
+  if (s->awaiting) {
+    hz_iostream_hangup(s, &s->why);
+    return;
+  }
+  if (s->conn.closing) return;
+  if (s->hooks != NULL && s->hooks->eof != NULL) {
+    s->hooks->eof(s);
+  } else if (s->announced) {
+    hz_iostream_deliver(s, NULL, 0, true);
+  } else {
+    hz_close_set(&why, HZ_BY_PEER, HZ_LAYER_PROTOCOL, 0, HZ_EPROTO,
+                 "the peer ended the connection during the handshake");
+    hz_iostream_hangup(s, &why);
+  }
+}
+
+/* --- sending ----------------------------------------------------------------------------------- */
+
+hz_err hz_iostream_push(struct hz_iostream *s, struct hz_buf *b) {
+  if (s->hung_up || s->hang_wanted) return HZ_ECLOSED;
+  /* What was forced came first and goes first. */
+  hz_err err = s->late.count > 0 ? HZ_AGAIN : hz_io_send(s->io, b);
+  if (err == HZ_AGAIN) s->want_writable = true;
+  return err;
+}
+
+void hz_iostream_force(struct hz_iostream *s, struct hz_buf *b) {
+  struct hz_close why;
+  hz_err err = HZ_AGAIN;
+
+  if (s->hung_up || s->hang_wanted) {
+    hz_buf_unref(b);
+    return;
+  }
+  if (s->late.count == 0) err = hz_io_send(s->io, b);
+  if (err == HZ_AGAIN) {
+    err = s->late.bytes > HZ_IOSTREAM_LATE_BYTES ? HZ_ELIMIT : hz_bufq_push_forced(&s->late, b);
+  }
+  if (err == HZ_OK) return;
+  hz_buf_unref(b);
+  if (err == HZ_ECLOSED) return; /* the io has ended; its `closed` is on the way */
+  hz_close_set(&why, HZ_BY_LOCAL, HZ_LAYER_APP,
+               err == HZ_ELIMIT ? HZ_CLOSE_LIMIT : HZ_CLOSE_INTERNAL, err, "%s",
+               err == HZ_ELIMIT ? "the peer wants answers but does not read them" : hz_strerror(err));
+  hz_iostream_drop(s, &why);
+}
+
+static void drain_late(struct hz_iostream *s) {
+  while (s->late.count > 0) {
+    struct hz_buf *b = s->late.ring[s->late.head];
+    size_t len = b->len;
+    hz_err err = hz_io_send(s->io, hz_buf_ref(b));
+    if (err != HZ_OK) {
+      hz_buf_unref(b);
+      return;
+    }
+    (void)hz_bufq_consume(&s->late, len);
+  }
+  if (s->fin_wanted) hz_io_finish(s->io);
+  s->fin_wanted = false;
+  if (s->hang_wanted) hz_iostream_hangup(s, &s->why);
+}
+
+static void on_writable(struct hz_io *io) {
+  struct hz_iostream *s = io->user;
+
+  if (s->hung_up) return;
+  drain_late(s);
+  if (s->late.count > 0 || s->conn.closing || !s->want_writable) return;
+  s->want_writable = false;
+  if (s->hooks != NULL && s->hooks->writable != NULL)
+    s->hooks->writable(s);
+  else if (s->announced)
+    s->conn.events->writable(&s->stream);
+}
+
+static void finish(struct hz_iostream *s) {
+  if (s->hooks != NULL && s->hooks->finish != NULL) {
+    s->hooks->finish(s);
+  } else if (s->late.count > 0) {
+    s->fin_wanted = true;
+  } else {
+    hz_io_finish(s->io);
+  }
+}
+
+hz_err hz_iostream_op_send(struct hz_stream *st, struct hz_buf *b, bool fin) {
+  struct hz_iostream *s = of_conn(st->conn);
+
+  if (s->conn.closing || st->send_done) return HZ_ECLOSED;
+  if (b != NULL) {
+    hz_err err = s->hooks != NULL && s->hooks->send != NULL ? s->hooks->send(s, b)
+                                                            : hz_iostream_push(s, b);
+    if (err != HZ_OK) return err;
+  }
+  if (!fin) return HZ_OK;
+  st->send_done = true;
+  finish(s);
+  close_when_done(s, HZ_BY_PEER);
+  return HZ_OK;
+}
+
+/* --- closing ----------------------------------------------------------------------------------- */
+
+static void note_reason(struct hz_iostream *s, const struct hz_close *why) {
+  if (s->conn.closing) return;
+  s->conn.closing = true;
+  s->why = *why;
+}
+
+void hz_iostream_drop(struct hz_iostream *s, const struct hz_close *why) {
+  note_reason(s, why);
+  hz_timer_cancel(&s->conn.env->timers, &s->timer);
+  /* Also after hz_io_close(): the io gives up flushing then. */
+  s->hung_up = true;
+  hz_io_abort(s->io, &s->why);
+}
+
+void hz_iostream_hangup(struct hz_iostream *s, const struct hz_close *why) {
+  note_reason(s, why);
+  if (s->hung_up) return;
+  s->awaiting = false;
+  s->hang_wanted = true;
+  if (s->late.count > 0) {
+    set_timer(s, s->limits.close_timeout_ns, goodbye_overdue);
+    return;
+  }
+  hz_timer_cancel(&s->conn.env->timers, &s->timer);
+  s->hung_up = true;
+  hz_io_close(s->io, &s->why);
+}
+
+void hz_iostream_shut(struct hz_iostream *s, const struct hz_close *why) {
+  if (s->conn.closing) return;
+  note_reason(s, why);
+  if (s->io_open && s->hooks != NULL && s->hooks->goodbye != NULL) {
+    /* Set before: the answer may come, or the io fail, inside the hook. */
+    s->awaiting = true;
+    if (s->hooks->goodbye(s, &s->why) && s->awaiting && !s->hung_up) {
+      hz_io_pause(s->io, false);
+      set_timer(s, s->limits.close_timeout_ns, goodbye_overdue);
+      return;
+    }
+    s->awaiting = false;
+  }
+  hz_iostream_hangup(s, &s->why);
+}
+
+static void on_closed(struct hz_io *io, const struct hz_close *io_why) {
+  struct hz_iostream *s = io->user;
+  struct hz_close why;
+
+  note_reason(s, io_why);
+  why = s->why;
+  hz_timer_cancel(&io->env->timers, &s->timer);
+  hz_bufq_fini(&s->late);
+  s->hung_up = true;
+  s->conn.closed = true;
+  if (s->announced) s->conn.events->stream_closed(&s->stream);
+  s->conn.events->closed(&s->conn, &why);
+}
+
+void hz_iostream_op_close(struct hz_conn *c, const struct hz_close *why) {
+  hz_iostream_shut(of_conn(c), why);
+}
+
+/* --- opening ----------------------------------------------------------------------------------- */
+
+void hz_iostream_ready(struct hz_iostream *s, bool stream) {
+  if (s->ready || s->conn.closing) return;
+  s->ready = true;
+  s->last_heard = s->conn.env->now;
+  set_timer(s, s->limits.idle_timeout_ns, idle_tick);
+  if (s->conn.closing) return;
+  s->conn.events->opened(&s->conn);
+  if (!stream || s->conn.closing) return;
+  s->announced = true;
+  s->conn.events->stream(&s->conn, &s->stream);
+}
+
+static void on_opened(struct hz_io *io) {
+  struct hz_iostream *s = io->user;
+
+  s->io_open = true;
+  s->conn.peer = io->peer;
+  if (s->conn.closing) return;
+  if (s->hooks != NULL && s->hooks->opened != NULL)
+    s->hooks->opened(s);
+  else
+    hz_iostream_ready(s, true);
+}
+
+static const struct hz_io_events io_events = {
+    .opened = on_opened,
+    .data = on_data,
+    .eof = on_eof,
+    .writable = on_writable,
+    .closed = on_closed,
+};
+
+void hz_iostream_init(struct hz_iostream *s, const struct hz_transport_ops *ops,
+                      const struct hz_iostream_hooks *hooks, struct hz_env *env,
+                      struct hz_listener *listener, const struct hz_limits *limits) {
+  size_t frames, credit;
+
+  s->conn.ops = ops;
+  s->conn.env = env;
+  s->conn.listener = listener;
+  s->conn.role = listener != NULL ? HZ_SERVER : HZ_CLIENT;
+  s->conn.caps = ops->caps;
+  s->stream.conn = &s->conn;
+  s->stream.dir = HZ_BIDI;
+  s->stream.local = listener == NULL;
+  s->hooks = hooks;
+  s->limits = *limits;
+  hz_limits_defaults(&s->limits);
+  frames = 2 * (size_t)s->limits.frame_bytes;
+  credit = 4 * (size_t)s->limits.call_credit_bytes;
+  s->window = frames > credit ? frames : credit;
+  hz_bufq_init(&s->late, env->alloc, HZ_IOSTREAM_LATE_BYTES, 0);
+  if (listener != NULL) hz_iolistener_ref(listener);
+}
+
+void hz_iostream_accept(struct hz_iostream *s, struct hz_io *io, const uint8_t *first, size_t len) {
+  struct hz_listener *l = s->conn.listener;
+
+  s->io = io;
+  io->events = &io_events;
+  io->user = s;
+  s->conn.peer = io->peer;
+  l->accepted(l, &s->conn);
+  if (s->conn.closing) return;
+  set_timer(s, s->limits.handshake_timeout_ns, handshake_overdue);
+  on_opened(io);
+  if (len > 0) on_data(io, first, len);
+}
+
+hz_err hz_iostream_connect(struct hz_iostream *s, const struct hz_endpoint *ep,
+                           struct hz_tls_ctx *tls, const struct hz_conn_events *events, void *user,
+                           char *why, size_t why_len) {
+  const struct hz_net_ops *net = hz_net_of(s->conn.env);
+  struct hz_io *below = NULL, *io = NULL;
+
+  if (net == NULL) {
+    (void)snprintf(why, why_len, "%s: there is no network here", ep->scheme);
+    return HZ_EUNSUPPORTED;
+  }
+  hz_err err =
+      net->connect(s->conn.env, ep, &s->limits, &io_events, s, &below, why, why_len);
+  if (err != HZ_OK) return err;
+  io = below;
+  if (tls != NULL) err = hz_tls_io_new(below, false, tls, &s->limits, &io);
+  if (err == HZ_OK)
+    err = hz_timer_set(&s->conn.env->timers, &s->timer,
+                       s->conn.env->now + s->limits.handshake_timeout_ns, handshake_overdue);
+  if (err != HZ_OK) {
+    hz_io_destroy(io);
+    (void)snprintf(why, why_len, "no memory for a connection");
+    return err;
+  }
+  io->events = &io_events;
+  io->user = s;
+  s->io = io;
+  s->conn.events = events;
+  s->conn.user = user;
+  return HZ_OK;
+}
+
+/* --- the end ----------------------------------------------------------------------------------- */
+
+void hz_iostream_discard(struct hz_iostream *s) {
+  struct hz_listener *l = s->conn.listener;
+  struct hz_alloc *alloc = s->conn.env->alloc;
+
+  hz_timer_cancel(&s->conn.env->timers, &s->timer);
+  hz_bufq_fini(&s->late);
+  if (s->io != NULL) hz_io_destroy(s->io);
+  s->io = NULL;
+  if (s->hooks != NULL && s->hooks->free != NULL)
+    s->hooks->free(s);
+  else
+    hz_free(alloc, s);
+  if (l != NULL) hz_iolistener_unref(l);
+}
+
+void hz_iostream_op_destroy(struct hz_conn *c) {
+  assert(c->closed);
+  hz_iostream_discard(of_conn(c));
+}
+
+hz_err hz_iostream_op_open(struct hz_conn *c, enum hz_dir dir, struct hz_stream **out) {
+  (void)c;
+  (void)dir;
+  (void)out;
+  return HZ_EUNSUPPORTED;
+}
+
+hz_err hz_iostream_op_datagram(struct hz_conn *c, struct hz_buf *b) {
+  (void)c;
+  (void)b;
+  return HZ_EUNSUPPORTED;
+}
+
+size_t hz_iostream_op_datagram_max(const struct hz_conn *c) {
+  (void)c;
+  return 0;
+}
