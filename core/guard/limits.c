@@ -20,6 +20,7 @@ void hz_limits_defaults(struct hz_limits *l) {
   u32(&l->header_bytes, 64 * KIB);
   u32(&l->header_count, 128);
   u32(&l->path_bytes, 8 * KIB);
+  u32(&l->call_memory_bytes, MIB);
   u64(&l->body_bytes, 16 * (uint64_t)MIB);
   u64(&l->conn_body_bytes, 64 * (uint64_t)MIB);
   u32(&l->call_credit_bytes, 256 * KIB);

@@ -16,6 +16,7 @@ struct hz_limits {
   uint32_t header_bytes;         /* of one call, names and values: 64 KiB */
   uint32_t header_count;         /* 128 */
   uint32_t path_bytes;           /* 8 KiB */
+  uint32_t call_memory_bytes;    /* what one call may take from its arena: 1 MiB */
   uint64_t body_bytes;           /* collected before a handler is called: 16 MiB */
   uint64_t conn_body_bytes;      /* the same, all calls of one connection: 64 MiB */
   uint32_t call_credit_bytes;    /* window of a streamed body: 256 KiB */

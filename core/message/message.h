@@ -35,6 +35,8 @@ struct hz_response {
 
 /** Dispatch to carrier. All are called on the worker, none after `release`. */
 struct hz_exchange_ops {
+  /** Values are wanted as JSON text, not as msgpack: the carrier's client knows no msgpack. */
+  bool json_values;
   /** The head, once. Slices are used up when it returns. HZ_ECLOSED: nobody hears it any more;
    * HZ_ETOOBIG, HZ_ENOMEM: it could not be encoded (another, smaller one may be tried).
    * Never HZ_AGAIN: one head a call always fits. */
@@ -69,11 +71,11 @@ struct hz_exchange {
 /** Carrier to dispatch (implemented in core/dispatch/call.c).
  * Begins a call: routes it and runs the handler now, or once the content is collected
  * (HZ_BODY_FOLLOWS). Answers of any kind leave through `x`; may do so before this returns. */
-struct herz_app;
-void hz_call_begin(struct herz_app *app, const struct hz_request *rq, struct hz_exchange *x);
+struct hz_dispatch;
+void hz_call_begin(struct hz_dispatch *d, const struct hz_request *rq, struct hz_exchange *x);
 
 /** Answers with `status` and the error body that every refusal has, without routing. */
-void hz_call_refuse(struct herz_app *app, struct hz_exchange *x, uint32_t status, const char *text);
+void hz_call_refuse(struct hz_dispatch *d, struct hz_exchange *x, uint32_t status, const char *text);
 
 /** A piece of request content; `fin`: the last one (len may be 0). */
 void hz_call_body(struct hz_exchange *x, const void *data, size_t len, bool fin);

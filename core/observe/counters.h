@@ -40,7 +40,7 @@
   X(calls_cancelled, "calls that ended because nobody waited any more")                            \
   X(calls_late, "answers that came after their call had ended")                                    \
   X(calls_early, "calls that came in 0-RTT")                                                       \
-  X(calls_early_held, "calls in 0-RTT that waited for the handshake: not safe to replay")          \
+  X(calls_early_refused, "calls in 0-RTT that were refused: not safe to replay")                      \
   X(body_too_large, "request bodies over their limit")                                             \
   X(memory_short, "operations refused for want of memory")
 

@@ -177,14 +177,14 @@ static void begin(struct hz_served *c, const struct hz_envelope *e) {
                           .early = s->conn->early};
 
   if (s->goaway_sent) {
-    hz_call_refuse(s->owner->app, &c->x, 503, "the service is going down");
+    hz_call_refuse(s->owner->dispatch, &c->x, 503, "the service is going down");
   } else if (s->inflight > limits->calls) {
     HZ_COUNT(s->owner->counters, calls_refused);
-    hz_call_refuse(s->owner->app, &c->x, 429, "too many calls are in flight");
+    hz_call_refuse(s->owner->dispatch, &c->x, 429, "too many calls are in flight");
   } else if (n > limits->header_count || header_bytes > limits->header_bytes) {
-    hz_call_refuse(s->owner->app, &c->x, 431, "the headers are over the limit");
+    hz_call_refuse(s->owner->dispatch, &c->x, 431, "the headers are over the limit");
   } else {
-    hz_call_begin(s->owner->app, &rq, &c->x);
+    hz_call_begin(s->owner->dispatch, &rq, &c->x);
   }
 }
 

@@ -215,7 +215,7 @@ static void on_datagram(struct hz_conn *conn, const uint8_t *data, size_t len) {
 static void on_message(struct hz_conn *conn, const struct hz_request *rq, struct hz_exchange *x) {
   struct hz_session *s = conn->user;
 
-  hz_call_begin(s->owner->app, rq, x);
+  hz_call_begin(s->owner->dispatch, rq, x);
 }
 
 static void on_moved(struct hz_conn *conn) {

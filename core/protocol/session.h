@@ -31,7 +31,7 @@ struct hz_lane;
 
 /** Who has a session, and what it wants to hear. All members outlive the session. */
 struct hz_session_owner {
-  struct herz_app *app;
+  struct hz_dispatch *dispatch;
   const struct hz_limits *limits;
   struct hz_counters *counters;
   const struct hz_log *log;

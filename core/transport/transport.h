@@ -153,6 +153,7 @@ struct hz_conn {
   uint64_t id;                  /* unique in the process; for logs */
   struct hz_peer peer;
   struct hz_link link;          /* in the core's table */
+  uint64_t collected_bytes;     /* the core's: request content that waits for its end */
   void *user;                   /* the core's */
 };
 

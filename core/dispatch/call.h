@@ -1,0 +1,121 @@
+/* The context of a call, as the files of core/dispatch see it. */
+#ifndef CORE_DISPATCH_CALL_H
+#define CORE_DISPATCH_CALL_H
+
+#include "core/dispatch/dispatch.h"
+#include "core/transport/transport.h"
+
+#define HZ_SLOTS_MAX 16u
+#define HZ_OUT_HEADERS_MAX 32u
+/** A body up to this length leaves with its head. */
+#define HZ_WHOLE_BODY_BYTES 16384u
+
+enum hz_call_state {
+  HZ_CALL_COLLECTING, /* the head is here, content is coming */
+  HZ_CALL_RUNNING,    /* in the chain, or between pieces of a streaming route's content */
+  HZ_CALL_DEFERRED,   /* the handler has returned and promised an answer */
+  HZ_CALL_SENDING,    /* answered; content is leaving */
+  HZ_CALL_ENDED
+};
+
+/** Called when the call ends. */
+struct hz_on_end {
+  struct hz_on_end *next;
+  void (*fn)(void *arg);
+  void *arg;
+};
+
+/** Content of an answer that does not leave at once. */
+struct hz_reply_source {
+  herz_source *read;
+  void *arg;
+  const uint8_t *mem; /* without read and fd */
+  struct hz_buf *hold; /* what `mem` points into, when it is ours */
+  int fd;             /* -1: none */
+  uint64_t offset, left;
+};
+
+struct herz_ctx {
+  struct hz_dispatch *d;
+  struct hz_exchange *x; /* NULL once released */
+  struct hz_arena arena;
+  enum hz_call_state state;
+  bool in_chain;  /* a function of the chain, or a callback of it, is on the stack */
+  bool cancelled; /* nobody waits for the answer any more */
+  bool log_line;  /* herz_logger() is in the chain */
+  bool panicked;
+
+  /* the request, copied into the arena, NUL-terminated */
+  const char *method, *path, *query;
+  struct herz_header *headers;
+  uint32_t header_count;
+  bool early;
+  enum hz_body_kind body_kind;
+  struct hz_str body;   /* whole: in the carrier's bytes, in `collected`, or in the arena */
+  struct hz_buf *collected;
+  const herz_value *body_value;
+  bool body_done;
+  struct hz_match match;
+  int unrouted; /* 400, 404, 405 when no route matched; else 0 */
+
+  /* the chain */
+  const struct hz_route *route;
+  uint32_t step;
+  sigjmp_buf *guard; /* where herz_panic() unwinds to */
+  const char *panic_text;
+  struct {
+    const char *key;
+    void *value;
+  } slots[HZ_SLOTS_MAX];
+  uint32_t slot_count;
+  struct hz_on_end *on_end;
+  herz_deferred *deferred;
+  bool (*on_body)(herz_ctx *, const void *, size_t, bool, void *);
+  void *on_body_arg;
+  bool body_paused;
+  size_t body_held; /* bytes the handler refused so far */
+  char trace_id[33];
+
+  /* the answer */
+  int status;
+  struct hz_header out_headers[HZ_OUT_HEADERS_MAX];
+  uint32_t out_count;
+  struct hz_reply_source source;
+  uint64_t bytes_out;
+
+  hz_time started;
+  struct hz_timer deadline;
+};
+
+/* call.c */
+/** Ends the call if it can end now; `c` may be gone after. Every entry from outside comes here last. */
+void hz_call_settle(herz_ctx *c);
+/** Runs `fn` guarded: a panic inside answers 500. */
+void hz_call_guarded(herz_ctx *c, void (*fn)(herz_ctx *c, void *arg), void *arg);
+
+/* head.c */
+HZ_MUST_USE hz_err hz_call_copy_head(herz_ctx *c, const struct hz_request *rq);
+/** What content that comes in pieces is, by its content-type. */
+enum hz_body_kind hz_body_kind_of_type(const char *content_type);
+
+/* reply.c */
+/** Sends the head with `body`; one longer than HZ_WHOLE_BODY_BYTES is streamed from where it is
+ * (`hold`: taken over; it keeps the bytes). */
+int hz_reply_body(herz_ctx *c, int status, const char *type, const struct hz_body *body,
+                  struct hz_buf *hold);
+/** Writes content while there is room. */
+void hz_reply_pump(herz_ctx *c);
+void hz_reply_drop_source(herz_ctx *c);
+
+/* value.c */
+/** The encoded length of a value, and the encoding itself. */
+size_t hz_value_size(const herz_value *v);
+HZ_MUST_USE hz_err hz_value_encode(const herz_value *v, struct hz_buf *b);
+/** A value out of checked msgpack; NULL: malformed, or the arena is used up. */
+const herz_value *hz_value_decode(struct hz_arena *a, struct hz_str encoded);
+
+/* defer.c */
+/** The promise will find no call. */
+void hz_deferred_orphan(herz_ctx *c);
+
+#endif

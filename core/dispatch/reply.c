@@ -1,0 +1,287 @@
+/* Making answers: heads, whole bodies, and content that leaves piece by piece. */
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "codec/json.h"
+#include "core/dispatch/call.h"
+
+#define SCRATCH_BYTES 16384u
+
+int herz_set_header(herz_ctx *c, const char *name, const char *value) {
+  char *n, *v;
+
+  if (c->status != 0) return HERZ_EEXIST;
+  if (name == NULL || value == NULL) return HERZ_EINVAL;
+  if (c->out_count == HZ_OUT_HEADERS_MAX) return HERZ_ELIMIT;
+  n = hz_arena_strdup(&c->arena, hz_str_of(name));
+  v = hz_arena_strdup(&c->arena, hz_str_of(value));
+  if (n == NULL || v == NULL) return HERZ_ENOMEM;
+  c->out_headers[c->out_count++] = (struct hz_header){hz_str_of(n), hz_str_of(v)};
+  return 0;
+}
+
+static int may_reply(herz_ctx *c, int status) {
+  if (status < 100 || status > 599) return HERZ_EINVAL;
+  if (c->status != 0) return HERZ_EEXIST;
+  if (c->cancelled || c->x == NULL) return HERZ_ECANCELED;
+  return 0;
+}
+
+/* The head goes out; what the carrier may do meanwhile must not end the call under our feet. */
+static hz_err send_head(herz_ctx *c, int status, const struct hz_body *body) {
+  struct hz_response rs = {.status = (uint32_t)status,
+                           .headers = c->out_headers,
+                           .header_count = c->out_count,
+                           .body = *body};
+  bool was_in_chain = c->in_chain;
+
+  c->in_chain = true;
+  hz_err err = c->x->ops->respond(c->x, &rs);
+  c->in_chain = was_in_chain;
+  if (err == HZ_OK) {
+    c->status = status;
+    c->state = HZ_CALL_SENDING;
+    c->bytes_out += body->kind == HZ_BODY_FOLLOWS ? 0 : body->data.n;
+  }
+  return err;
+}
+
+static const char *default_type(enum hz_body_kind kind) {
+  if (kind == HZ_BODY_VALUE) return "application/msgpack";
+  return kind == HZ_BODY_TEXT ? "text/plain; charset=utf-8" : NULL;
+}
+
+int hz_reply_body(herz_ctx *c, int status, const char *type, const struct hz_body *body,
+                  struct hz_buf *hold) {
+  bool whole = body->data.n <= HZ_WHOLE_BODY_BYTES;
+  struct hz_body follows = {.kind = HZ_BODY_FOLLOWS};
+  int may = may_reply(c, status);
+
+  if (may == 0) {
+    if (type == NULL && !whole) type = default_type(body->kind);
+    if (type != NULL) may = herz_set_header(c, "content-type", type);
+  }
+  if (may == 0) may = (int)send_head(c, status, whole ? body : &follows);
+  if (may != 0 || whole) {
+    hz_buf_unref(hold);
+    return may;
+  }
+  c->source.mem = (const uint8_t *)body->data.p;
+  c->source.left = body->data.n;
+  c->source.hold = hold;
+  if (!c->in_chain) hz_reply_pump(c);
+  return 0;
+}
+
+/* ---- content ---- */
+
+void hz_reply_drop_source(herz_ctx *c) {
+  struct hz_reply_source *s = &c->source;
+
+  if (s->fd >= 0) (void)close(s->fd);
+  hz_buf_unref(s->hold);
+  *s = (struct hz_reply_source){.fd = -1};
+}
+
+/* How many bytes were written to `dst`; 0 at the end, negative on failure. */
+static long fill(struct hz_reply_source *s, uint8_t *dst, size_t cap) {
+  size_t want = s->left < cap ? (size_t)s->left : cap;
+  long n;
+
+  if (s->read != NULL) return s->read(s->arg, dst, cap);
+  if (want == 0) return 0;
+  if (s->fd >= 0) {
+    n = pread(s->fd, dst, want, (off_t)s->offset);
+    /* A file that became shorter cannot be completed: the announced content is not there. */
+    if (n <= 0) return -1;
+  } else {
+    memcpy(dst, s->mem + s->offset, want);
+    n = (long)want;
+  }
+  s->offset += (uint64_t)n;
+  s->left -= (uint64_t)n;
+  return n;
+}
+
+static void content_ends(herz_ctx *c, bool whole) {
+  c->source.left = 0;
+  c->source.read = NULL;
+  if (whole) {
+    c->x->ops->end(c->x, NULL, 0);
+  } else {
+    c->x->ops->abort(c->x, HZ_CANCEL_INTERNAL);
+    c->cancelled = true;
+  }
+}
+
+/* One piece; false when there is no room, or nothing more to do. */
+static bool pump_piece(herz_ctx *c) {
+  const struct hz_exchange_ops *ops = c->x->ops;
+  uint8_t scratch[SCRATCH_BYTES];
+  uint8_t *dst = scratch;
+  size_t cap = ops->room(c->x);
+  hz_err err;
+
+  if (cap == 0) return false;
+  if (ops->reserve != NULL) {
+    dst = ops->reserve(c->x, &cap);
+    if (dst == NULL) {
+      HZ_COUNT(c->d->counters, memory_short);
+      content_ends(c, false);
+      return false;
+    }
+  } else if (cap > sizeof(scratch)) {
+    cap = sizeof(scratch);
+  }
+  long n = fill(&c->source, dst, cap);
+  size_t len = n > 0 && (size_t)n <= cap ? (size_t)n : 0;
+  err = ops->reserve != NULL ? ops->commit(c->x, len) : len > 0 ? ops->body(c->x, dst, len) : HZ_OK;
+  c->bytes_out += len;
+  if (err != HZ_OK) {
+    c->cancelled = true;
+    return false;
+  }
+  if (n < 0 || len == 0 || (c->source.read == NULL && c->source.left == 0)) {
+    content_ends(c, n >= 0);
+    return false;
+  }
+  return true;
+}
+
+void hz_reply_pump(herz_ctx *c) {
+  bool was_in_chain = c->in_chain;
+
+  if (c->source.left == 0) return;
+  c->in_chain = true;
+  while (!c->cancelled && c->source.left > 0 && pump_piece(c)) {
+  }
+  c->in_chain = was_in_chain;
+}
+
+/* ---- the public ones ---- */
+
+int herz_reply_bytes(herz_ctx *c, int status, const char *type, const void *data, size_t len) {
+  struct hz_body body = {.kind = len == 0 ? HZ_BODY_NONE : HZ_BODY_BYTES, .data = {data, len}};
+  struct hz_buf *hold = NULL;
+  int may = may_reply(c, status);
+
+  if (may != 0) return may;
+  if (type != NULL) body.kind = len == 0 ? HZ_BODY_NONE : hz_body_kind_of_type(type);
+  if (len > HZ_WHOLE_BODY_BYTES) {
+    /* The request's own collected body stays as long as the call does: no copy. */
+    if (c->collected != NULL && data == hz_buf_data(c->collected)) {
+      hold = hz_buf_ref(c->collected);
+    } else {
+      hold = hz_buf_copy(&c->d->env->pool, data, len);
+      if (hold == NULL) return HERZ_ENOMEM;
+    }
+    body.data.p = (const char *)hz_buf_data(hold);
+  }
+  return hz_reply_body(c, status, type, &body, hold);
+}
+
+int herz_reply_text(herz_ctx *c, int status, const char *text) {
+  struct hz_body body = {.kind = HZ_BODY_TEXT, .data = hz_str_of(text)};
+  struct hz_buf *hold = NULL;
+
+  if (body.data.n > HZ_WHOLE_BODY_BYTES) {
+    hold = hz_buf_copy(&c->d->env->pool, text, body.data.n);
+    if (hold == NULL) return HERZ_ENOMEM;
+    body.data.p = (const char *)hz_buf_data(hold);
+  }
+  return hz_reply_body(c, status, NULL, &body, hold);
+}
+
+static hz_err to_buf(void *arg, const void *data, size_t len) {
+  struct hz_buf **b = arg;
+  hz_err err = hz_buf_reserve(b, len);
+
+  return err == HZ_OK ? hz_buf_append(*b, data, len) : err;
+}
+
+/* `b` holds one msgpack value; its reference is taken over. */
+static int reply_encoded(herz_ctx *c, int status, struct hz_buf *b) {
+  struct hz_body body = {.kind = HZ_BODY_VALUE};
+
+  if (c->x->ops->json_values) {
+    struct hz_buf *json = hz_buf_new(&c->d->env->pool, (size_t)b->len * 2);
+    hz_err err = json == NULL ? HZ_ENOMEM
+                              : hz_msgpack_to_json(hz_buf_data(b), b->len, false, to_buf, &json);
+
+    hz_buf_unref(b);
+    b = json;
+    body.kind = HZ_BODY_TEXT;
+    if (err != HZ_OK) {
+      hz_buf_unref(b);
+      return (int)err;
+    }
+  }
+  body.data = (struct hz_str){(const char *)hz_buf_data(b), b->len};
+  return hz_reply_body(c, status, body.kind == HZ_BODY_TEXT ? "application/json" : NULL, &body, b);
+}
+
+int herz_reply(herz_ctx *c, int status, const herz_value *value) {
+  int may = may_reply(c, status);
+
+  if (may != 0) return may;
+  if (value == NULL) {
+    struct hz_body none = {.kind = HZ_BODY_NONE};
+
+    return hz_reply_body(c, status, NULL, &none, NULL);
+  }
+  struct hz_buf *b = hz_buf_new(&c->d->env->pool, hz_value_size(value));
+  if (b == NULL) return HERZ_ENOMEM;
+  hz_err err = hz_value_encode(value, b);
+  if (err != HZ_OK) {
+    hz_buf_unref(b);
+    return (int)err;
+  }
+  return reply_encoded(c, status, b);
+}
+
+int herz_reply_error(herz_ctx *c, int status, const char *fmt, ...) {
+  va_list ap;
+  char text[512];
+
+  va_start(ap, fmt);
+  (void)vsnprintf(text, sizeof(text), fmt, ap);
+  va_end(ap);
+  const herz_value *v = herz_map(c, "error", herz_str(c, text), "status", herz_int(c, status));
+  if (v == NULL) return herz_reply(c, status, NULL);
+  return herz_reply(c, status, v);
+}
+
+static int start_source(herz_ctx *c, int status, const char *type,
+                        const struct hz_reply_source *source) {
+  struct hz_body follows = {.kind = HZ_BODY_FOLLOWS};
+  int may = may_reply(c, status);
+
+  if (may == 0 && type != NULL) may = herz_set_header(c, "content-type", type);
+  if (may == 0) may = (int)send_head(c, status, &follows);
+  if (may != 0) return may;
+  c->source = *source;
+  if (!c->in_chain) hz_reply_pump(c);
+  return 0;
+}
+
+int herz_reply_file(herz_ctx *c, int status, const char *type, int fd, uint64_t offset,
+                    uint64_t len) {
+  struct hz_reply_source source = {.fd = fd, .offset = offset, .left = len};
+
+  if (len == 0) {
+    (void)close(fd);
+    return herz_reply_bytes(c, status, type, NULL, 0);
+  }
+  int err = start_source(c, status, type, &source);
+  if (err != 0) (void)close(fd);
+  return err;
+}
+
+int herz_reply_stream(herz_ctx *c, int status, const char *type, herz_source *read, void *arg) {
+  struct hz_reply_source source = {.read = read, .arg = arg, .fd = -1, .left = UINT64_MAX};
+
+  return start_source(c, status, type, &source);
+}

@@ -1,0 +1,328 @@
+/* Values: built in a call's memory, encoded to msgpack and decoded from it. */
+#include <stdarg.h>
+#include <string.h>
+
+#include "codec/msgpack.h"
+#include "core/dispatch/call.h"
+
+struct herz_value {
+  enum herz_type type;
+  bool boolean;
+  int8_t ext_type;
+  union {
+    int64_t i;
+    uint64_t u;
+    double d;
+    struct hz_str bytes; /* STR BIN EXT; STR has a NUL behind it */
+    struct {
+      const herz_value **items; /* ARRAY: elements; MAP: key, value, key, value */
+      uint32_t count, cap;
+    } list;
+  };
+};
+
+static herz_value *value_new(struct hz_arena *a, enum herz_type type) {
+  herz_value *v = hz_arena_zalloc(a, sizeof(*v));
+
+  if (v != NULL) v->type = type;
+  return v;
+}
+
+const herz_value *herz_nil(herz_ctx *c) {
+  return value_new(&c->arena, HERZ_NIL);
+}
+
+const herz_value *herz_bool(herz_ctx *c, bool b) {
+  herz_value *v = value_new(&c->arena, HERZ_BOOL);
+
+  if (v != NULL) v->boolean = b;
+  return v;
+}
+
+const herz_value *herz_int(herz_ctx *c, int64_t i) {
+  herz_value *v = value_new(&c->arena, HERZ_INT);
+
+  if (v != NULL) v->i = i;
+  return v;
+}
+
+const herz_value *herz_uint(herz_ctx *c, uint64_t u) {
+  herz_value *v = value_new(&c->arena, HERZ_UINT);
+
+  if (v != NULL) v->u = u;
+  return v;
+}
+
+const herz_value *herz_double(herz_ctx *c, double d) {
+  herz_value *v = value_new(&c->arena, HERZ_DOUBLE);
+
+  if (v != NULL) v->d = d;
+  return v;
+}
+
+static herz_value *bytes_new(struct hz_arena *a, enum herz_type type, struct hz_str s) {
+  herz_value *v = value_new(a, type);
+  char *copy = v == NULL ? NULL : hz_arena_strdup(a, s);
+
+  if (copy == NULL) return NULL;
+  v->bytes = (struct hz_str){copy, s.n};
+  return v;
+}
+
+const herz_value *herz_str(herz_ctx *c, const char *text) {
+  if (text == NULL) return herz_nil(c);
+  return bytes_new(&c->arena, HERZ_STR, hz_str_of(text));
+}
+
+const herz_value *herz_strn(herz_ctx *c, const char *text, size_t len) {
+  return bytes_new(&c->arena, HERZ_STR, (struct hz_str){text, len});
+}
+
+const herz_value *herz_bin(herz_ctx *c, const void *data, size_t len) {
+  return bytes_new(&c->arena, HERZ_BIN, (struct hz_str){data, len});
+}
+
+herz_value *herz_array_new(herz_ctx *c) {
+  return value_new(&c->arena, HERZ_ARRAY);
+}
+
+herz_value *herz_map_new(herz_ctx *c) {
+  return value_new(&c->arena, HERZ_MAP);
+}
+
+static int list_add(struct hz_arena *a, herz_value *v, const herz_value *item) {
+  if (v->list.count == v->list.cap) {
+    uint32_t cap = v->list.cap == 0 ? 8 : v->list.cap * 2;
+    const herz_value **items = hz_arena_alloc(a, cap * sizeof(*items));
+
+    if (items == NULL) return HERZ_ENOMEM;
+    if (v->list.count > 0) memcpy(items, v->list.items, v->list.count * sizeof(*items));
+    v->list.items = items;
+    v->list.cap = cap;
+  }
+  v->list.items[v->list.count++] = item;
+  return 0;
+}
+
+int herz_array_add(herz_ctx *c, herz_value *array, const herz_value *v) {
+  if (array == NULL || v == NULL) return HERZ_ENOMEM;
+  if (array->type != HERZ_ARRAY) return HERZ_EINVAL;
+  return list_add(&c->arena, array, v);
+}
+
+int herz_map_add(herz_ctx *c, herz_value *map, const char *key, const herz_value *v) {
+  if (map == NULL || v == NULL) return HERZ_ENOMEM;
+  if (map->type != HERZ_MAP || key == NULL) return HERZ_EINVAL;
+  const herz_value *k = herz_str(c, key);
+  int err = k == NULL ? HERZ_ENOMEM : list_add(&c->arena, map, k);
+  if (err != 0) return err;
+  err = list_add(&c->arena, map, v);
+  if (err != 0) map->list.count--;
+  return err;
+}
+
+const herz_value *herz_map_of(herz_ctx *c, ...) {
+  herz_value *map = herz_map_new(c);
+  const char *key;
+  va_list ap;
+
+  va_start(ap, c);
+  while (map != NULL && (key = va_arg(ap, const char *)) != NULL) {
+    if (herz_map_add(c, map, key, va_arg(ap, const herz_value *)) != 0) map = NULL;
+  }
+  va_end(ap);
+  return map;
+}
+
+const herz_value *herz_array_of(herz_ctx *c, size_t count, ...) {
+  herz_value *array = herz_array_new(c);
+  va_list ap;
+
+  va_start(ap, count);
+  for (size_t i = 0; array != NULL && i < count; i++) {
+    if (herz_array_add(c, array, va_arg(ap, const herz_value *)) != 0) array = NULL;
+  }
+  va_end(ap);
+  return array;
+}
+
+/* ---- reading ---- */
+
+enum herz_type herz_type_of(const herz_value *v) {
+  return v == NULL ? HERZ_NIL : v->type;
+}
+
+size_t herz_count(const herz_value *v) {
+  switch (herz_type_of(v)) {
+    case HERZ_STR:
+    case HERZ_BIN:
+    case HERZ_EXT:
+      return v->bytes.n;
+    case HERZ_ARRAY:
+      return v->list.count;
+    case HERZ_MAP:
+      return v->list.count / 2;
+    default:
+      return 0;
+  }
+}
+
+const herz_value *herz_at(const herz_value *array, size_t i) {
+  if (herz_type_of(array) != HERZ_ARRAY || i >= array->list.count) return NULL;
+  return array->list.items[i];
+}
+
+const herz_value *herz_key(const herz_value *map, const char *key) {
+  struct hz_str want = hz_str_of(key);
+
+  if (herz_type_of(map) != HERZ_MAP) return NULL;
+  for (uint32_t i = 0; i + 1 < map->list.count; i += 2) {
+    const herz_value *k = map->list.items[i];
+
+    if (k->type == HERZ_STR && hz_str_eq(k->bytes, want)) return map->list.items[i + 1];
+  }
+  return NULL;
+}
+
+int64_t herz_as_int(const herz_value *v, int64_t fallback) {
+  switch (herz_type_of(v)) {
+    case HERZ_INT:
+      return v->i;
+    case HERZ_UINT:
+      return v->u <= INT64_MAX ? (int64_t)v->u : fallback;
+    default:
+      return fallback;
+  }
+}
+
+double herz_as_double(const herz_value *v, double fallback) {
+  switch (herz_type_of(v)) {
+    case HERZ_INT:
+      return (double)v->i;
+    case HERZ_UINT:
+      return (double)v->u;
+    case HERZ_DOUBLE:
+      return v->d;
+    default:
+      return fallback;
+  }
+}
+
+bool herz_as_bool(const herz_value *v, bool fallback) {
+  return herz_type_of(v) == HERZ_BOOL ? v->boolean : fallback;
+}
+
+const char *herz_as_str(const herz_value *v, const char *fallback) {
+  return herz_type_of(v) == HERZ_STR ? v->bytes.p : fallback;
+}
+
+/* ---- encoding ---- */
+
+/* Built values are as deep as the expression that built them; decoded ones are bounded by
+ * HZ_DEPTH_MAX. So recursion here is bounded by who writes the handler. */
+size_t hz_value_size(const herz_value *v) {
+  size_t size = HZ_MP_HEAD_MAX;
+
+  if (v->type == HERZ_STR || v->type == HERZ_BIN || v->type == HERZ_EXT) size += v->bytes.n;
+  if (v->type == HERZ_ARRAY || v->type == HERZ_MAP) {
+    for (uint32_t i = 0; i < v->list.count; i++) size += hz_value_size(v->list.items[i]);
+  }
+  return size;
+}
+
+static hz_err encode_list(const herz_value *v, struct hz_buf *b) {
+  hz_err err =
+      v->type == HERZ_ARRAY ? hz_mp_array(b, v->list.count) : hz_mp_map(b, v->list.count / 2);
+
+  for (uint32_t i = 0; err == HZ_OK && i < v->list.count; i++) {
+    err = hz_value_encode(v->list.items[i], b);
+  }
+  return err;
+}
+
+hz_err hz_value_encode(const herz_value *v, struct hz_buf *b) {
+  switch (v->type) {
+    case HERZ_BOOL:
+      return hz_mp_bool(b, v->boolean);
+    case HERZ_INT:
+      return hz_mp_int(b, v->i);
+    case HERZ_UINT:
+      return hz_mp_uint(b, v->u);
+    case HERZ_DOUBLE:
+      return hz_mp_double(b, v->d);
+    case HERZ_STR:
+      return hz_mp_str(b, v->bytes);
+    case HERZ_BIN:
+      return hz_mp_bin(b, v->bytes);
+    case HERZ_EXT:
+      return hz_mp_ext(b, v->ext_type, v->bytes);
+    case HERZ_ARRAY:
+    case HERZ_MAP:
+      return encode_list(v, b);
+    case HERZ_NIL:
+      break;
+  }
+  return hz_mp_nil(b);
+}
+
+/* ---- decoding ---- */
+
+static const herz_value *decode(struct hz_arena *a, struct hz_mp_reader *r, unsigned depth);
+
+static const herz_value *decode_list(struct hz_arena *a, struct hz_mp_reader *r, herz_value *v,
+                                     uint32_t count, unsigned depth) {
+  if (depth == HZ_DEPTH_MAX) return NULL;
+  for (uint32_t i = 0; i < count; i++) {
+    const herz_value *item = decode(a, r, depth + 1);
+
+    if (item == NULL || list_add(a, v, item) != 0) return NULL;
+  }
+  return v;
+}
+
+static const herz_value *decode(struct hz_arena *a, struct hz_mp_reader *r, unsigned depth) {
+  static const enum herz_type types[] = {
+      [HZ_MP_NIL] = HERZ_NIL, [HZ_MP_BOOL] = HERZ_BOOL,     [HZ_MP_UINT] = HERZ_UINT,
+      [HZ_MP_INT] = HERZ_INT, [HZ_MP_DOUBLE] = HERZ_DOUBLE, [HZ_MP_STR] = HERZ_STR,
+      [HZ_MP_BIN] = HERZ_BIN, [HZ_MP_EXT] = HERZ_EXT,       [HZ_MP_ARRAY] = HERZ_ARRAY,
+      [HZ_MP_MAP] = HERZ_MAP};
+  struct hz_mp_item item;
+  herz_value *v;
+
+  if (hz_mp_next(r, &item) != HZ_OK) return NULL;
+  if (item.type == HZ_MP_STR || item.type == HZ_MP_BIN || item.type == HZ_MP_EXT) {
+    v = bytes_new(a, types[item.type], item.data);
+    if (v != NULL) v->ext_type = item.ext_type;
+    return v;
+  }
+  v = value_new(a, types[item.type]);
+  if (v == NULL) return NULL;
+  switch (item.type) {
+    case HZ_MP_BOOL:
+      v->boolean = item.boolean;
+      return v;
+    case HZ_MP_UINT:
+      v->u = item.u;
+      return v;
+    case HZ_MP_INT:
+      v->i = item.i;
+      return v;
+    case HZ_MP_DOUBLE:
+      v->d = item.d;
+      return v;
+    case HZ_MP_ARRAY:
+      return decode_list(a, r, v, item.count, depth);
+    case HZ_MP_MAP:
+      /* The reader has bounded the count by the bytes left: twice of it fits. */
+      return decode_list(a, r, v, item.count * 2, depth);
+    default:
+      return v;
+  }
+}
+
+const herz_value *hz_value_decode(struct hz_arena *a, struct hz_str encoded) {
+  struct hz_mp_reader r = hz_mp_reader_of(encoded);
+  const herz_value *v = decode(a, &r, 0);
+
+  return v != NULL && hz_mp_left(&r) == 0 ? v : NULL;
+}
