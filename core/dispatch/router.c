@@ -203,6 +203,7 @@ static hz_err parse_param(struct pattern *p, uint32_t i, uint32_t *params, struc
 }
 
 static hz_err parse_pattern(struct pattern *p, struct hz_str pattern, struct why why) {
+  p->path.count = 0;
   if (pattern.n > 0 && memchr(pattern.p, '?', pattern.n) != NULL) {
     return fail(why, HZ_EINVAL, "pattern \"%.*s\" has a query: drop it, handlers read queries",
                 HZ_STR_ARG(pattern));

@@ -13,13 +13,9 @@ struct parse {
   size_t err_len;
 };
 
-/* The form a scheme's URLs have. Schemes that are not listed have an address and a port. */
-enum form { FORM_ADDRESS, FORM_PATH, FORM_NAME };
-
-static enum form form_of(const char *scheme) {
-  if (strcmp(scheme, "unix") == 0) return FORM_PATH;
-  if (strcmp(scheme, "mem") == 0) return FORM_NAME;
-  return FORM_ADDRESS;
+/* The one scheme whose URLs carry a socket's path in place of an address and a port. */
+static bool is_local(const char *scheme) {
+  return strcmp(scheme, "unix") == 0;
 }
 
 static HZ_PRINTF(2, 3) hz_err fail(struct parse *p, const char *fmt, ...) {
@@ -274,31 +270,30 @@ hz_err hz_endpoint_parse(struct hz_str url, enum hz_endpoint_use use, struct hz_
   if (url.n > HZ_URL_MAX) {
     return fail(&p, "the URL has %zu bytes, the limit is %u: shorten it", url.n, HZ_URL_MAX);
   }
-  struct hz_str rest;
+  struct hz_str rest = {0};
   hz_err e = parse_scheme(&p, url, &rest);
   if (e != HZ_OK) return e;
-  enum form form = form_of(out->scheme);
-  if (form == FORM_PATH) return parse_socket_path(&p, rest);
+  if (is_local(out->scheme)) return parse_socket_path(&p, rest);
 
   size_t end = find(rest, "/?#");
   if (end < rest.n && rest.p[end] == '?') {
     return fail(&p, "\"%s\" has no path before its query: write /%s", SHOW(rest),
                 SHOW(from(rest, end)));
   }
-  e = form == FORM_NAME ? parse_name(&p, upto(rest, end)) : parse_authority(&p, upto(rest, end));
+  e = parse_authority(&p, upto(rest, end));
   if (e != HZ_OK) return e;
   return parse_target(&p, from(rest, end));
 }
 
 size_t hz_endpoint_format(const struct hz_endpoint *e, char *buf, size_t cap) {
-  int n;
   bool six = e->host_kind == HZ_HOST_IPV6;
-  const char *sep = e->host_kind == HZ_HOST_PATH && e->target.n > 0 ? ":" : "";
-  if (form_of(e->scheme) == FORM_ADDRESS) {
-    n = snprintf(buf, cap, "%s://%s%s%s:%u%.*s", e->scheme, six ? "[" : "", e->host, six ? "]" : "",
-                 e->port, HZ_STR_ARG(e->target));
-  } else {
-    n = snprintf(buf, cap, "%s://%s%s%.*s", e->scheme, e->host, sep, HZ_STR_ARG(e->target));
+  char port[8] = "";
+  if (!is_local(e->scheme)) {
+    snprintf(port, sizeof(port), ":%u", (unsigned)e->port);
+  } else if (e->target.n > 0) {
+    memcpy(port, ":", 2); /* divides the socket's path from the request's */
   }
+  int n = snprintf(buf, cap, "%s://%s%s%s%s%.*s", e->scheme, six ? "[" : "", e->host,
+                   six ? "]" : "", port, HZ_STR_ARG(e->target));
   return n < 0 ? 0 : (size_t)n;
 }

@@ -4,9 +4,9 @@
  *
  *   SCHEME://[HOST][:PORT][/PATH][?QUERY]   HOST: a name, IPv4, [IPv6], or nothing for any address
  *   unix:///SOCKET/PATH[:/PATH[?QUERY]]     the first ":/" ends the socket's path
- *   mem://NAME[/PATH][?QUERY]
  *
- * Every other scheme has the first form, so the URLs of a program's own transport parse as well. */
+ * Every scheme but unix has the first form, so the URLs of a program's own transport parse as well.
+ * One that has no ports (in-process pairs) ignores the port. */
 #ifndef CORE_TRANSPORT_ENDPOINT_H
 #define CORE_TRANSPORT_ENDPOINT_H
 
@@ -26,7 +26,7 @@
 /** What `host` is. */
 enum hz_host_kind {
   HZ_HOST_ANY,  /* empty: every address of the machine */
-  HZ_HOST_NAME, /* a DNS name, or the name of a mem:// endpoint; lower case */
+  HZ_HOST_NAME, /* a DNS name, or whatever the transport calls by names; lower case */
   HZ_HOST_IPV4, /* dotted */
   HZ_HOST_IPV6, /* without brackets; may end in "%zone" */
   HZ_HOST_PATH  /* unix: the socket's path */
@@ -38,7 +38,7 @@ struct hz_endpoint {
   char scheme[HZ_SCHEME_MAX + 1]; /* lower case */
   enum hz_host_kind host_kind;
   char host[HZ_HOST_MAX + 1];
-  uint16_t port;        /* 0 for unix and mem; otherwise 0 only to listen: any free port */
+  uint16_t port;        /* 0 for unix; otherwise 0 only to listen: any free port */
   struct hz_str target; /* "/PATH?QUERY", never decoded; empty when the URL has none */
 };
 
