@@ -249,14 +249,29 @@ Test(net_stream, close_flushes_and_the_other_end_sees_the_end) {
   size_t sent = f.a.sent;
   hz_io_close(f.a.io, &(struct hz_close){.by = HZ_BY_LOCAL, .code = 7});
   sim_run_for(f.sim, HZ_SEC);
-  cr_assert(f.a.closed);
-  cr_assert_eq(f.a.why.code, 7);
   cr_assert_eq(f.b.got, sent);
   cr_assert(f.b.eof && !f.b.closed);
+  cr_assert(!f.a.closed, "it waits for the other end's last bytes");
+  sim_run_for(f.sim, 5 * HZ_SEC);
+  cr_assert(f.a.closed);
+  cr_assert_eq(f.a.why.code, 7);
   push(&f.b, 10); /* to nobody: answered with a reset */
   sim_run_for(f.sim, HZ_SEC);
   cr_assert(f.b.closed);
   cr_assert_eq(f.b.why.code, ECONNRESET);
+  teardown(&f);
+}
+
+Test(net_stream, close_on_both_sides_is_over_after_a_trip) {
+  struct fixture f;
+  connected(&f, "net_stream/close_on_both_sides_is_over_after_a_trip", 1,
+            &(struct sim_link){.delay_ns = 5 * HZ_MS});
+  hz_io_close(f.a.io, &(struct hz_close){.by = HZ_BY_LOCAL, .code = 7});
+  sim_run_for(f.sim, 6 * HZ_MS);
+  hz_io_close(f.b.io, &(struct hz_close){.by = HZ_BY_LOCAL, .code = 8});
+  sim_run_for(f.sim, 6 * HZ_MS);
+  cr_assert(f.a.closed && f.b.closed);
+  cr_assert_eq(f.b.why.code, 8);
   teardown(&f);
 }
 

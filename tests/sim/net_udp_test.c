@@ -1,6 +1,7 @@
 /* Behaviour of the simulator's datagrams: every condition of a link, one at a time, and that a seed
  * decides everything. Not here: byte streams (net_stream_test.c). */
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -16,7 +17,7 @@ struct fixture {
   struct hz_env *ea, *eb;
   struct hz_udp *a, *b;
   struct hz_addr peer, last_peer;
-  uint32_t got, batches, drained, writable;
+  uint32_t got, batches, drained, writable, refused;
   struct {
     hz_time at;
     uint32_t number; /* the datagram's first four bytes */
@@ -52,9 +53,18 @@ static void writable(struct hz_udp *u) {
   ((struct fixture *)u->user)->writable++;
 }
 
+static void refused(struct hz_udp *u, int errnum) {
+  cr_assert_eq(errnum, ECONNREFUSED);
+  ((struct fixture *)u->user)->refused++;
+}
+
 static struct hz_udp *open_at(struct fixture *f, struct hz_env *e, const char *host, uint16_t port,
                               bool connected) {
-  struct hz_udp proto = {.received = received, .drained = drained, .writable = writable, .user = f};
+  struct hz_udp proto = {.received = received,
+                         .drained = drained,
+                         .writable = writable,
+                         .refused = refused,
+                         .user = f};
   struct hz_endpoint ep = {.port = port, .host_kind = HZ_HOST_IPV4};
   struct hz_udp *u = NULL;
   char why[128] = "";
@@ -354,6 +364,17 @@ Test(net_udp, spoofed_datagram_arrives_and_its_answer_is_counted_towards_the_vic
   cr_assert_eq(sim_link(f.sim, "198.51.100.7", B)->n.sent_bytes, 5);
   cr_assert_eq(sim_link(f.sim, B, "198.51.100.7")->n.sent_bytes, 4);
   cr_assert_eq(sim_link(f.sim, B, "198.51.100.7")->n.lost, 1);
+  teardown(&f);
+}
+
+Test(net_udp, connected_socket_is_told_that_nobody_listens) {
+  struct fixture f;
+  setup(&f, "net_udp/connected_socket_is_told_that_nobody_listens", 3);
+  hz_net_of(f.ea)->udp_close(f.a);
+  f.a = open_at(&f, f.ea, B, 9, true);
+  cr_assert_eq(send_len(&f, 0, 10), HZ_OK);
+  sim_run_for(f.sim, HZ_SEC);
+  cr_assert_eq(f.refused, 1);
   teardown(&f);
 }
 

@@ -25,7 +25,7 @@ static struct sim_acceptor *listening(struct sim_host *h, const struct sim_addr 
 
 void sim_accept(struct sim_pipe *p) {
   struct sim_acceptor *a = listening(p->end[1].host, &p->to);
-  struct hz_limits limits = {0};
+  struct hz_limits limits = a == NULL ? (struct hz_limits){0} : a->acceptor.limits;
   hz_limits_defaults(&limits);
   struct sim_io *s = a == NULL ? NULL : sim_io_new(a->acceptor.env, p, 1, &limits);
   if (s == NULL) {

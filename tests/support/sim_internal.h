@@ -140,6 +140,9 @@ hz_err sim_udp_send(struct hz_udp *, const struct hz_udp_tx *, size_t *);
 hz_err sim_udp_rebind(struct hz_udp *);
 void sim_udp_close(struct hz_udp *);
 struct sim_host *sim_udp_host_seen_at(struct sim *, const struct sim_addr *);
+/* Nobody has that socket: when the host is there, it says so to who asked, if that is connected. */
+void sim_udp_refuse(struct sim *, hz_time at, const struct sim_addr *from,
+                    const struct sim_addr *to);
 void sim_udp_arrive(struct sim *, struct sim_event *);
 void sim_udp_end_turn(struct sim *, struct sim_host *);
 void sim_udp_bury(struct sim_host *);

@@ -118,6 +118,7 @@ static void dispatch(struct sim *sim, struct sim_pair *p, hz_time at, const stru
   struct sim_host *host = sim_udp_host_seen_at(sim, to);
   if (host == NULL) {
     p->link.n.lost++;
+    sim_udp_refuse(sim, at, from, to);
     return;
   }
   struct sim_event *e = sim_event_new(at, host, sim_udp_arrive, data, len);

@@ -130,12 +130,18 @@ void sim_io_reset_came(struct sim_io *s) {
 void sim_io_timed_out(struct hz_timer *t, hz_time now) {
   (void)now;
   struct sim_io *s = HZ_CONTAINER(t, struct sim_io, timer);
-  if (s->opened) sim_tell_rst(s->pipe, 1 - s->side);
+  if (s->opened && s->out.bytes > 0) sim_tell_rst(s->pipe, 1 - s->side);
   die_of(s, HZ_LAYER_TIMEOUT, 0, HZ_ETIMEOUT, "no connection within the handshake timeout");
 }
 
 /* ---- moving bytes
  * ---------------------------------------------------------------------------------- */
+
+/* All is sent: what the other end still says is discarded until it ends or the time is over, as a
+ * kernel would answer it with a reset that overtakes our last bytes. */
+static void linger(struct sim_io *s) {
+  if (here(s)->fin_sent && here(s)->fin_came) die(s, &s->why);
+}
 
 static void deliver(struct sim_io *s) {
   struct sim_end *end = here(s);
@@ -153,6 +159,7 @@ static void deliver(struct sim_io *s) {
   }
   s->reading = false;
   if (s->dead || s->paused || end->unread_len > 0) return;
+  if (s->closing) linger(s);
   if (end->fin_came && !s->eof_told && !s->closing) {
     s->eof_told = true;
     s->io.events->eof(&s->io);
@@ -200,7 +207,7 @@ static void pump(struct sim_io *s) {
     sim_tell(s->pipe, 1 - s->side, SEG_FIN, NULL, 0, 0);
   }
   if (s->closing) {
-    if (s->out.bytes == 0) die(s, &s->why);
+    linger(s);
   } else if (writable && !s->finishing) {
     s->io.events->writable(&s->io);
   }

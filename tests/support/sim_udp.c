@@ -1,6 +1,6 @@
 /* Virtual datagram sockets, and address translation in front of them. Not here: what happens to a
  * datagram on its way (sim_link.c). */
-#include <assert.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -242,6 +242,25 @@ void sim_udp_arrive(struct sim *sim, struct sim_event *e) {
   sim_note(sim, "arrived", &e->u.udp.from.port, sizeof(e->u.udp.from.port));
   sim_note(sim, "with", e->data, e->len);
   gro_add(sim, u, e);
+}
+
+static void refused(struct sim *sim, struct sim_event *e) {
+  (void)sim;
+  struct sim_udp *u = seen_at(e->host, &e->u.udp.to);
+  if (u == NULL || !u->udp.connected || !sim_addr_eq(&u->peer, &e->u.udp.from)) return;
+  if (u->udp.refused != NULL && !e->host->unplugged) u->udp.refused(&u->udp, ECONNREFUSED);
+}
+
+void sim_udp_refuse(struct sim *sim, hz_time at, const struct sim_addr *from,
+                    const struct sim_addr *to) {
+  struct sim_host *there = sim_host_at(sim, &to->ip);
+  struct sim_host *asked = sim_udp_host_seen_at(sim, from);
+  if (there == NULL || there->unplugged || asked == NULL) return;
+  at += sim_pair(sim, &to->ip, &from->ip)->link.delay_ns;
+  struct sim_event *e = sim_event_new(at, asked, refused, NULL, 0);
+  e->u.udp.from = *to;
+  e->u.udp.to = *from;
+  sim_event_push(sim, e);
 }
 
 void sim_udp_end_turn(struct sim *sim, struct sim_host *h) {
