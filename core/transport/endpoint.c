@@ -79,8 +79,7 @@ static void copy_lower(char *dst, struct hz_str s) {
 static hz_err parse_scheme(struct parse *p, struct hz_str url, struct hz_str *rest) {
   size_t n = find(url, ":");
   if (n == 0 || url.n - n < 3 || memcmp(url.p + n, "://", 3) != 0) {
-    return fail(p, "URL \"%s\" has no scheme: write for example quic://localhost:%u", SHOW(url),
-                HZ_PORT_DEFAULT);
+    return fail(p, "URL \"%s\" has no scheme: write SCHEME://HOST:PORT", SHOW(url));
   }
   struct hz_str s = upto(url, n);
   bool good = n <= HZ_SCHEME_MAX && is_alnum(s.p[0]) && !is_digit(s.p[0]);
@@ -88,8 +87,8 @@ static hz_err parse_scheme(struct parse *p, struct hz_str url, struct hz_str *re
     good = is_alnum(s.p[i]) || s.p[i] == '+' || s.p[i] == '-' || s.p[i] == '.';
   }
   if (!good) {
-    return fail(p, "scheme \"%s\" is not a scheme: up to %u letters, such as quic, ws or tcp",
-                SHOW(s), HZ_SCHEME_MAX);
+    return fail(p, "scheme \"%s\" is not one: write up to %u letters, digits, +, - or .", SHOW(s),
+                HZ_SCHEME_MAX);
   }
   copy_lower(p->out->scheme, s);
   *rest = from(url, n + 3);

@@ -80,8 +80,7 @@ Test(endpoint, a_refusal_names_the_part_its_value_and_the_remedy) {
   parse("quic://:4433", HZ_TO_DIAL);
   cr_assert_str_eq(why, "the URL names no host to dial: write for example quic://localhost:4433");
   parse("localhost:4433", HZ_TO_DIAL);
-  cr_assert_str_eq(why, "URL \"localhost:4433\" has no scheme: write for example "
-                        "quic://localhost:4433");
+  cr_assert_str_eq(why, "URL \"localhost:4433\" has no scheme: write SCHEME://HOST:PORT");
 }
 
 Test(endpoint, refuses_bad_schemes) {
@@ -89,9 +88,9 @@ Test(endpoint, refuses_bad_schemes) {
   bad("quic", HZ_TO_DIAL, "no scheme");
   bad("quic:/x", HZ_TO_DIAL, "no scheme");
   bad("://x", HZ_TO_DIAL, "no scheme");
-  bad("9p://x", HZ_TO_DIAL, "not a scheme");
-  bad("qu ic://x", HZ_TO_DIAL, "not a scheme");
-  bad("abcdefghijklmnop://x", HZ_TO_DIAL, "not a scheme");
+  bad("9p://x", HZ_TO_DIAL, "is not one");
+  bad("qu ic://x", HZ_TO_DIAL, "is not one");
+  bad("abcdefghijklmnop://x", HZ_TO_DIAL, "is not one");
 }
 
 Test(endpoint, refuses_bad_hosts_and_ports) {
