@@ -9,6 +9,11 @@ set(HERZ_DEPS_PREFIX "${HERZ_DEPS}/prefix")
 
 set(_remedy "run `make` (or cmake/deps/bootstrap.sh) first; if that does not help: make distclean")
 
+# Packages that come later (Criterion, with the first `make test`) have to be noticed.
+if(EXISTS "${HERZ_DEPS}/stamp/packages")
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${HERZ_DEPS}/stamp/packages")
+endif()
+
 # The floors are kept in one place, the bootstrap's configuration.
 set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/cmake/deps/config.sh")
 file(STRINGS "${CMAKE_SOURCE_DIR}/cmake/deps/config.sh" _lines REGEX "^FLOOR_[A-Z0-9]+=")

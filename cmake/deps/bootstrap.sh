@@ -42,7 +42,10 @@ if ! stamp_ok "$hostname_stamp" "$hostkey"; then
       install_missing "${want[@]}"
   fi
   stamp_set "$hostname_stamp" "$hostkey"
+  # A build tree configured before these packages came must look again (HerzDeps.cmake depends on it).
+  touch "$STAMP/packages"
 fi
+[ -e "$STAMP/packages" ] || touch "$STAMP/packages"
 
 . "$here/build.sh"
 cc_id="$(gcc -dumpfullversion) $(uname -m) $DEP_CFLAGS"
