@@ -32,18 +32,18 @@ static void print_wrapped(const char *text, size_t column, size_t at, FILE *out)
   size_t x = column;
   for (const char *p = text; *p;) {
     size_t word = strcspn(p, " ");
-    if (x + word > width && x > column) {
-      fprintf(out, "\n%*s", (int)column, "");
-      x = column;
+    if (x > column) {
+      bool breaks = x + 1 + word > width;
+      if (breaks)
+        fprintf(out, "\n%*s", (int)column, "");
+      else
+        fputc(' ', out);
+      x = breaks ? column : x + 1;
     }
     fwrite(p, 1, word, out);
     x += word;
     p += word;
-    if (*p == ' ') {
-      p++;
-      if (x < width) fputc(' ', out);
-      x++;
-    }
+    p += *p == ' ';
   }
   fputc('\n', out);
 }

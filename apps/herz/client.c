@@ -86,7 +86,7 @@ static bool apply_flags(herz_app *app, const char *url) {
          set(app, "--key", "tls.key_file", o->key) &&
          set(app, "--insecure", "tls.insecure", o->insecure ? "true" : NULL) &&
          set(app, "--session-file", "tls.session_file", o->session_file) &&
-         set(app, "--no-early-data", "tls.no_early_data", o->no_early_data ? "true" : NULL) &&
+         set(app, "--no-early-data", "tls.early_data", o->no_early_data ? "false" : NULL) &&
          set(app, "--qlog-dir", "tls.qlog_dir", o->qlog_dir) &&
          set(app, "SSLKEYLOGFILE", "tls.keylog_file", getenv("SSLKEYLOGFILE"));
 }

@@ -34,14 +34,6 @@ static int man_page(const struct args *a) {
   return flush_stdout();
 }
 
-static const char url_notes[] =
-    "URL schemes: quic:// tcp:// tls:// ws:// wss:// with HOST:PORT/PATH, and\n"
-    "unix:///SOCKET:/PATH. A path alone is put behind the value of HERZ_URL.\n\n"
-    "Environment: HERZ_URL default scheme, host and port; HERZ_TOKEN sent as the token;\n"
-    "SSLKEYLOGFILE receives TLS keys for a packet analyser.\n\n"
-    "A server on this machine is also trusted by the development certificate that\n"
-    "herzd --dev left in $XDG_STATE_HOME/herz (default ~/.local/state/herz).\n";
-
 static const struct args_command commands[] = {
     {.name = "req",
      .operands = "URL",
@@ -55,7 +47,7 @@ static const struct args_command commands[] = {
     {.name = "ping",
      .operands = "URL",
      .summary = "Measures round trips on one connection.",
-     .notes = url_notes,
+     .notes = URL_NOTES,
      .options = ping_flags,
      .common = client_flags,
      .operands_min = 1,

@@ -43,13 +43,7 @@ const struct args_option req_flags[] = {
 
 const char req_notes[] =
     "-w knows %{status} %{method} %{url} %{transport} %{address} %{tls} %{early} %{size}\n"
-    "%{size_upload} %{time_connect} %{time_first} %{time_total} %{rate}.\n\n"
-    "URL schemes: quic:// tcp:// tls:// ws:// wss:// with HOST:PORT/PATH, and\n"
-    "unix:///SOCKET:/PATH. A path alone is put behind the value of HERZ_URL.\n\n"
-    "Environment: HERZ_URL default scheme, host and port; HERZ_TOKEN sent as the token;\n"
-    "SSLKEYLOGFILE receives TLS keys for a packet analyser.\n\n"
-    "A server on this machine is also trusted by the development certificate that\n"
-    "herzd --dev left in $XDG_STATE_HOME/herz (default ~/.local/state/herz).\n";
+    "%{size_upload} %{time_connect} %{time_first} %{time_total} %{rate}.\n\n" URL_NOTES;
 
 static struct {
   struct client client;

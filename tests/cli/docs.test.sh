@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# Pages that are made, or that quote the programs, are current.
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+root=$(cd "$here/../.." && pwd)
+
+"$root/cmake/docs/gen_api.sh" "$herzd" >"$work/api.md" || bad "gen_api.sh: exit code $?"
+if diff -u "$root/docs/api.md" "$work/api.md" >"$work/diff" 2>&1; then
+  ok
+else
+  head -n 30 "$work/diff"
+  bad "docs/api.md is not current: cmake/docs/gen_api.sh build/herzd >docs/api.md"
+fi
+
+# Every flag that docs/cli.md names exists, and every flag that exists is there.
+page=$(cat "$root/docs/cli.md")
+help=$({ "$herz" req --help; "$herz" ping --help; "$herzd" --help; "$herzd" run --help; "$herzd" version --help; } 2>&1)
+for flag in $(grep -oE -- '--[a-z][a-z-]+' <<<"$page" | sort -u); do
+  if grep -qE -- "$flag( |\$|,)" <<<"$help"; then ok; else bad "docs/cli.md names $flag, which is not there"; fi
+done
+for flag in $("$herzd" run --help | sed '/^Not in this version/,$d' | grep -oE -- '--[a-z][a-z-]+' | sort -u); do
+  has "docs/cli.md on herzd's $flag" "$page" "$flag"
+done
+finish

@@ -1,0 +1,104 @@
+#!/usr/bin/env bash
+# Ends: SIGTERM lets calls finish, a second one does not wait, kill -9 is an error at once, and a
+# caller who leaves takes nothing down.
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+# in_flight N: returns once N calls more than before `mark` have begun; every look is a call itself
+mark() { base=$(counter calls) looks=0; }
+in_flight() {
+  local now
+  while [ $looks -lt 500 ]; do
+    now=$(counter calls)
+    looks=$((looks + 1))
+    [ $((now - base - looks)) -lt "$1" ] || return 0
+  done
+  bad "the calls never began"
+}
+
+start_herzd
+mark
+calls=()
+for s in $schemes; do
+  "$herz" req "$(url "$s" /slow/1500)" >"$work/slow.$s" 2>&1 &
+  calls+=($!)
+done
+in_flight 6
+kill -TERM "$pid"
+i=0
+for s in $schemes; do
+  rc=0
+  wait "${calls[$i]}" || rc=$?
+  eq "$s: exit code of a call in flight" 0 $rc
+  eq "$s: answer of a call in flight" '{"waited_ms":1500}' "$(cat "$work/slow.$s")"
+  i=$((i + 1))
+done
+rc=0
+wait "$pid" || rc=$?
+eq "exit code after draining" 0 $rc
+has "the log tells" "$(cat "$work/log")" 'drain'
+exits "nobody is there any more" 3 'cannot connect' "$herz" req "$(url tcp /)"
+exits "nor at the socket" 3 'cannot connect' "$herz" req "$(url unix /)"
+
+# a second signal
+start_herzd
+mark
+"$herz" req "$(url tcp /slow/30000)" >/dev/null 2>"$work/err" &
+call=$!
+in_flight 1
+SECONDS=0
+kill -TERM "$pid"
+exec 8<>"/dev/tcp/127.0.0.1/$(tcp_port)" 2>/dev/null && exec 8>&- # refused or not: it was looked at
+kill -TERM "$pid"
+rc=0
+wait "$pid" || rc=$?
+eq "exit code after two signals" 0 $rc
+if [ $SECONDS -lt 5 ]; then ok; else bad "two signals took $SECONDS s"; fi
+rc=0
+wait $call || rc=$?
+eq "exit code of the call" 6 $rc
+has "its error" "$(cat "$work/err")" '^herz: tcp://'
+
+# no time to say anything
+for s in $schemes; do
+  start_herzd
+  mark
+  "$herz" req --timeout 4 "$(url "$s" /slow/30000)" >/dev/null 2>"$work/err" &
+  call=$!
+  in_flight 1
+  SECONDS=0
+  kill -9 "$pid"
+  wait "$pid" 2>/dev/null
+  rc=0
+  wait $call || rc=$?
+  if [ "$s" = quic ]; then # the kernel says nothing for the dead: the deadline does
+    case $rc in 5 | 6) ok ;; *) bad "quic: exit code $rc after kill -9" ;; esac
+  else
+    eq "$s: exit code after kill -9" 6 $rc
+    if [ $SECONDS -lt 3 ]; then ok; else bad "$s: noticed after $SECONDS s only"; fi
+  fi
+  has "$s: the error names the URL" "$(cat "$work/err")" "^herz: .*/slow/30000"
+done
+
+# the caller leaves
+start_herzd
+for s in $schemes; do
+  mark
+  "$herz" req "$(url "$s" /slow/20000)" >/dev/null 2>&1 &
+  call=$!
+  in_flight 1
+  kill -TERM $call
+  wait $call 2>/dev/null
+  if [ "$s" != quic ]; then # which is noticed when its idle timeout has passed
+    for _ in $(seq 200); do
+      [ "$(counter calls_cancelled)" -lt 1 ] || break
+    done
+    has "$s: the call was cancelled" "$(counter calls_cancelled)" '^[1-9]'
+  fi
+  eq "$s: the service lives" '{"id":"1"}' "$("$herz" req "$(url "$s" /users/1)" 2>&1)"
+done
+exits "timeout" 5 'timeout' "$herz" req --timeout 0.3 "$(url tcp /slow/5000)"
+kill -TERM "$pid"
+rc=0
+wait "$pid" || rc=$?
+eq "exit code with abandoned calls" 0 $rc
+finish

@@ -1,0 +1,57 @@
+#!/usr/bin/env bash
+# Descriptors run out, or connections over their limit: who is in stays, who comes is turned away
+# or waits, and the processor does not spin.
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+cat >"$work/few" <<'S'
+#!/usr/bin/env bash
+ulimit -n 40
+exec "$@"
+S
+chmod +x "$work/few"
+cpu_ticks() { awk '{ print $14 + $15 }' "/proc/$pid/stat"; }
+
+HERZD_UNDER=$work/few start_herzd
+"$herz" req "$(url tcp /slow/2500)" >"$work/bystander" 2>&1 &
+bystander=$!
+for i in $(seq 20 79); do
+  eval "exec $i<>/dev/tcp/127.0.0.1/$(tcp_port)"
+done
+before=$(cpu_ticks)
+wait $bystander || bad "the bystander's exit code: $?"
+eq "the bystander's answer" '{"waited_ms":2500}' "$(cat "$work/bystander")"
+used=$(($(cpu_ticks) - before))
+if [ $used -lt 50 ]; then ok; else bad "$used ticks of processor time in two seconds: it spins"; fi
+eq "QUIC needs no descriptor" '{"id":"1"}' "$("$herz" req --timeout 10 "$(url quic /users/1)" 2>&1)"
+for i in $(seq 20 79); do
+  eval "exec $i>&-"
+done
+eq "afterwards" '{"id":"2"}' "$("$herz" req --timeout 10 "$(url tcp /users/2)" 2>&1)"
+if [ "$(counter accept_starved)" -gt 0 ]; then ok; else bad "accept_starved did not move"; fi
+has "the log tells" "$(cat "$work/log")" -i 'descriptor|files|accept'
+stop_herzd
+
+start_herzd --set limits.connections=3
+for i in 20 21 22 23 24 25; do
+  eval "exec $i<>/dev/tcp/127.0.0.1/$(tcp_port)"
+done
+exits "over limits.connections" 6 '' "$herz" req -q --timeout 10 "$(url tcp /users/1)"
+for i in 20 21 22 23 24 25; do
+  eval "exec $i>&-"
+done
+for _ in $(seq 100); do
+  got=$("$herz" req -q "$(url tcp /users/2)")
+  [ -z "$got" ] || break
+done
+eq "when there is room again" '{"id":"2"}' "$got"
+if [ "$(counter conns_refused)" -gt 0 ]; then ok; else bad "conns_refused did not move"; fi
+stop_herzd
+
+start_herzd --set limits.body_bytes=1000
+head -c 1001 /dev/zero >"$work/body"
+for s in $schemes; do
+  eq "$s: body over the limit" 413 "$("$herz" req -d "@$work/body" -o /dev/null -w '%{status}' "$(url "$s" /echo)" 2>&1)"
+  eq "$s: body at the limit" 1000 "$(head -c 1000 "$work/body" | "$herz" req -d @- "$(url "$s" /echo)" | wc -c)"
+done
+stop_herzd
+finish
