@@ -10,6 +10,9 @@
 /** The context under `ctx`, set up but for what QUIC adds (wolfSSL_CTX_set_quic_method). */
 WOLFSSL_CTX *hz_tls_native(struct hz_tls_ctx *ctx);
 
+/** Which side `ctx` was made for. */
+enum hz_role hz_tls_role(const struct hz_tls_ctx *ctx);
+
 /** A session: role, ALPN (a mismatch fails the handshake), SNI and name check, key log. For
  * HZ_TLS_QUIC early data is enabled; the caller adds transport parameters and ticket. Freed with
  * wolfSSL_free() while `ctx` lives. NULL: no memory. A client that offers no ALPN at all passes:

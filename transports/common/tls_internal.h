@@ -1,0 +1,23 @@
+/* The inside of a TLS context: for the tls*.c files. */
+#ifndef TRANSPORTS_COMMON_TLS_INTERNAL_H
+#define TRANSPORTS_COMMON_TLS_INTERNAL_H
+
+#include "transports/common/tls_wolfssl.h"
+
+struct hz_tls_ctx {
+  struct hz_alloc *alloc;
+  WOLFSSL_CTX *native;
+  uint32_t refs;
+  enum hz_role role;
+  enum hz_tls_use use;
+  bool insecure, name_is_address, early;
+  int keylog_fd; /* -1: none */
+  char alpn[64];
+  char name[256]; /* a client's: asked for and verified */
+};
+
+/** Whether the file holds a private key in PEM that this build can read: tells "not a key" from
+ * "not the right key". */
+bool hz_tls_is_key(const char *file);
+
+#endif
