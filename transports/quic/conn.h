@@ -1,0 +1,220 @@
+/* One QUIC connection, client or server: its state, and the functions that the adapter's files call
+ * of each other. Private to transports/quic. */
+#ifndef TRANSPORTS_QUIC_CONN_H
+#define TRANSPORTS_QUIC_CONN_H
+
+#include <ngtcp2/ngtcp2.h>
+#include <ngtcp2/ngtcp2_crypto.h>
+#include <ngtcp2/ngtcp2_crypto_wolfssl.h>
+
+#include "core/transport/transport.h"
+#include "transports/common/net.h"
+#include "transports/common/tls_wolfssl.h"
+#include "transports/quic/cid_table.h"
+#include "transports/quic/sendq.h"
+#include "transports/quic/tls_guard.h"
+#include "transports/quic/token.h"
+
+#define HZ_QUIC_ALPN "herz/1"
+#define HZ_QUIC_CID_LEN 16u /* of the IDs that we give out */
+#define HZ_QUIC_SPARE_STREAMS 32u
+/* A peer that acknowledges everything but one byte keeps all that follows in memory: a stream
+ * keeps at most so many times its high watermark. */
+#define HZ_QUIC_HELD_FACTOR 32u
+
+struct hz_quic_listener;
+struct hz_quic_session;
+struct hz_quic_qlog;
+
+struct hz_quic_stream {
+  struct hz_stream base;
+  struct hz_link link;  /* conn.streams, or conn.spare */
+  struct hz_link ready; /* conn.ready: has something to send and may */
+  struct hz_quic_sendq q;
+  uint64_t unconsumed; /* given to the core, credit not returned yet */
+  bool fin_queued, fin_sent, fin_acked;
+  bool fin_alone;    /* the FIN went out in a frame without bytes */
+  bool stopped_recv; /* stream_stop was called */
+  bool cut;          /* the sending side was given up, by us or by the peer */
+};
+
+/** Bytes that were built and that the socket would not take: they are sent as they are. */
+struct hz_quic_pending {
+  struct hz_buf *buf; /* NULL: nothing pending */
+  size_t segment;
+  uint8_t ecn;
+  struct hz_addr local, peer;
+  struct hz_link link; /* listener.blocked */
+};
+
+enum hz_quic_state {
+  HZ_QUIC_HANDSHAKE,
+  HZ_QUIC_OPEN,
+  HZ_QUIC_DEAD /* ngtcp2's object is gone; `closed` follows at the turn's end */
+};
+
+struct hz_quic_conn {
+  struct hz_conn base;
+  struct hz_quic_route route;
+  enum hz_quic_state state;
+  const struct hz_net_ops *net;
+  struct hz_udp *udp;          /* the listener's, or the client's own */
+  struct hz_quic_listener *ln; /* NULL on a client */
+  struct hz_link ln_link;
+  struct hz_limits limits;
+
+  ngtcp2_conn *qc;
+  ngtcp2_mem mem;
+  ngtcp2_crypto_conn_ref ref;
+  WOLFSSL *ssl; /* NULL once it is not needed any more */
+  struct hz_tls_ctx *tls;
+  struct hz_quic_tls_guard guard;
+  char detail[64]; /* of a TLS failure */
+  const struct hz_quic_keys *keys;
+  struct hz_quic_keys own_keys; /* a client's */
+
+  struct hz_timer timer;       /* ngtcp2's next deadline */
+  struct hz_timer close_timer; /* the end of flushing */
+  struct hz_task flush;        /* writes packets at the turn's end */
+  struct hz_task bury;         /* tells the core that all is over */
+
+  struct hz_link streams, ready, spare;
+  uint32_t spare_count;
+  struct hz_buf **datagrams; /* a ring of limits.datagrams */
+  uint32_t dg_head, dg_count;
+  struct hz_quic_pending pending;
+
+  struct hz_close why;
+  bool accepted;            /* the core knows of it */
+  bool opened;              /* `opened` was sent */
+  bool early_keys;          /* 0-RTT may be used */
+  bool early_told;          /* `opened` came early: `confirmed` is owed */
+  bool checked;             /* ALPN was checked */
+  bool half_open;           /* counted as such by the listener */
+  bool validated;           /* a server: came with a good token */
+  bool want_bidi, want_uni; /* somebody waits for `slots` */
+  bool check_path;          /* a path was validated: has the peer moved? */
+  bool ping;                /* keepalive was asked for */
+  bool reset_seen;          /* a stateless reset came */
+  bool hurry;               /* close without flushing */
+  bool starved;             /* no memory for packets: tried again soon */
+  uint16_t prefix;          /* the listener's counter that half_open stands in */
+
+  struct hz_addr local, peer;      /* the present path */
+  struct hz_quic_session *session; /* a client's session file */
+  struct hz_quic_qlog *qlog;
+};
+
+static inline struct hz_quic_conn *hz_quic_conn_of(struct hz_conn *c) {
+  return HZ_CONTAINER(c, struct hz_quic_conn, base);
+}
+static inline struct hz_quic_stream *hz_quic_stream_of(struct hz_stream *s) {
+  return HZ_CONTAINER(s, struct hz_quic_stream, base);
+}
+
+/* conn.c: making and freeing. */
+
+/** What a server's connection is made from. */
+struct hz_quic_accept {
+  const ngtcp2_pkt_hd *hd;
+  const ngtcp2_cid *odcid; /* of the first Initial, when a Retry came between; else NULL */
+  bool validated;          /* the token says so */
+  const struct hz_addr *local, *peer;
+};
+
+/** A server's connection for a first Initial. The core does not know of it yet. */
+HZ_MUST_USE hz_err hz_quic_conn_accept(struct hz_quic_listener *ln, const struct hz_quic_accept *a,
+                                       struct hz_quic_conn **out);
+/** What client and server have in common: an object with nothing but its lists and tasks. */
+struct hz_quic_conn *hz_quic_conn_new(struct hz_env *env, const struct hz_limits *limits);
+/** Settings and transport parameters that do not depend on the side. */
+void hz_quic_conn_settings(struct hz_quic_conn *c, const struct hz_transport_config *config,
+                           ngtcp2_settings *s, ngtcp2_transport_params *p);
+/** A TLS session for `c` and its ngtcp2 object. HZ_ENOMEM. */
+HZ_MUST_USE hz_err hz_quic_conn_tls(struct hz_quic_conn *c);
+/** ops->dial (client.c). */
+hz_err hz_quic_dial(struct hz_env *env, const struct hz_endpoint *at,
+                    const struct hz_transport_config *config, const struct hz_conn_events *events,
+                    void *user, struct hz_conn **out, char *why, size_t why_len);
+/** ops->destroy; also for one that the core never knew. */
+void hz_quic_destroy(struct hz_conn *base);
+/** Frees what only a living connection needs: ngtcp2's object, TLS, buffers. */
+void hz_quic_conn_shed(struct hz_quic_conn *c);
+/** A server is through with TLS once the handshake is done: nothing that a client sends there is
+ * welcome any more, so its 30 KiB can go. */
+void hz_quic_conn_drop_tls(struct hz_quic_conn *c);
+/** Hands the connection to the core, once; false: the core wants no more of them. */
+void hz_quic_conn_announce(struct hz_quic_conn *c);
+/** `opened`, once. */
+void hz_quic_conn_open(struct hz_quic_conn *c, bool early);
+/** The path as ngtcp2 wants it, pointing into `c`. */
+ngtcp2_path hz_quic_conn_path(struct hz_quic_conn *c);
+
+/* callbacks.c */
+extern const ngtcp2_callbacks hz_quic_server_callbacks, hz_quic_client_callbacks;
+
+/* crypto.c: the TLS side of the handshake. */
+int hz_quic_recv_crypto(ngtcp2_conn *qc, ngtcp2_encryption_level level, uint64_t offset,
+                        const uint8_t *data, size_t len, void *user);
+int hz_quic_client_initial(ngtcp2_conn *qc, void *user);
+int hz_quic_handshake_completed(ngtcp2_conn *qc, void *user);
+
+/* ingress.c */
+void hz_quic_conn_receive(struct hz_quic_conn *c, const struct hz_udp_rx *rx, const uint8_t *data,
+                          size_t len);
+/** For a client's own socket. */
+void hz_quic_client_received(struct hz_udp *udp, const struct hz_udp_rx *rx);
+
+/* egress.c */
+void hz_quic_flush_soon(struct hz_quic_conn *c);
+void hz_quic_flush_task(struct hz_task *t);
+/** The socket takes packets again. False: not all of what was pending. */
+bool hz_quic_resume(struct hz_quic_conn *c);
+void hz_quic_client_writable(struct hz_udp *udp);
+/** In line for the listener's socket (listener.c). */
+void hz_quic_wait_writable(struct hz_quic_conn *c);
+/** Sends one packet outside of the usual way (closing); not kept when the socket is full. */
+void hz_quic_send_once(const struct hz_net_ops *net, struct hz_udp *udp,
+                       const struct hz_addr *local, const struct hz_addr *peer, uint8_t ecn,
+                       const uint8_t *data, size_t len);
+
+/* timer.c */
+void hz_quic_timer_arm(struct hz_quic_conn *c);
+void hz_quic_keepalive(struct hz_conn *base);
+
+/* close.c */
+void hz_quic_close(struct hz_conn *base, const struct hz_close *why);
+/** ngtcp2 failed with `liberr`: ends the connection. Not from inside its callbacks. */
+void hz_quic_fail(struct hz_quic_conn *c, int liberr);
+/** Ends the connection for `why`. `cc` NULL: in silence. Not from inside ngtcp2's callbacks. */
+void hz_quic_end(struct hz_quic_conn *c, const struct hz_close *why, const ngtcp2_ccerr *cc);
+/** While closing: says goodbye with the reason that the core gave. */
+void hz_quic_finish(struct hz_quic_conn *c);
+/** While closing: has everything that was sent arrived? */
+bool hz_quic_flushed(const struct hz_quic_conn *c);
+void hz_quic_bury_task(struct hz_task *t);
+
+/* stream.c */
+hz_err hz_quic_stream_open(struct hz_conn *base, enum hz_dir dir, struct hz_stream **out);
+hz_err hz_quic_stream_send(struct hz_stream *base, struct hz_buf *b, bool fin);
+void hz_quic_stream_consume(struct hz_stream *base, size_t n);
+void hz_quic_stream_reset(struct hz_stream *base, uint64_t code);
+void hz_quic_stream_stop(struct hz_stream *base, uint64_t code);
+hz_err hz_quic_datagram_send(struct hz_conn *base, struct hz_buf *b);
+size_t hz_quic_datagram_max(const struct hz_conn *base);
+/** A stream object for `id`, in conn.streams; NULL: no memory. */
+struct hz_quic_stream *hz_quic_stream_new(struct hz_quic_conn *c, int64_t id, bool local);
+/** The last word about a stream: returns credit, tells the core, reuses the object. */
+void hz_quic_stream_end(struct hz_quic_stream *s);
+/** Nothing more is sent on it; what waits is dropped. */
+void hz_quic_stream_cut(struct hz_quic_stream *s);
+void hz_quic_stream_free(struct hz_quic_stream *s);
+/** Events to the core are held back while it has asked for the end, and before it knows us. */
+static inline bool hz_quic_mute(const struct hz_quic_conn *c) {
+  return c->base.closing || !c->accepted;
+}
+
+/* client.c */
+hz_err hz_quic_rebind(struct hz_conn *base);
+
+#endif

@@ -1,0 +1,249 @@
+/* Packets out of a connection: at the end of a turn all that may leave is collected into batches of
+ * equal packets (GSO) and handed to the socket. Not here: deciding how much may leave (ngtcp2's
+ * congestion control and pacing). */
+#include <string.h>
+#include <sys/uio.h>
+
+#include "transports/quic/conn.h"
+
+#define BATCH_BYTES \
+  62000u /* under what the kernel takes in one piece, and what a pool class holds */
+#define BATCHES_PER_TURN 16u /* then others have their turn */
+#define IOV_MAX_STREAM 16
+
+void hz_quic_flush_soon(struct hz_quic_conn *c) {
+  if (c->state != HZ_QUIC_DEAD) hz_env_defer(c->base.env, &c->flush);
+}
+
+static void pop_datagram(struct hz_quic_conn *c) {
+  hz_buf_unref(c->datagrams[c->dg_head]);
+  c->dg_head = (c->dg_head + 1) % c->limits.datagrams;
+  c->dg_count--;
+}
+
+struct writer {
+  ngtcp2_conn *qc;
+  ngtcp2_path *path;
+  ngtcp2_pkt_info *pi;
+  uint8_t *dest;
+  size_t len;
+  ngtcp2_tstamp ts;
+};
+
+/* Puts waiting datagrams into the packet. NGTCP2_ERR_WRITE_MORE: there is room left, or nothing was
+ * put in; otherwise the packet is finished. */
+static ngtcp2_ssize write_datagrams(struct hz_quic_conn *c, const struct writer *w) {
+  while (c->dg_count > 0) {
+    struct hz_buf *b = c->datagrams[c->dg_head];
+    if (b->len > hz_quic_datagram_max(&c->base)) { /* the path has become narrower */
+      pop_datagram(c);
+      continue;
+    }
+    ngtcp2_vec vec = {.base = hz_buf_data(b), .len = b->len};
+    int taken = 0;
+    ngtcp2_ssize n =
+        ngtcp2_conn_writev_datagram(w->qc, w->path, w->pi, w->dest, w->len, &taken,
+                                    NGTCP2_WRITE_DATAGRAM_FLAG_MORE, 0, &vec, 1, w->ts);
+    bool refused = n == NGTCP2_ERR_INVALID_STATE || n == NGTCP2_ERR_INVALID_ARGUMENT;
+    if (taken || refused) pop_datagram(c);
+    if (refused || n == NGTCP2_ERR_WRITE_MORE) continue;
+    return n == 0 && !taken ? NGTCP2_ERR_WRITE_MORE : n; /* streams may still get through */
+  }
+  return NGTCP2_ERR_WRITE_MORE;
+}
+
+static bool has_more(const struct hz_quic_stream *s) {
+  return !s->cut && (s->q.unsent > 0 || (s->fin_queued && !s->fin_sent));
+}
+
+/* The stream whose turn it is. When the connection's window is used up only a FIN alone can go. */
+static struct hz_quic_stream *next_stream(struct hz_quic_conn *c) {
+  bool blocked = ngtcp2_conn_get_max_data_left2(c->qc) == 0;
+  struct hz_link *l = c->ready.next;
+  while (l != &c->ready) {
+    struct hz_quic_stream *s = HZ_CONTAINER(l, struct hz_quic_stream, ready);
+    l = l->next;
+    if (!has_more(s)) {
+      hz_list_remove(&s->ready);
+    } else if (!blocked || s->q.unsent == 0) {
+      return s;
+    }
+  }
+  return NULL;
+}
+
+static void took(struct hz_quic_conn *c, struct hz_quic_stream *s, size_t n, bool fin) {
+  hz_quic_sendq_sent(&s->q, n);
+  if (fin) {
+    s->fin_sent = true;
+    s->fin_alone = n == 0;
+  }
+  hz_list_remove(&s->ready);
+  if (has_more(s)) hz_list_push(&c->ready, &s->ready); /* behind the others: round robin */
+}
+
+static ngtcp2_ssize write_stream(struct hz_quic_conn *c, struct hz_quic_stream *s,
+                                 const struct writer *w) {
+  struct iovec iov[IOV_MAX_STREAM];
+  ngtcp2_vec vec[IOV_MAX_STREAM];
+  size_t total = 0;
+  int count = s->q.unsent > 0 ? hz_quic_sendq_iov(&s->q, iov, IOV_MAX_STREAM) : 0;
+  for (int i = 0; i < count; i++) {
+    vec[i] = (ngtcp2_vec){.base = iov[i].iov_base, .len = iov[i].iov_len};
+    total += iov[i].iov_len;
+  }
+  bool fin = s->fin_queued && total == s->q.unsent;
+  uint32_t flags = NGTCP2_WRITE_STREAM_FLAG_MORE | (fin ? NGTCP2_WRITE_STREAM_FLAG_FIN : 0);
+  ngtcp2_ssize taken = -1;
+  ngtcp2_ssize n = ngtcp2_conn_writev_stream(w->qc, w->path, w->pi, w->dest, w->len, &taken, flags,
+                                             (int64_t)s->base.id, vec, (size_t)count, w->ts);
+  if (taken >= 0) took(c, s, (size_t)taken, fin && (size_t)taken == total);
+  switch (n) {
+    case NGTCP2_ERR_STREAM_DATA_BLOCKED:
+      /* The stream's own window: extend_max_stream_data brings it back. The connection's: it stays
+     * in line, next_stream() passes it over. */
+      if (ngtcp2_conn_get_max_data_left2(w->qc) > 0) hz_list_remove(&s->ready);
+      return NGTCP2_ERR_WRITE_MORE;
+    case NGTCP2_ERR_STREAM_SHUT_WR:
+    case NGTCP2_ERR_STREAM_NOT_FOUND: hz_quic_stream_cut(s); return NGTCP2_ERR_WRITE_MORE;
+    default: return n;
+  }
+}
+
+/* Builds one packet (ngtcp2_write_pkt). */
+static ngtcp2_ssize write_packet(ngtcp2_conn *qc, ngtcp2_path *path, ngtcp2_pkt_info *pi,
+                                 uint8_t *dest, size_t len, ngtcp2_tstamp ts, void *user) {
+  struct hz_quic_conn *c = user;
+  const struct writer w = {qc, path, pi, dest, len, ts};
+  ngtcp2_ssize n = write_datagrams(c, &w);
+  struct hz_quic_stream *s;
+  while (n == NGTCP2_ERR_WRITE_MORE && (s = next_stream(c)) != NULL) n = write_stream(c, s, &w);
+  if (n != NGTCP2_ERR_WRITE_MORE) return n;
+  ngtcp2_ssize taken;
+  return ngtcp2_conn_writev_stream(qc, path, pi, dest, len, &taken, NGTCP2_WRITE_STREAM_FLAG_NONE,
+                                   -1, NULL, 0, ts);
+}
+
+static void addr_from(struct hz_addr *to, const ngtcp2_addr *from) {
+  to->len = from->addrlen;
+  memcpy(&to->u, from->addr, from->addrlen);
+}
+
+/* Sends what `pending` holds. False: the socket is full and the rest stays there; no packet is
+ * built twice, so none of their numbers can be used again. */
+static bool send_pending(struct hz_quic_conn *c) {
+  struct hz_quic_pending *p = &c->pending;
+  const struct hz_udp_tx tx = {
+      .peer = &p->peer,
+      .local = c->ln != NULL ? &p->local : NULL,
+      .ecn = p->ecn,
+      .data = hz_buf_data(p->buf),
+      .len = p->buf->len,
+      .segment = p->segment,
+  };
+  size_t sent = tx.len;
+  hz_err err = c->net->udp_send(c->udp, &tx, &sent);
+  if (err == HZ_AGAIN && sent == tx.len) sent = 0;
+  if (err == HZ_AGAIN || (err == HZ_OK && sent < tx.len)) {
+    p->buf->start += (uint32_t)sent;
+    p->buf->len -= (uint32_t)sent;
+    return false;
+  }
+  /* HZ_ETOOBIG: a probe for a larger path that does not exist; ngtcp2 counts it as lost. */
+  hz_buf_unref(p->buf);
+  p->buf = NULL;
+  return true;
+}
+
+static void wait_for_socket(struct hz_quic_conn *c) {
+  if (c->ln != NULL) hz_quic_wait_writable(c);
+}
+
+bool hz_quic_resume(struct hz_quic_conn *c) {
+  if (c->pending.buf == NULL) return true;
+  if (!send_pending(c)) {
+    wait_for_socket(c);
+    return false;
+  }
+  hz_quic_flush_soon(c);
+  return true;
+}
+
+void hz_quic_client_writable(struct hz_udp *udp) {
+  (void)hz_quic_resume(udp->user);
+}
+
+static struct hz_buf *batch_buffer(struct hz_quic_conn *c, size_t *len) {
+  size_t one = ngtcp2_conn_get_max_tx_udp_payload_size2(c->qc);
+  size_t want = ngtcp2_conn_get_send_quantum2(c->qc);
+  if (want > BATCH_BYTES) want = BATCH_BYTES;
+  if (want < one) want = one;
+  struct hz_buf *b = hz_buf_new(&c->base.env->pool, want);
+  if (b == NULL) b = hz_buf_new(&c->base.env->pool, want = one);
+  *len = want;
+  return b;
+}
+
+/* Fills and sends one batch. 1: sent; 0: nothing to send now; -1: cannot go on in this turn. */
+static int write_batch(struct hz_quic_conn *c) {
+  size_t len, segment = 0;
+  struct hz_buf *b = batch_buffer(c, &len);
+  if (b == NULL) {
+    c->starved = true;
+    return -1;
+  }
+  ngtcp2_path_storage ps;
+  ngtcp2_path_storage_zero(&ps);
+  ngtcp2_pkt_info pi = {0};
+  ngtcp2_ssize n = ngtcp2_conn_write_aggregate_pkt2(c->qc, &ps.path, &pi, hz_buf_data(b), len,
+                                                    &segment, write_packet, 0, c->base.env->now);
+  if (n <= 0) {
+    hz_buf_unref(b);
+    if (n < 0) hz_quic_fail(c, (int)n);
+    return n < 0 ? -1 : 0;
+  }
+  b->len = (uint32_t)n;
+  c->pending.buf = b;
+  c->pending.segment = segment;
+  c->pending.ecn = pi.ecn;
+  addr_from(&c->pending.local, &ps.path.local);
+  addr_from(&c->pending.peer, &ps.path.remote);
+  ngtcp2_conn_update_pkt_tx_time(c->qc, c->base.env->now);
+  if (send_pending(c)) return 1;
+  wait_for_socket(c);
+  return -1;
+}
+
+void hz_quic_flush_task(struct hz_task *t) {
+  struct hz_quic_conn *c = HZ_CONTAINER(t, struct hz_quic_conn, flush);
+  if (c->state == HZ_QUIC_DEAD) return;
+  c->starved = false;
+  if (c->early_keys && !c->opened && !c->base.closing) hz_quic_conn_open(c, true);
+  bool ping_due = c->ping && ngtcp2_conn_get_expiry2(c->qc) <= c->base.env->now;
+  unsigned batches = 0;
+  int rv = c->pending.buf == NULL ? 1 : -1;
+  while (rv > 0 && batches < BATCHES_PER_TURN) {
+    rv = write_batch(c);
+    if (rv > 0) batches++;
+  }
+  if (c->state == HZ_QUIC_DEAD) return;
+  if (rv > 0) hz_quic_flush_soon(c);
+  if (ping_due && batches > 0) {
+    c->ping = false;
+    ngtcp2_conn_set_keep_alive_timeout(c->qc, UINT64_MAX);
+  }
+  if (c->base.closing && c->pending.buf == NULL && hz_quic_flushed(c)) {
+    hz_quic_finish(c);
+    return;
+  }
+  hz_quic_timer_arm(c);
+}
+
+void hz_quic_send_once(const struct hz_net_ops *net, struct hz_udp *udp,
+                       const struct hz_addr *local, const struct hz_addr *peer, uint8_t ecn,
+                       const uint8_t *data, size_t len) {
+  const struct hz_udp_tx tx = {
+      .peer = peer, .local = local, .ecn = ecn, .data = data, .len = len, .segment = len};
+  size_t sent = len;
+  (void)net->udp_send(udp, &tx, &sent); /* whoever waits for it asks again */
+}

@@ -1,0 +1,60 @@
+/* A listening socket and what stands behind it: the table of connection IDs, address validation,
+ * bounds on handshakes, and the tombs of closed connections. Private to transports/quic. */
+#ifndef TRANSPORTS_QUIC_LISTENER_H
+#define TRANSPORTS_QUIC_LISTENER_H
+
+#include "transports/quic/conn.h"
+#include "transports/quic/limiter.h"
+#include "transports/quic/replay.h"
+
+/* From so many handshakes under way on (all, or of one address prefix) a Retry comes first... */
+#define HZ_QUIC_HALF_OPEN_RETRY 128u
+#define HZ_QUIC_PREFIX_RETRY 64u
+/* ... and above so many of one prefix (/24, /48) even a validated address has to wait. */
+#define HZ_QUIC_PREFIX_MAX 1024u
+#define HZ_QUIC_PREFIX_SLOTS 4096u
+#define HZ_QUIC_TOMBS_MAX 4096u
+
+struct hz_quic_listener {
+  struct hz_listener base;
+  const struct hz_net_ops *net;
+  struct hz_udp *udp;
+  struct hz_tls_ctx *tls;
+  struct hz_quic_keys keys;
+  struct hz_quic_cid_table cids;
+  struct hz_quic_hash_key hash_key;
+  struct hz_quic_replay replay;
+  struct hz_quic_limiter vneg, reset, refuse;
+  struct hz_link conns;   /* hz_quic_conn.ln_link */
+  struct hz_link blocked; /* hz_quic_pending.link */
+  struct hz_link tombs;
+  uint32_t conn_count, half_open, tomb_count;
+  uint16_t *prefixes; /* handshakes under way by hashed address prefix */
+  bool stopped;       /* unlisten was called */
+};
+
+/* listener.c */
+hz_err hz_quic_listen(const struct hz_listener *proto, const struct hz_endpoint *at,
+                      struct hz_listener **out, char *why, size_t why_len);
+void hz_quic_unlisten(struct hz_listener *base);
+/** One connection less; the last one of a stopped listener frees it. */
+void hz_quic_listener_leave(struct hz_quic_conn *c);
+/** A connection's handshake has begun, and is over one way or the other. */
+void hz_quic_listener_half_open(struct hz_quic_conn *c);
+void hz_quic_listener_settled(struct hz_quic_conn *c);
+void hz_quic_note(struct hz_quic_listener *ln, const char *what, const char *detail);
+uint32_t hz_quic_prefix_count(const struct hz_quic_listener *ln, const struct hz_addr *peer);
+
+/* accept.c: packets that belong to no connection. */
+void hz_quic_listener_received(struct hz_udp *udp, const struct hz_udp_rx *rx);
+
+/* tomb.c: the closing and draining period of a server's connection (RFC 9000 10.2). */
+struct hz_quic_tomb;
+/** Takes over the connection IDs of `c` for `keep_ns`; `packet` (may be empty) is what is answered.
+ * When there is no memory the IDs are simply forgotten. */
+void hz_quic_tomb_dig(struct hz_quic_conn *c, const uint8_t *packet, size_t len, hz_time keep_ns);
+void hz_quic_tomb_receive(struct hz_quic_listener *ln, struct hz_quic_route *r,
+                          const struct hz_udp_rx *rx, size_t len);
+void hz_quic_tombs_free(struct hz_quic_listener *ln);
+
+#endif
