@@ -14,8 +14,8 @@
 #include "apps/common/exits.h"
 
 #define OPTIONS_MAX 64
-#define HELP_VALUE  1 /* what getopt_long() returns for -h and --help */
-#define LONG_BASE   256
+#define HELP_VALUE 1 /* what getopt_long() returns for -h and --help */
+#define LONG_BASE 256
 
 /* Both tables of a command as one list, the way getopt_long() wants them. */
 struct spec {
@@ -97,28 +97,28 @@ static int take_millis(const struct args_option *o, const char *value) {
 
 static int take(const struct args_option *o, const char *value) {
   switch (o->kind) {
-  case ARGS_FLAG: *(bool *)o->into = true; return EXIT_OK;
-  case ARGS_TEXT:
-  case ARGS_FILE:
-  case ARGS_DIR: *(const char **)o->into = value; return EXIT_OK;
-  case ARGS_CHOICE:
-    if (!in_choices(o->value, value)) {
-      char wanted[128];
-      snprintf(wanted, sizeof wanted, "give one of %s", o->value);
-      return bad_value(o, value, wanted);
+    case ARGS_FLAG: *(bool *)o->into = true; return EXIT_OK;
+    case ARGS_TEXT:
+    case ARGS_FILE:
+    case ARGS_DIR: *(const char **)o->into = value; return EXIT_OK;
+    case ARGS_CHOICE:
+      if (!in_choices(o->value, value)) {
+        char wanted[128];
+        snprintf(wanted, sizeof wanted, "give one of %s", o->value);
+        return bad_value(o, value, wanted);
+      }
+      *(const char **)o->into = value;
+      return EXIT_OK;
+    case ARGS_NUMBER: return take_number(o, value);
+    case ARGS_MILLIS: return take_millis(o, value);
+    case ARGS_LIST: {
+      struct args_list *list = o->into;
+      if (list->count == ARGS_LIST_MAX) return bad_value(o, value, "given too often (at most 128)");
+      list->items[list->count++] = value;
+      return EXIT_OK;
     }
-    *(const char **)o->into = value;
-    return EXIT_OK;
-  case ARGS_NUMBER: return take_number(o, value);
-  case ARGS_MILLIS: return take_millis(o, value);
-  case ARGS_LIST: {
-    struct args_list *list = o->into;
-    if (list->count == ARGS_LIST_MAX) return bad_value(o, value, "given too often (at most 128)");
-    list->items[list->count++] = value;
-    return EXIT_OK;
-  }
-  case ARGS_LATER: return fail(EXIT_USAGE, "--%s is not in this version: %s", o->name, o->help);
-  case ARGS_END: break;
+    case ARGS_LATER: return fail(EXIT_USAGE, "--%s is not in this version: %s", o->name, o->help);
+    case ARGS_END: break;
   }
   return EXIT_USAGE;
 }

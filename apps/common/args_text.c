@@ -136,8 +136,7 @@ static void completion_values(const struct args_option *o, FILE *out) {
     if (o->kind == ARGS_DIR) fputs("COMPREPLY=($(compgen -d -- \"$cur\"))", out);
     if (o->kind == ARGS_CHOICE) {
       fputs("COMPREPLY=($(compgen -W '", out);
-      for (const char *p = o->value; *p; p++)
-        fputc(*p == '|' ? ' ' : *p, out);
+      for (const char *p = o->value; *p; p++) fputc(*p == '|' ? ' ' : *p, out);
       fputs("' -- \"$cur\"))", out);
     }
     fputs(" return ;;\n", out);

@@ -17,45 +17,47 @@ void exits_quiet(void) {
   quiet = true;
 }
 
-static void say(const char *fmt, va_list args) {
-  if (quiet) return;
-  char text[1024];
-  vsnprintf(text, sizeof text, fmt, args);
+#define TEXT_LEN 1024
+
+static void say(char *text) {
   size_t len = strlen(text);
-  while (len && (text[len - 1] == '\n' || text[len - 1] == '.'))
-    text[--len] = '\0';
-  fprintf(stderr, "%s: %s\n", program, text);
+  while (len && (text[len - 1] == '\n' || text[len - 1] == '.')) text[--len] = '\0';
+  if (!quiet) fprintf(stderr, "%s: %s\n", program, text);
 }
 
 int fail(int code, const char *fmt, ...) {
+  char text[TEXT_LEN];
   va_list args;
   va_start(args, fmt);
-  say(fmt, args);
+  vsnprintf(text, sizeof text, fmt, args);
   va_end(args);
+  say(text);
   return code;
 }
 
 void notice(const char *fmt, ...) {
+  char text[TEXT_LEN];
   va_list args;
   va_start(args, fmt);
-  say(fmt, args);
+  vsnprintf(text, sizeof text, fmt, args);
   va_end(args);
+  say(text);
 }
 
 int exit_for(int err, bool connected) {
   switch (err) {
-  case 0: return EXIT_OK;
-  case HERZ_ETLS: return EXIT_TLS;
-  case HERZ_ETIMEOUT: return EXIT_TIMEOUT;
-  case HERZ_ERESOLVE: return EXIT_CONNECT;
-  case HERZ_EINVAL:
-  case HERZ_ENOTFOUND:
-  case HERZ_EUNSUPPORTED: return connected ? EXIT_PROTOCOL : EXIT_USAGE;
-  case HERZ_EREFUSED:
-  case HERZ_EIO:
-  case HERZ_ECLOSED:
-  case HERZ_ERESET: return connected ? EXIT_PROTOCOL : EXIT_CONNECT;
-  default: return EXIT_PROTOCOL;
+    case 0: return EXIT_OK;
+    case HERZ_ETLS: return EXIT_TLS;
+    case HERZ_ETIMEOUT: return EXIT_TIMEOUT;
+    case HERZ_ERESOLVE: return EXIT_CONNECT;
+    case HERZ_EINVAL:
+    case HERZ_ENOTFOUND:
+    case HERZ_EUNSUPPORTED: return connected ? EXIT_PROTOCOL : EXIT_USAGE;
+    case HERZ_EREFUSED:
+    case HERZ_EIO:
+    case HERZ_ECLOSED:
+    case HERZ_ERESET: return connected ? EXIT_PROTOCOL : EXIT_CONNECT;
+    default: return EXIT_PROTOCOL;
   }
 }
 

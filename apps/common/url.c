@@ -79,8 +79,7 @@ const char *url_complete(const char *text, char *out, size_t out_len) {
     }
     bool is_unix = strcasecmp(b.scheme, "unix") == 0;
     size_t len = strlen(base);
-    while (len && base[len - 1] == '/')
-      len--;
+    while (len && base[len - 1] == '/') len--;
     n = snprintf(out, out_len, "%.*s%s%s%s", (int)len, base, is_unix ? ":" : "",
                  text[0] == '/' ? "" : "/", text);
   }

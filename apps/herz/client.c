@@ -159,12 +159,12 @@ void client_free(struct client *c) {
 
 static const char *remedy(int code, const char *url) {
   switch (code) {
-  case EXIT_CONNECT:
-    return strncmp(url, "unix:", 5) == 0 ? "does a service listen at that path?"
-                                         : "does a service listen there? (herzd --dev)";
-  case EXIT_TLS: return "name the authority to trust with --cacert FILE";
-  case EXIT_TIMEOUT: return "--timeout S waits longer";
-  default: return NULL;
+    case EXIT_CONNECT:
+      return strncmp(url, "unix:", 5) == 0 ? "does a service listen at that path?"
+                                           : "does a service listen there? (herzd --dev)";
+    case EXIT_TLS: return "name the authority to trust with --cacert FILE";
+    case EXIT_TIMEOUT: return "--timeout S waits longer";
+    default: return NULL;
   }
 }
 

@@ -72,11 +72,11 @@ bool format_check(const char *format) {
 
 static int escaped(char c) {
   switch (c) {
-  case 'n': return '\n';
-  case 't': return '\t';
-  case 'r': return '\r';
-  case '\\': return '\\';
-  default: return -1;
+    case 'n': return '\n';
+    case 't': return '\t';
+    case 'r': return '\r';
+    case '\\': return '\\';
+    default: return -1;
   }
 }
 

@@ -58,6 +58,8 @@ static struct {
   char *value;
   size_t value_len, value_cap;
   bool too_large;
+  struct herz_header headers[ARGS_LIST_MAX]; /* point into copies */
+  char *copies[ARGS_LIST_MAX];
 } req;
 
 static const char *status_name(int status) {
@@ -173,23 +175,21 @@ static bool split_header(char *text, struct herz_header *out) {
   char *value = colon + 1;
   value += strspn(value, " \t");
   size_t len = strlen(value);
-  while (len && (value[len - 1] == ' ' || value[len - 1] == '\t'))
-    value[--len] = '\0';
+  while (len && (value[len - 1] == ' ' || value[len - 1] == '\t')) value[--len] = '\0';
   *out = (struct herz_header){text, value};
   return true;
 }
 
-static int make_headers(struct herz_request *rq, struct herz_header *headers) {
+static int make_headers(struct herz_request *rq) {
   for (size_t i = 0; i < options.headers.count; i++) {
-    char *copy = strdup(options.headers.items[i]);
-    if (!copy || !split_header(copy, &headers[i])) {
-      free(copy);
+    req.copies[i] = strdup(options.headers.items[i]);
+    if (!req.copies[i] || !split_header(req.copies[i], &req.headers[i])) {
       return fail(EXIT_USAGE, "-H %s: give NAME:VALUE", options.headers.items[i]);
     }
     rq->header_count++;
-    if (client_options.verbose) notice("> %s: %s", headers[i].name, headers[i].value);
+    if (client_options.verbose) notice("> %s: %s", req.headers[i].name, req.headers[i].value);
   }
-  rq->headers = headers;
+  rq->headers = req.headers;
   return EXIT_OK;
 }
 
@@ -204,19 +204,18 @@ static void on_connected(struct client *c, void *arg) {
 }
 
 static int start_call(struct herz_request *rq) {
-  struct herz_header headers[ARGS_LIST_MAX];
   rq->method = options.method ? options.method : options.data ? "POST" : "GET";
   rq->timeout_ms = client_options.timeout_ms;
   rq->on_data = take_data;
   if (client_options.verbose) notice("> %s %s", rq->method, req.client.url);
-  int code = make_headers(rq, headers);
+  int code = make_headers(rq);
   if (code == EXIT_OK) {
     req.facts.method = rq->method;
     int err = herz_call(req.client.cl, rq, take_end, NULL, &req.call);
     if (err) code = fail(EXIT_USAGE, "%s: %s", req.client.url, herz_error(req.client.app));
   }
-  for (uint32_t i = 0; i < rq->header_count; i++) {
-    free((char *)headers[i].name); /* the strdup() of make_headers() begins with the name */
+  for (size_t i = 0; i < options.headers.count; i++) {
+    free(req.copies[i]);
   }
   return code;
 }

@@ -9,10 +9,10 @@
 #include "apps/common/exits.h"
 #include "apps/herzd/herzd.h"
 
-#define BYTES_MAX        ((uint64_t)16 << 30)
-#define SLOW_MAX_MS      60000u
+#define BYTES_MAX ((uint64_t)16 << 30)
+#define SLOW_MAX_MS 60000u
 #define SLOW_WAITING_MAX 10000u /* timers outlive callers who leave: bounded, whoever calls */
-#define LINE_LEN         16u
+#define LINE_LEN 16u
 
 struct slow;
 
@@ -89,8 +89,7 @@ struct lines {
 
 static void next_line(struct lines *l) {
   size_t i = LINE_LEN - 2;
-  while (l->line[i] == '9')
-    l->line[i--] = '0'; /* 10^15 lines are more than BYTES_MAX has */
+  while (l->line[i] == '9') l->line[i--] = '0'; /* 10^15 lines are more than BYTES_MAX has */
   l->line[i]++;
   l->used = 0;
 }
@@ -222,7 +221,10 @@ struct demo *herzd_demo(herz_app *app) {
 
 void herzd_demo_free(struct demo *d) {
   if (!d) return;
-  while (d->slow_first)
-    slow_free(d->slow_first);
+  for (struct slow *s = d->slow_first; s;) {
+    struct slow *next = s->next;
+    free(s);
+    s = next;
+  }
   free(d);
 }

@@ -33,11 +33,11 @@ static void raise_file_limit(void) {
 static int listen_all(herz_app *app) {
   static const char *const defaults[] = {"quic://:4433", "tcp://:4433"};
   const struct args_list *given = &herzd_options.listen;
+  const char *const *urls = given->count ? given->items : defaults;
   size_t count = given->count ? given->count : 2;
   for (size_t i = 0; i < count; i++) {
-    const char *url = given->count ? given->items[i] : defaults[i];
-    if (herz_listen(app, url, bound.urls[i], BOUND_LEN) != 0) {
-      return fail(EXIT_USAGE, "cannot listen at %s: %s", url, herz_error(app));
+    if (herz_listen(app, urls[i], bound.urls[i], BOUND_LEN) != 0) {
+      return fail(EXIT_USAGE, "cannot listen at %s: %s", urls[i], herz_error(app));
     }
     bound.count++;
   }
