@@ -1,8 +1,6 @@
 /* Routes and their chains. */
 #include "core/dispatch/dispatch.h"
 
-#include <string.h>
-
 #include "core/dispatch/call.h"
 
 #define CALLS_KEPT 1024u
@@ -48,30 +46,35 @@ void hz_dispatch_fini(struct hz_dispatch *d) {
   hz_cache_fini(&d->calls);
 }
 
-static struct hz_step *copy_steps(struct hz_alloc *alloc, const struct hz_step *steps,
-                                  uint32_t count, uint32_t spare) {
-  struct hz_step *copy = hz_calloc(alloc, count + spare, sizeof(*copy));
+hz_err hz_chain_add(struct hz_chain *chain, struct hz_alloc *alloc, herz_handler *fn, void *arg) {
+  if (chain->count == chain->cap) {
+    uint32_t cap = chain->cap == 0 ? 8 : chain->cap * 2;
+    struct hz_step *steps = hz_realloc(alloc, chain->steps, cap * sizeof(*steps));
 
-  if (copy != NULL && count > 0) memcpy(copy, steps, count * sizeof(*copy));
-  return copy;
+    if (steps == NULL) return HZ_ENOMEM;
+    chain->steps = steps;
+    chain->cap = cap;
+  }
+  chain->steps[chain->count++] = (struct hz_step){fn, arg};
+  return HZ_OK;
+}
+
+void hz_chain_free(struct hz_chain *chain, struct hz_alloc *alloc) {
+  hz_free(alloc, chain->steps);
+  *chain = (struct hz_chain){NULL, 0, 0};
 }
 
 hz_err hz_dispatch_add(struct hz_dispatch *d, const char *method, const char *pattern,
-                       const struct hz_step *steps, uint32_t count,
-                       const struct hz_route *options, char *err, size_t err_len) {
+                       const struct hz_route *route, char *err, size_t err_len) {
   struct hz_route *r = hz_new(d->env->alloc, struct hz_route);
-  hz_err result = HZ_ENOMEM;
+  hz_err result;
 
   if (r == NULL) return HZ_ENOMEM;
-  *r = *options;
+  *r = *route;
   r->link = (struct hz_link){NULL, NULL};
-  r->step_count = count;
-  r->steps = copy_steps(d->env->alloc, steps, count, 0);
-  if (r->steps != NULL) {
-    result = hz_router_add(d->router, hz_str_of(method), hz_str_of(pattern), r, err, err_len);
-  }
+  r->steps = NULL;
+  result = hz_router_add(d->router, hz_str_of(method), hz_str_of(pattern), r, err, err_len);
   if (result != HZ_OK) {
-    hz_free(d->env->alloc, r->steps);
     hz_free(d->env->alloc, r);
     return result;
   }
@@ -79,12 +82,28 @@ hz_err hz_dispatch_add(struct hz_dispatch *d, const char *method, const char *pa
   return HZ_OK;
 }
 
-hz_err hz_dispatch_freeze(struct hz_dispatch *d, const struct hz_step *global, uint32_t count) {
-  d->fallback.steps = copy_steps(d->env->alloc, global, count, 1);
-  if (d->fallback.steps == NULL) return HZ_ENOMEM;
-  d->fallback.steps[count] = (struct hz_step){answer_unrouted, NULL};
-  d->fallback.step_count = count + 1;
+static hz_err build(struct hz_dispatch *d, struct hz_route *r, const struct hz_chain *global) {
+  uint32_t own = r->group == NULL ? 0 : r->group->count;
+  struct hz_step *at;
+
+  r->step_count = global->count + own + 1;
+  r->steps = at = hz_calloc(d->env->alloc, r->step_count, sizeof(*r->steps));
+  if (at == NULL) return HZ_ENOMEM;
+  for (uint32_t i = 0; i < global->count; i++) *at++ = global->steps[i];
+  for (uint32_t i = 0; i < own; i++) *at++ = r->group->steps[i];
+  *at = r->handler;
+  return HZ_OK;
+}
+
+hz_err hz_dispatch_freeze(struct hz_dispatch *d, const struct hz_chain *global) {
+  hz_err err;
+
+  d->fallback.handler.fn = answer_unrouted;
   d->fallback.body_limit = d->limits->body_bytes;
   d->fallback.timeout_ns = d->limits->call_timeout_ns;
-  return hz_router_freeze(d->router);
+  err = build(d, &d->fallback, global);
+  for (struct hz_link *l = d->routes.next; err == HZ_OK && l != &d->routes; l = l->next) {
+    err = build(d, HZ_CONTAINER(l, struct hz_route, link), global);
+  }
+  return err == HZ_OK ? hz_router_freeze(d->router) : err;
 }

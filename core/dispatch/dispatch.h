@@ -24,10 +24,18 @@ struct hz_step {
   void *arg;
 };
 
+/** Middleware in the order of registration. Zeroed: empty. */
+struct hz_chain {
+  struct hz_step *steps;
+  uint32_t count, cap;
+};
+
 /** A route: what the router's match leads to. */
 struct hz_route {
   struct hz_link link;
-  struct hz_step *steps; /* global, group's, handler: in the order they run */
+  const struct hz_chain *group; /* NULL: none */
+  struct hz_step handler;
+  struct hz_step *steps; /* global, group's, handler: in the order they run; made by the freeze */
   uint32_t step_count;
   bool stream;           /* the handler takes the body by herz_on_body() */
   uint64_t body_limit;   /* bytes */
@@ -53,12 +61,15 @@ HZ_MUST_USE hz_err hz_dispatch_init(struct hz_dispatch *d, struct hz_env *env,
 /** No call may be alive. */
 void hz_dispatch_fini(struct hz_dispatch *d);
 
-/** Adds a route whose chain is `steps` (copied). Errors as hz_router_add(). */
+/** Appends to a chain. HZ_ENOMEM. */
+HZ_MUST_USE hz_err hz_chain_add(struct hz_chain *chain, struct hz_alloc *alloc, herz_handler *fn,
+                                void *arg);
+void hz_chain_free(struct hz_chain *chain, struct hz_alloc *alloc);
+
+/** Adds a route: a copy of `route` (link and steps are not looked at). Errors as hz_router_add(). */
 HZ_MUST_USE hz_err hz_dispatch_add(struct hz_dispatch *d, const char *method, const char *pattern,
-                                   const struct hz_step *steps, uint32_t count,
-                                   const struct hz_route *options, char *err, size_t err_len);
-/** Freezes the routes. `global`: the chain for what has no route (copied). */
-HZ_MUST_USE hz_err hz_dispatch_freeze(struct hz_dispatch *d, const struct hz_step *global,
-                                      uint32_t count);
+                                   const struct hz_route *route, char *err, size_t err_len);
+/** Freezes the routes: each gets its whole chain, which begins with `global`. */
+HZ_MUST_USE hz_err hz_dispatch_freeze(struct hz_dispatch *d, const struct hz_chain *global);
 
 #endif

@@ -223,7 +223,10 @@ void hz_invoke_fin(struct hz_lane *l) {
 void hz_invoke_lost(struct hz_lane *l, uint64_t code) {
   struct hz_invoked *inv = l->call;
 
-  if (inv != NULL) cancelled(inv, code);
+  if (inv == NULL) return;
+  /* Streams of 0-RTT go before the handshake ends only when the server refused it. */
+  inv->early_refused = inv->early && inv->session->conn->early && code == HZ_CANCEL_GONE;
+  cancelled(inv, code);
 }
 
 void hz_invoke_stopped(struct hz_lane *l) {

@@ -103,6 +103,7 @@ static void open_control(struct hz_session *s) {
 static void on_opened(struct hz_conn *conn) {
   struct hz_session *s = conn->user;
 
+  if (s->conn == NULL) hz_session_attach(s, conn); /* from inside ops->dial() */
   s->mux = (conn->caps & HZ_CAP_STREAMS) == 0;
   HZ_COUNT(s->owner->counters, conns_opened);
   HZ_LOG(s->owner->log, HZ_LOG_DEBUG, "connection opened", HZ_F_NUM("conn", conn->id),
@@ -129,7 +130,6 @@ static void on_confirmed(struct hz_conn *conn, bool accepted) {
 
   if (conn->role == HZ_SERVER) return;
   if (!accepted) {
-    hz_invoke_end_all(s, HZ_ERESET, "the server refused early data");
     s->ready = false;
     open_control(s);
   }
@@ -237,6 +237,7 @@ static void end_pings(struct hz_session *s, hz_err err) {
 static void on_closed(struct hz_conn *conn, const struct hz_close *why) {
   struct hz_session *s = conn->user;
   struct hz_env *env = conn->env;
+  if (s->conn == NULL) hz_session_attach(s, conn);
   struct hz_close reason = s->peer_error.text[0] != '\0' ? s->peer_error : *why;
 
   HZ_COUNT(s->owner->counters, conns_closed);
@@ -254,6 +255,63 @@ static void on_closed(struct hz_conn *conn, const struct hz_close *why) {
   conn->ops->destroy(conn);
   s->conn = NULL;
   hz_session_free(s, env);
+}
+
+/* A connection that nobody can serve: it is closed, and what it does meanwhile goes unheard. */
+static void ignore_conn(struct hz_conn *conn) {
+  (void)conn;
+}
+static void ignore_confirmed(struct hz_conn *conn, bool accepted) {
+  (void)conn, (void)accepted;
+}
+static void ignore_stream(struct hz_conn *conn, struct hz_stream *stream) {
+  (void)conn, (void)stream;
+}
+static void ignore_data(struct hz_stream *stream, const uint8_t *data, size_t len, bool fin) {
+  (void)stream, (void)data, (void)len, (void)fin;
+}
+static void ignore_one(struct hz_stream *stream) {
+  (void)stream;
+}
+static void ignore_code(struct hz_stream *stream, uint64_t code) {
+  (void)stream, (void)code;
+}
+static void ignore_datagram(struct hz_conn *conn, const uint8_t *data, size_t len) {
+  (void)conn, (void)data, (void)len;
+}
+static void refuse_message(struct hz_conn *conn, const struct hz_request *rq,
+                           struct hz_exchange *x) {
+  (void)conn, (void)rq;
+  x->ops->abort(x, HZ_CANCEL_REFUSED);
+  x->ops->release(x);
+}
+static void destroy_closed(struct hz_conn *conn, const struct hz_close *why) {
+  (void)why;
+  conn->ops->destroy(conn);
+}
+
+static const struct hz_conn_events refused_events = {
+    .opened = ignore_conn,
+    .confirmed = ignore_confirmed,
+    .stream = ignore_stream,
+    .data = ignore_data,
+    .writable = ignore_one,
+    .reset = ignore_code,
+    .stop = ignore_code,
+    .stream_closed = ignore_one,
+    .slots = ignore_conn,
+    .datagram = ignore_datagram,
+    .message = refuse_message,
+    .moved = ignore_conn,
+    .closed = destroy_closed,
+};
+
+void hz_session_refuse(struct hz_conn *conn, enum hz_close_code code, const char *text) {
+  struct hz_close why;
+
+  conn->events = &refused_events;
+  hz_close_set(&why, HZ_BY_LOCAL, HZ_LAYER_APP, code, HZ_ENOMEM, "%s", text);
+  conn->ops->close(conn, &why);
 }
 
 const struct hz_conn_events hz_session_events = {

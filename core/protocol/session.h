@@ -113,6 +113,9 @@ struct hz_session {
 HZ_MUST_USE hz_err hz_session_new(struct hz_conn *conn, const struct hz_session_owner *owner,
                                   struct hz_session **out);
 
+/** Closes a connection that was just accepted and cannot be served; it frees itself. */
+void hz_session_refuse(struct hz_conn *conn, enum hz_close_code code, const char *text);
+
 /** The events of every framed connection: for ops->dial(). */
 extern const struct hz_conn_events hz_session_events;
 
@@ -167,6 +170,7 @@ struct hz_invoked {
   struct hz_outflow out;
   struct hz_inflow in;
   bool early;      /* left in 0-RTT */
+  bool early_refused; /* ... and nobody has seen it: it may be made again */
   bool sent_all, responded, streaming;
 };
 

@@ -1,0 +1,296 @@
+/* Clients: dialling, dialling again, closing. Not here: their calls (client_call.c). */
+#include "core/app/client.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define BACKOFF_MIN_MS 100u
+#define BACKOFF_MAX_MS 30000u
+
+static void dial(herz_client *cl);
+
+static void tell(herz_client *cl, enum herz_client_state state, const struct hz_close *why) {
+  struct herz_close_info info = {.text = ""};
+
+  cl->state = state;
+  if (cl->options.on_state == NULL) return;
+  if (why != NULL) {
+    info.err = (int)why->err;
+    info.by_peer = why->by == HZ_BY_PEER;
+    info.text = why->text;
+  }
+  cl->options.on_state(cl, state, &info, cl->options.arg);
+}
+
+static void client_free(herz_client *cl) {
+  struct hz_env *env = cl->app->env;
+
+  hz_timer_cancel(&env->timers, &cl->retry);
+  hz_env_undefer(&cl->settle);
+  hz_list_remove(&cl->link);
+  hz_free(env->alloc, cl->token);
+  hz_free(env->alloc, cl->path);
+  hz_free(env->alloc, cl);
+}
+
+static void finish(herz_client *cl) {
+  hz_client_fail_calls(cl, cl->last.err == HZ_OK ? HZ_ECLOSED : cl->last.err,
+                       cl->last.text[0] == '\0' ? "the client was closed" : cl->last.text);
+  tell(cl, HERZ_CLOSED, &cl->last);
+  client_free(cl);
+}
+
+static void retry_due(struct hz_timer *t, hz_time now) {
+  (void)now;
+  dial(HZ_CONTAINER(t, herz_client, retry));
+}
+
+/* Exponential with full jitter over the upper half: a crowd that lost its server together does not
+ * come back together. */
+static void wait_and_retry(herz_client *cl) {
+  uint32_t lo = cl->options.reconnect_min_ms, hi = cl->options.reconnect_max_ms;
+  uint64_t ms = (uint64_t)lo << (cl->failures < 20 ? cl->failures : 20);
+
+  if (ms > hi) ms = hi;
+  ms = ms / 2 + hz_env_random_below(cl->app->env, (uint32_t)(ms / 2) + 1);
+  cl->failures++;
+  tell(cl, HERZ_WAITING, &cl->last);
+  if (cl->closing) return;
+  (void)hz_timer_set(&cl->app->env->timers, &cl->retry, cl->app->env->now + ms * HZ_MS, retry_due);
+}
+
+/* The connection has gone, or never came: from the turn's end. */
+static void settle(struct hz_task *t) {
+  herz_client *cl = HZ_CONTAINER(t, herz_client, settle);
+
+  if (cl->session != NULL) {
+    hz_client_pump(cl);
+    return;
+  }
+  if (cl->closing || !cl->options.reconnect) {
+    finish(cl);
+    return;
+  }
+  if (cl->state != HERZ_WAITING) wait_and_retry(cl);
+  if (cl->closing) finish(cl);
+}
+
+static herz_client *client_of(struct hz_session *s) {
+  return s->user;
+}
+
+static void on_ready(struct hz_session *s) {
+  herz_client *cl = client_of(s);
+
+  cl->failures = 0;
+  tell(cl, HERZ_CONNECTED, NULL);
+  hz_env_defer(cl->app->env, &cl->settle);
+}
+
+static void on_confirmed(struct hz_session *s, bool accepted) {
+  herz_client *cl = client_of(s);
+
+  (void)accepted; /* refused calls are in the queue again: see client_call.c */
+  hz_env_defer(cl->app->env, &cl->settle);
+}
+
+static void on_changed(struct hz_session *s) {
+  herz_client *cl = client_of(s);
+
+  hz_env_defer(cl->app->env, &cl->settle);
+}
+
+static void on_ended(struct hz_session *s, const struct hz_close *why) {
+  herz_client *cl = client_of(s);
+
+  cl->session = NULL;
+  cl->last = *why;
+  hz_env_defer(cl->app->env, &cl->settle);
+}
+
+static void dial(herz_client *cl) {
+  struct hz_env *env = cl->app->env;
+  struct hz_session *s;
+  struct hz_conn *conn = NULL;
+  hz_err err;
+
+  tell(cl, HERZ_CONNECTING, NULL);
+  if (cl->closing) {
+    hz_env_defer(env, &cl->settle);
+    return;
+  }
+  err = hz_session_prepare(env, &cl->owner, cl, &s);
+  if (err == HZ_OK) {
+    cl->session = s;
+    err = cl->ops->dial(env, &cl->endpoint, &cl->config, &hz_session_events, s, &conn,
+                        cl->app->error, sizeof(cl->app->error));
+    if (err == HZ_OK) {
+      if (s->conn == NULL) hz_session_attach(s, conn);
+      return;
+    }
+    hz_session_free(s, env);
+    cl->session = NULL;
+  }
+  hz_close_set(&cl->last, HZ_BY_LOCAL, HZ_LAYER_OS, 0, err, "%s",
+               err == HZ_ENOMEM ? "memory is short" : cl->app->error);
+  hz_env_defer(env, &cl->settle);
+}
+
+static hz_err copy_texts(herz_client *cl, const struct herz_dial_options *o) {
+  struct hz_alloc *a = cl->app->env->alloc;
+  struct hz_str path = cl->endpoint.target.n > 0 ? cl->endpoint.target : HZ_STR("/");
+
+  cl->path = hz_strndup(a, path.p, path.n);
+  if (o->token != NULL) cl->token = hz_strndup(a, o->token, strlen(o->token));
+  /* The parsed URL is the caller's. */
+  cl->endpoint.target = (struct hz_str){NULL, 0};
+  return cl->path == NULL || (o->token != NULL && cl->token == NULL) ? HZ_ENOMEM : HZ_OK;
+}
+
+static void set_up(herz_client *cl, const struct herz_dial_options *o) {
+  herz_app *app = cl->app;
+
+  cl->options = *o;
+  if (cl->options.reconnect_min_ms == 0) cl->options.reconnect_min_ms = BACKOFF_MIN_MS;
+  if (cl->options.reconnect_max_ms == 0) cl->options.reconnect_max_ms = BACKOFF_MAX_MS;
+  cl->config = app->config.transport;
+  if (o->connect_timeout_ms > 0) {
+    cl->config.limits.handshake_timeout_ns = o->connect_timeout_ms * HZ_MS;
+  }
+  cl->owner = (struct hz_session_owner){.dispatch = &app->dispatch,
+                                        .limits = &app->config.transport.limits,
+                                        .counters = &app->counters,
+                                        .log = &app->log,
+                                        .lanes = &app->lanes,
+                                        .served = &app->served,
+                                        .agent = app->agent,
+                                        .token = cl->token,
+                                        .checksum = app->config.checksum,
+                                        .ready = on_ready,
+                                        .confirmed = on_confirmed,
+                                        .changed = on_changed,
+                                        .ended = on_ended};
+  cl->settle.fn = settle;
+  hz_list_init(&cl->queue);
+  hz_list_init(&cl->active);
+}
+
+herz_client *herz_dial(herz_app *app, const char *url, const struct herz_dial_options *options) {
+  static const struct herz_dial_options defaults;
+  struct hz_endpoint ep;
+
+  if (options == NULL) options = &defaults;
+  if (hz_endpoint_parse(hz_str_of(url), HZ_TO_DIAL, &ep, app->error, sizeof(app->error)) != HZ_OK) {
+    return NULL;
+  }
+  const struct hz_transport_ops *ops = hz_transport_find(hz_str_of(ep.scheme));
+  if (ops == NULL) {
+    (void)hz_app_fail(app, HZ_EUNSUPPORTED, "%s: there is no transport \"%s://\" in this version",
+                      url, ep.scheme);
+    return NULL;
+  }
+  herz_client *cl = hz_app_start(app) == HZ_OK ? hz_new(app->env->alloc, herz_client) : NULL;
+  if (cl == NULL) {
+    (void)hz_app_fail(app, HZ_ENOMEM, "memory is short");
+    return NULL;
+  }
+  cl->app = app;
+  cl->endpoint = ep;
+  cl->ops = ops;
+  if (copy_texts(cl, options) != HZ_OK) {
+    (void)hz_app_fail(app, HZ_ENOMEM, "memory is short");
+    client_free(cl);
+    return NULL;
+  }
+  set_up(cl, options);
+  hz_list_push(&app->clients, &cl->link);
+  dial(cl);
+  return cl;
+}
+
+void herz_client_close(herz_client *cl) {
+  if (cl->closing) return;
+  cl->closing = true;
+  hz_timer_cancel(&cl->app->env->timers, &cl->retry);
+  if (cl->session != NULL) {
+    if (cl->session->conn != NULL) {
+      hz_session_close(cl->session, HZ_CLOSE_NONE, HZ_OK, "the client was closed");
+    }
+  } else {
+    hz_close_set(&cl->last, HZ_BY_LOCAL, HZ_LAYER_APP, 0, HZ_OK, "the client was closed");
+    hz_env_defer(cl->app->env, &cl->settle);
+  }
+}
+
+void hz_clients_close(herz_app *app) {
+  for (struct hz_link *l = app->clients.next; l != &app->clients; l = l->next) {
+    herz_client_close(HZ_CONTAINER(l, herz_client, link));
+  }
+}
+
+struct herz_peer herz_client_peer(const herz_client *cl) {
+  struct herz_peer p = {.address = "", .tls_subject = ""};
+  const struct hz_conn *conn = cl->session == NULL ? NULL : cl->session->conn;
+
+  if (conn == NULL) return p;
+  p.transport = conn->ops->scheme;
+  p.address = conn->peer.addr;
+  p.tls = conn->peer.tls;
+  p.tls_subject = conn->peer.tls_subject;
+  p.early = conn->early;
+  return p;
+}
+
+int herz_client_rebind(herz_client *cl) {
+  if (cl->session == NULL || cl->session->conn == NULL) return HERZ_ECLOSED;
+  if (cl->ops->rebind == NULL) return HERZ_EUNSUPPORTED;
+  return (int)cl->ops->rebind(cl->session->conn);
+}
+
+/* ---- ping ---- */
+
+struct client_ping {
+  struct hz_ping ping;
+  struct hz_timer timer;
+  struct hz_env *env;
+  void (*done)(int, uint64_t, void *);
+  void *arg;
+};
+
+static void ping_done(struct hz_ping *p, hz_err err, hz_time rtt) {
+  struct client_ping *cp = HZ_CONTAINER(p, struct client_ping, ping);
+  struct client_ping own = *cp;
+
+  hz_timer_cancel(&cp->env->timers, &cp->timer);
+  hz_free(cp->env->alloc, cp);
+  own.done((int)err, rtt, own.arg);
+}
+
+static void ping_late(struct hz_timer *t, hz_time now) {
+  struct client_ping *cp = HZ_CONTAINER(t, struct client_ping, timer);
+
+  (void)now;
+  hz_list_remove(&cp->ping.link);
+  ping_done(&cp->ping, HZ_ETIMEOUT, 0);
+}
+
+int herz_ping(herz_client *cl, uint32_t timeout_ms, void (*done)(int, uint64_t, void *),
+              void *arg) {
+  struct hz_env *env = cl->app->env;
+  struct client_ping *cp;
+
+  if (cl->session == NULL || cl->session->conn == NULL) return HERZ_ECLOSED;
+  cp = hz_new(env->alloc, struct client_ping);
+  if (cp == NULL) return HERZ_ENOMEM;
+  cp->env = env;
+  cp->done = done;
+  cp->arg = arg;
+  cp->ping.done = ping_done;
+  hz_err err = hz_timer_set(&env->timers, &cp->timer, env->now + timeout_ms * HZ_MS, ping_late);
+  if (err == HZ_OK) err = hz_session_ping(cl->session, &cp->ping);
+  if (err != HZ_OK) {
+    hz_timer_cancel(&env->timers, &cp->timer);
+    hz_free(env->alloc, cp);
+  }
+  return (int)err;
+}

@@ -1,0 +1,60 @@
+/* A client and its calls, as the files of core/app see them. */
+#ifndef CORE_APP_CLIENT_H
+#define CORE_APP_CLIENT_H
+
+#include "core/app/app.h"
+
+struct herz_client {
+  struct hz_link link;
+  herz_app *app;
+  struct hz_endpoint endpoint;
+  const struct hz_transport_ops *ops;
+  struct hz_transport_config config; /* the app's, with this client's own timeout */
+  struct herz_dial_options options;
+  char *token, *path;                /* owned */
+  struct hz_session_owner owner;
+  struct hz_session *session;        /* NULL while there is no connection */
+  enum herz_client_state state;
+  bool closing;                      /* by its owner, or for good */
+  uint32_t failures;                 /* in a row */
+  struct hz_timer retry;
+  struct hz_task settle;             /* what must not happen inside the caller's call */
+  struct hz_close last;              /* why the last connection ended */
+  struct hz_link queue;              /* calls that wait: herz_call_handle.link */
+  struct hz_link active;             /* calls that are under way */
+};
+
+struct herz_call_handle {
+  struct hz_link link;
+  herz_client *cl;
+  struct hz_invoked inv;
+  struct hz_arena arena;
+  struct hz_timer timer;
+  struct hz_task cancel; /* ends the call from the turn's end, with these: */
+  hz_err cancel_err;
+  const char *cancel_text;
+  /* the request */
+  struct hz_request rq;
+  bool safe;
+  herz_source *source;
+  void *source_arg;
+  const uint8_t *upload; /* a body too long for the head */
+  size_t upload_left;
+  /* the answer */
+  struct herz_response rs;
+  struct hz_buf *collected;
+  bool (*on_data)(herz_call_handle *, const struct herz_response *, const void *, size_t, void *);
+  bool paused, in_callback;
+  size_t held;
+  void (*done)(const struct herz_response *, void *);
+  void *arg;
+};
+
+/** Starts what waits, as far as the connection takes it. */
+void hz_client_pump(herz_client *cl);
+/** Every call that waits or is under way ends with `err`. */
+void hz_client_fail_calls(herz_client *cl, hz_err err, const char *text);
+/** Ends one call: `done` is called and the handle is freed. */
+void hz_client_call_end(herz_call_handle *h, hz_err err, const char *text);
+
+#endif

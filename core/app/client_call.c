@@ -1,0 +1,361 @@
+/* Calls of a client: waiting for their turn, content both ways, deadlines, cancellation. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/app/client.h"
+#include "core/dispatch/call.h"
+
+const size_t hz_client_call_size = sizeof(struct herz_call_handle);
+
+static void call_free(herz_call_handle *h) {
+  struct hz_env *env = h->cl->app->env;
+
+  hz_timer_cancel(&env->timers, &h->timer);
+  hz_env_undefer(&h->cancel);
+  hz_list_remove(&h->link);
+  hz_buf_unref(h->collected);
+  hz_arena_reset(&h->arena);
+  hz_cache_put(&h->cl->app->client_calls, h);
+}
+
+void hz_client_call_end(herz_call_handle *h, hz_err err, const char *text) {
+  hz_list_remove(&h->link);
+  h->rs.err = (int)err;
+  h->rs.text = text;
+  h->rs.early = h->inv.early;
+  if (h->collected != NULL) {
+    h->rs.body = hz_buf_data(h->collected);
+    h->rs.body_len = h->collected->len;
+  }
+  h->done(&h->rs, h->arg);
+  call_free(h);
+}
+
+/* Takes the call back from the session, then ends it. */
+static void give_up(herz_call_handle *h, uint32_t code, hz_err err, const char *text) {
+  hz_invoke_cancel(&h->inv, code);
+  hz_client_call_end(h, err, text);
+}
+
+/* As give_up() from inside an event of the call itself: who called it still looks at `inv`. */
+static void give_up_later(herz_call_handle *h, uint32_t code, hz_err err, const char *text) {
+  hz_invoke_cancel(&h->inv, code);
+  h->cancel_err = err;
+  h->cancel_text = text;
+  hz_env_defer(h->cl->app->env, &h->cancel);
+}
+
+void hz_client_fail_calls(herz_client *cl, hz_err err, const char *text) {
+  while (!hz_list_empty(&cl->active)) {
+    give_up(HZ_CONTAINER(cl->active.next, herz_call_handle, link), HZ_CANCEL_GONE, err, text);
+  }
+  while (!hz_list_empty(&cl->queue)) {
+    hz_client_call_end(HZ_CONTAINER(cl->queue.next, herz_call_handle, link), err, text);
+  }
+}
+
+/* ---- content to the server ---- */
+
+static long fill(herz_call_handle *h, uint8_t *dst, size_t cap) {
+  size_t n = h->upload_left < cap ? h->upload_left : cap;
+
+  if (h->source != NULL) return h->source(h->source_arg, dst, cap);
+  if (n > 0) memcpy(dst, h->upload, n);
+  h->upload += n;
+  h->upload_left -= n;
+  return (long)n;
+}
+
+static void send_content(herz_call_handle *h) {
+  struct hz_invoked *inv = &h->inv;
+
+  while (!inv->sent_all && inv->session != NULL && hz_outflow_room(&inv->out) > 0) {
+    size_t cap;
+    uint8_t *dst = hz_outflow_reserve(&inv->out, &cap);
+
+    if (dst == NULL) {
+      give_up_later(h, HZ_CANCEL_INTERNAL, HZ_ENOMEM, "memory is short");
+      return;
+    }
+    long n = fill(h, dst, cap);
+    if (n < 0 || (size_t)n > cap) {
+      (void)hz_outflow_commit(&inv->out, 0);
+      give_up_later(h, HZ_CANCEL_INTERNAL, HZ_EIO, "the request's content could not be read");
+      return;
+    }
+    if (hz_outflow_commit(&inv->out, (size_t)n) != HZ_OK) return; /* `end` tells why */
+    if (n == 0 || (h->source == NULL && h->upload_left == 0)) {
+      inv->sent_all = true;
+      hz_outflow_end(&inv->out, NULL, 0);
+    }
+  }
+}
+
+static void on_writable(struct hz_invoked *inv) {
+  send_content(HZ_CONTAINER(inv, herz_call_handle, inv));
+}
+
+/* ---- the answer ---- */
+
+static hz_err keep_head(herz_call_handle *h, const struct hz_response *rs) {
+  struct herz_header *headers = NULL;
+
+  h->rs.status = (int)rs->status;
+  h->rs.header_count = rs->header_count;
+  if (rs->header_count > 0) {
+    headers = hz_arena_alloc(&h->arena, rs->header_count * sizeof(*headers));
+    if (headers == NULL) return HZ_ENOMEM;
+  }
+  for (uint32_t i = 0; i < rs->header_count; i++) {
+    headers[i].name = hz_arena_strdup(&h->arena, rs->headers[i].name);
+    headers[i].value = hz_arena_strdup(&h->arena, rs->headers[i].value);
+    if (headers[i].name == NULL || headers[i].value == NULL) return HZ_ENOMEM;
+  }
+  h->rs.headers = headers;
+  h->rs.kind = (enum herz_body_kind)rs->body.kind;
+  if (rs->body.kind != HZ_BODY_FOLLOWS) return HZ_OK;
+  h->rs.kind = HERZ_BODY_BYTES;
+  for (uint32_t i = 0; i < rs->header_count; i++) {
+    if (strcasecmp(headers[i].name, "content-type") == 0) {
+      h->rs.kind = (enum herz_body_kind)hz_body_kind_of_type(headers[i].value);
+    }
+  }
+  return HZ_OK;
+}
+
+static hz_err collect(herz_call_handle *h, const void *data, size_t len) {
+  struct hz_env *env = h->cl->app->env;
+  size_t have = h->collected == NULL ? 0 : h->collected->len;
+
+  if (have + len > h->cl->app->config.transport.limits.body_bytes) return HZ_ELIMIT;
+  if (h->collected == NULL) h->collected = hz_buf_new(&env->pool, len);
+  if (h->collected == NULL) return HZ_ENOMEM;
+  if (hz_buf_room(h->collected) < len) {
+    hz_err err = hz_buf_reserve(&h->collected, have > len ? have : len);
+
+    if (err != HZ_OK) return err;
+  }
+  return hz_buf_append(h->collected, data, len);
+}
+
+/* True when the bytes are used up, false when they are held back. */
+static bool hand_over(herz_call_handle *h, const void *data, size_t len) {
+  bool more;
+
+  h->in_callback = true;
+  more = h->on_data(h, &h->rs, data, len, h->arg);
+  h->in_callback = false;
+  if (!more) h->paused = true;
+  return !h->paused;
+}
+
+static void take_content(herz_call_handle *h, const void *data, size_t len, bool streamed) {
+  struct hz_invoked *inv = &h->inv;
+
+  if (h->on_data != NULL) {
+    if (!hand_over(h, data, len)) {
+      h->held += streamed ? len : 0;
+    } else if (streamed && len > 0) {
+      hz_invoke_consume(inv, len);
+    }
+    return;
+  }
+  if (len == 0) return;
+  hz_err err = collect(h, data, len);
+  if (err != HZ_OK) {
+    give_up_later(h, HZ_CANCEL_UNWANTED, err,
+                  err == HZ_ELIMIT ? "the answer is over limits.body_bytes: take it in pieces"
+                                   : "memory is short");
+    return;
+  }
+  if (streamed) hz_invoke_consume(inv, len);
+}
+
+static void on_response(struct hz_invoked *inv, const struct hz_response *rs) {
+  herz_call_handle *h = HZ_CONTAINER(inv, herz_call_handle, inv);
+
+  if (keep_head(h, rs) != HZ_OK) {
+    give_up_later(h, HZ_CANCEL_INTERNAL, HZ_ENOMEM, "memory is short");
+    return;
+  }
+  /* With on_data the head is announced even when no content follows. */
+  take_content(h, rs->body.data.p, rs->body.data.n, false);
+}
+
+static void on_data(struct hz_invoked *inv, const uint8_t *data, size_t len) {
+  take_content(HZ_CONTAINER(inv, herz_call_handle, inv), data, len, true);
+}
+
+static void on_end(struct hz_invoked *inv, hz_err err, const char *text) {
+  herz_call_handle *h = HZ_CONTAINER(inv, herz_call_handle, inv);
+  herz_client *cl = h->cl;
+
+  /* What left in 0-RTT and was refused has not been seen by anybody: it goes again. */
+  if (err == HZ_ERESET && inv->early && inv->early_refused && h->rs.status == 0) {
+    hz_list_remove(&h->link);
+    hz_list_push(&cl->queue, &h->link);
+    return;
+  }
+  hz_client_call_end(h, err, text);
+}
+
+static const struct hz_invoked_events invoked_events = {
+    .response = on_response, .data = on_data, .writable = on_writable, .end = on_end};
+
+/* ---- starting ---- */
+
+static void late(struct hz_timer *t, hz_time now) {
+  herz_call_handle *h = HZ_CONTAINER(t, herz_call_handle, timer);
+
+  (void)now;
+  give_up(h, HZ_CANCEL_DEADLINE, HZ_ETIMEOUT,
+          h->rs.status == 0 ? "no answer came in time" : "the answer was not complete in time");
+}
+
+/* HZ_AGAIN: it has to wait. Any other failure ended the call. */
+static hz_err start(herz_call_handle *h) {
+  herz_client *cl = h->cl;
+  struct hz_session *s = cl->session;
+  hz_err err;
+
+  if (s == NULL || !hz_session_usable(s)) return HZ_AGAIN;
+  if (s->conn->early && !h->safe) return HZ_AGAIN;
+  h->inv.events = &invoked_events;
+  h->inv.early_refused = false;
+  hz_list_remove(&h->link);
+  hz_list_push(&cl->active, &h->link);
+  err = hz_invoke(s, &h->rq, &h->inv);
+  if (err == HZ_OK) {
+    send_content(h);
+    return HZ_OK;
+  }
+  hz_list_remove(&h->link);
+  hz_list_push(&cl->queue, &h->link);
+  if (err == HZ_AGAIN || err == HZ_ECLOSED) return HZ_AGAIN;
+  hz_client_call_end(h, err, hz_strerror((int)err));
+  return err;
+}
+
+void hz_client_pump(herz_client *cl) {
+  struct hz_link waiting;
+
+  if (cl->session == NULL || !hz_session_usable(cl->session)) return;
+  hz_list_init(&waiting);
+  hz_list_splice(&waiting, &cl->queue);
+  while (!hz_list_empty(&waiting)) {
+    herz_call_handle *h = HZ_CONTAINER(waiting.next, herz_call_handle, link);
+    bool held_back = cl->session != NULL && cl->session->conn != NULL &&
+                     cl->session->conn->early && !h->safe;
+
+    if (held_back) {
+      hz_list_remove(&h->link);
+      hz_list_push(&cl->queue, &h->link);
+    } else if (start(h) == HZ_AGAIN) {
+      /* start() put it at the end of the queue, which holds only such as were skipped: what is left
+       * follows it in order. */
+      break;
+    }
+  }
+  hz_list_splice(&cl->queue, &waiting);
+}
+
+static hz_err copy_request(herz_call_handle *h, const struct herz_request *rq) {
+  struct hz_arena *a = &h->arena;
+  struct hz_header *headers = NULL;
+  const char *method = rq->method == NULL ? "GET" : rq->method;
+  const char *path = rq->path == NULL ? h->cl->path : rq->path;
+  const char *m = hz_arena_strdup(a, hz_str_of(method));
+  const char *p = hz_arena_strdup(a, hz_str_of(path));
+
+  if (m == NULL || p == NULL) return HZ_ENOMEM;
+  if (rq->header_count > 0) {
+    headers = hz_arena_alloc(a, rq->header_count * sizeof(*headers));
+    if (headers == NULL) return HZ_ENOMEM;
+  }
+  for (uint32_t i = 0; i < rq->header_count; i++) {
+    const char *name = hz_arena_strdup(a, hz_str_of(rq->headers[i].name));
+    const char *value = hz_arena_strdup(a, hz_str_of(rq->headers[i].value));
+
+    if (name == NULL || value == NULL) return HZ_ENOMEM;
+    headers[i] = (struct hz_header){hz_str_of(name), hz_str_of(value)};
+  }
+  h->rq = (struct hz_request){.method = hz_str_of(m),
+                              .path = hz_str_of(p),
+                              .headers = headers,
+                              .header_count = rq->header_count};
+  h->safe = strcmp(m, "GET") == 0 || strcmp(m, "HEAD") == 0 || strcmp(m, "OPTIONS") == 0;
+  return HZ_OK;
+}
+
+static hz_err copy_body(herz_call_handle *h, const struct herz_request *rq) {
+  h->source = rq->source;
+  h->source_arg = rq->source_arg;
+  if (rq->source != NULL) {
+    h->rq.body.kind = HZ_BODY_FOLLOWS;
+    return HZ_OK;
+  }
+  if (rq->body_len == 0) return HZ_OK;
+  char *copy = hz_arena_strdup(&h->arena, (struct hz_str){rq->body, rq->body_len});
+  if (copy == NULL) return HZ_ENOMEM;
+  if (rq->body_len <= HZ_INLINE_BYTES) {
+    h->rq.body.kind = rq->kind == HERZ_BODY_NONE ? HZ_BODY_BYTES : (enum hz_body_kind)rq->kind;
+    h->rq.body.data = (struct hz_str){copy, rq->body_len};
+  } else {
+    h->rq.body.kind = HZ_BODY_FOLLOWS;
+    h->upload = (const uint8_t *)copy;
+    h->upload_left = rq->body_len;
+  }
+  return HZ_OK;
+}
+
+static void cancel_due(struct hz_task *t) {
+  herz_call_handle *h = HZ_CONTAINER(t, herz_call_handle, cancel);
+
+  give_up(h, HZ_CANCEL_UNWANTED, h->cancel_err, h->cancel_text);
+}
+
+int herz_call(herz_client *cl, const struct herz_request *rq,
+              void (*done)(const struct herz_response *, void *), void *arg,
+              herz_call_handle **out) {
+  struct hz_env *env = cl->app->env;
+  const struct hz_limits *limits = &cl->app->config.transport.limits;
+  herz_call_handle *h;
+  hz_err err;
+
+  if (cl->closing) return HERZ_ECLOSED;
+  h = hz_cache_get(&cl->app->client_calls);
+  if (h == NULL) return HERZ_ENOMEM;
+  h->cl = cl;
+  h->done = done;
+  h->arg = arg;
+  h->on_data = rq->on_data;
+  h->cancel.fn = cancel_due;
+  h->cancel_err = HZ_ECANCELED;
+  h->cancel_text = "cancelled";
+  hz_arena_init(&h->arena, &env->pool, limits->call_memory_bytes + rq->body_len);
+  err = copy_request(h, rq);
+  if (err == HZ_OK) err = copy_body(h, rq);
+  hz_time timeout = rq->timeout_ms > 0 ? rq->timeout_ms * HZ_MS : limits->call_timeout_ns;
+  if (err == HZ_OK) err = hz_timer_set(&env->timers, &h->timer, env->now + timeout, late);
+  if (err != HZ_OK) {
+    call_free(h);
+    return (int)err;
+  }
+  hz_list_push(&cl->queue, &h->link);
+  if (out != NULL) *out = h;
+  hz_env_defer(env, &cl->settle);
+  return 0;
+}
+
+void herz_call_cancel(herz_call_handle *h) {
+  hz_env_defer(h->cl->app->env, &h->cancel);
+}
+
+void herz_call_resume(herz_call_handle *h) {
+  size_t held = h->held;
+
+  h->paused = false;
+  h->held = 0;
+  if (held > 0) hz_invoke_consume(&h->inv, held);
+}
