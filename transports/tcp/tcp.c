@@ -1,0 +1,156 @@
+/* The adapters for raw frames: dialling, and taking over what the listener found to be frames. All
+ * else is the shared iostream's. Not here: the listener (listener.c), what frames mean
+ * (core/protocol). */
+#include "transports/tcp/tcp.h"
+
+#include <stdio.h>
+
+#include "transports/common/iostream.h"
+#include "transports/common/sniff.h"
+#include "transports/common/tls.h"
+#include "transports/tcp/listener.h"
+
+#define ALPN_FRAMES "herz/1"
+
+static const struct hz_transport_ops tcp_ops, tls_ops, unix_ops;
+
+/* --- dialling ---------------------------------------------------------------------------------- */
+
+static hz_err dial_over(const struct hz_transport_ops *ops, struct hz_env *env,
+                        const struct hz_endpoint *ep, const struct hz_transport_config *config,
+                        struct hz_tls_ctx *tls, const struct hz_conn_events *events, void *user,
+                        struct hz_conn **out, char *why, size_t why_len) {
+  struct hz_iostream *s = hz_new(env->alloc, struct hz_iostream);
+
+  if (s == NULL) {
+    (void)snprintf(why, why_len, "no memory for a connection");
+    return HZ_ENOMEM;
+  }
+  hz_iostream_init(s, ops, NULL, env, NULL, &config->limits);
+  hz_err err = hz_iostream_connect(s, ep, tls, events, user, why, why_len);
+  if (err != HZ_OK) {
+    hz_iostream_discard(s);
+    return err;
+  }
+  *out = &s->conn;
+  return HZ_OK;
+}
+
+static hz_err dial_tcp(struct hz_env *env, const struct hz_endpoint *ep,
+                       const struct hz_transport_config *config,
+                       const struct hz_conn_events *events, void *user, struct hz_conn **out,
+                       char *why, size_t why_len) {
+  return dial_over(&tcp_ops, env, ep, config, NULL, events, user, out, why, why_len);
+}
+
+static hz_err dial_unix(struct hz_env *env, const struct hz_endpoint *ep,
+                        const struct hz_transport_config *config,
+                        const struct hz_conn_events *events, void *user, struct hz_conn **out,
+                        char *why, size_t why_len) {
+  return dial_over(&unix_ops, env, ep, config, NULL, events, user, out, why, why_len);
+}
+
+static hz_err dial_tls(struct hz_env *env, const struct hz_endpoint *ep,
+                       const struct hz_transport_config *config,
+                       const struct hz_conn_events *events, void *user, struct hz_conn **out,
+                       char *why, size_t why_len) {
+  const struct hz_tls_params params = {
+      .role = HZ_CLIENT, .use = HZ_TLS_STREAM, .alpn = ALPN_FRAMES, .name = ep->host};
+  struct hz_tls_ctx *tls = NULL;
+  hz_err err = hz_tls_ctx_new(env->alloc, &config->tls, &params, &tls, why, why_len);
+
+  if (err != HZ_OK) return err;
+  err = dial_over(&tls_ops, env, ep, config, tls, events, user, out, why, why_len);
+  hz_tls_ctx_unref(tls);
+  return err;
+}
+
+/* --- taking ------------------------------------------------------------------------------------ */
+
+static enum hz_sniff wants_frames(const uint8_t *first, size_t len) {
+  if (first[0] != 0xca) return HZ_SNIFF_NO;
+  if (len < 2) return HZ_SNIFF_MORE;
+  return first[1] == 0xfe ? HZ_SNIFF_YES : HZ_SNIFF_NO;
+}
+
+static void ignore_closed(struct hz_io *io, const struct hz_close *why) {
+  (void)why;
+  hz_io_destroy(io);
+}
+
+static void take_frames(struct hz_listener *l, struct hz_io *io, const uint8_t *first, size_t len) {
+  static const struct hz_io_events discarded = {.closed = ignore_closed};
+  struct hz_iostream *s = hz_new(l->env->alloc, struct hz_iostream);
+
+  if (s == NULL) {
+    struct hz_close why;
+    hz_close_set(&why, HZ_BY_LOCAL, HZ_LAYER_APP, HZ_CLOSE_INTERNAL, HZ_ENOMEM, "no memory");
+    hz_listener_note(l, "no_memory", "connection");
+    io->events = &discarded;
+    hz_io_abort(io, &why);
+    return;
+  }
+  hz_iostream_init(s, io->peer.tls ? &tls_ops : l->ops, NULL, l->env, l, &l->config.limits);
+  hz_iostream_accept(s, io, first, len);
+}
+
+static const struct hz_taker frames = {
+    .name = "frames", .alpn = ALPN_FRAMES, .wants = wants_frames, .take = take_frames};
+
+/* --- the three --------------------------------------------------------------------------------- */
+
+static const struct hz_transport_ops tcp_ops = {
+    .scheme = "tcp",
+    .listen = hz_tcp_listen,
+    .unlisten = hz_tcp_unlisten,
+    .dial = dial_tcp,
+    .close = hz_iostream_op_close,
+    .destroy = hz_iostream_op_destroy,
+    .stream_open = hz_iostream_op_open,
+    .stream_send = hz_iostream_op_send,
+    .stream_consume = hz_iostream_op_consume,
+    .datagram_send = hz_iostream_op_datagram,
+    .datagram_max = hz_iostream_op_datagram_max,
+};
+
+static const struct hz_transport_ops tls_ops = {
+    .scheme = "tls",
+    .caps = HZ_CAP_SECURE,
+    .dial = dial_tls,
+    .close = hz_iostream_op_close,
+    .destroy = hz_iostream_op_destroy,
+    .stream_open = hz_iostream_op_open,
+    .stream_send = hz_iostream_op_send,
+    .stream_consume = hz_iostream_op_consume,
+    .datagram_send = hz_iostream_op_datagram,
+    .datagram_max = hz_iostream_op_datagram_max,
+};
+
+static const struct hz_transport_ops unix_ops = {
+    .scheme = "unix",
+    .listen = hz_tcp_listen,
+    .unlisten = hz_tcp_unlisten,
+    .dial = dial_unix,
+    .close = hz_iostream_op_close,
+    .destroy = hz_iostream_op_destroy,
+    .stream_open = hz_iostream_op_open,
+    .stream_send = hz_iostream_op_send,
+    .stream_consume = hz_iostream_op_consume,
+    .datagram_send = hz_iostream_op_datagram,
+    .datagram_max = hz_iostream_op_datagram_max,
+};
+
+const struct hz_transport_ops *hz_transport_tcp(void) {
+  hz_sniff_register(&frames);
+  return &tcp_ops;
+}
+
+const struct hz_transport_ops *hz_transport_tls(void) {
+  hz_sniff_register(&frames);
+  return &tls_ops;
+}
+
+const struct hz_transport_ops *hz_transport_unix(void) {
+  hz_sniff_register(&frames);
+  return &unix_ops;
+}
