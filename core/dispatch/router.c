@@ -332,7 +332,7 @@ hz_err hz_router_add(struct hz_router *r, struct hz_str method, struct hz_str pa
   return HZ_OK;
 }
 
-/* "GET, POST": made here so that a 405 costs nothing. A node with "*" never answers 405. */
+/* "GET, POST": made here so that a 405 costs nothing. */
 static hz_err make_allow(struct hz_router *r, struct node *n) {
   size_t len = 0;
   for (struct route *t = n->routes; t != NULL; t = t->next)
@@ -350,7 +350,7 @@ static hz_err make_allow(struct hz_router *r, struct node *n) {
 
 hz_err hz_router_freeze(struct hz_router *r) {
   for (struct node *n = r->nodes; n != NULL; n = n->next_made) {
-    if (n->routes == NULL || n->any != NULL || n->allow != NULL) continue;
+    if (n->routes == NULL || n->allow != NULL) continue;
     hz_err err = make_allow(r, n);
     if (err != HZ_OK) return err;
   }

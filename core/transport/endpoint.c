@@ -34,8 +34,7 @@ struct shown {
 static struct shown show(struct hz_str s) {
   struct shown v = {{0}};
   size_t room = sizeof(v.text) - 4, n = s.n < room ? s.n : room;
-  for (size_t i = 0; i < n; i++)
-    v.text[i] = s.p[i] > 0x20 && s.p[i] < 0x7f ? s.p[i] : '?';
+  for (size_t i = 0; i < n; i++) v.text[i] = s.p[i] > 0x20 && s.p[i] < 0x7f ? s.p[i] : '?';
   if (n < s.n) memcpy(v.text + n, "...", 4);
   return v;
 }
@@ -69,9 +68,12 @@ static bool is_alnum(char c) {
   return is_digit(c) || (lower(c) >= 'a' && lower(c) <= 'z');
 }
 
+static bool is_name_byte(char c) {
+  return is_alnum(c) || c == '-' || c == '_';
+}
+
 static void copy_lower(char *dst, struct hz_str s) {
-  for (size_t i = 0; i < s.n; i++)
-    dst[i] = lower(s.p[i]);
+  for (size_t i = 0; i < s.n; i++) dst[i] = lower(s.p[i]);
   dst[s.n] = '\0';
 }
 
@@ -141,14 +143,10 @@ static hz_err parse_ipv6(struct parse *p, struct hz_str s) {
   unsigned char addr[16];
   size_t n = find(s, "%");
   bool good = n < sizeof(text) && s.n <= INET6_ADDRSTRLEN + 16 && n + 1 != s.n;
-  for (size_t i = n; good && i < s.n; i++) {
-    good = i == n || is_alnum(s.p[i]) || strchr("._-", s.p[i]) != NULL;
-  }
-  for (size_t i = 0; good && i < s.n; i++)
-    good = s.p[i] != '\0';
+  for (size_t i = n + 1; good && i < s.n; i++) good = is_name_byte(s.p[i]) || s.p[i] == '.';
   if (good) {
     memcpy(text, s.p, n);
-    good = inet_pton(AF_INET6, text, addr) == 1;
+    good = strlen(text) == n && inet_pton(AF_INET6, text, addr) == 1;
   }
   if (!good) {
     return fail(p, "host \"[%s]\" is not an IPv6 address: write for example [::1]", SHOW(s));
@@ -167,7 +165,7 @@ static bool is_name(struct hz_str s) {
     if (s.p[i] == '.') {
       if (label == 0) return false;
       label = 0;
-    } else if (!is_alnum(s.p[i]) && s.p[i] != '-' && s.p[i] != '_') {
+    } else if (!is_name_byte(s.p[i])) {
       return false;
     } else if (++label > 63) {
       return false;
@@ -191,8 +189,7 @@ static hz_err parse_name(struct parse *p, struct hz_str s) {
 /* HOST outside brackets. */
 static hz_err parse_host(struct parse *p, struct hz_str s) {
   bool numeric = true;
-  for (size_t i = 0; i < s.n; i++)
-    numeric = numeric && (is_digit(s.p[i]) || s.p[i] == '.');
+  for (size_t i = 0; i < s.n; i++) numeric = numeric && (is_digit(s.p[i]) || s.p[i] == '.');
   if (s.n == 0) {
     if (p->use == HZ_TO_LISTEN) return HZ_OK;
     return fail(p, "the URL names no host to dial: write for example %s://localhost:%u",
@@ -240,8 +237,7 @@ static hz_err parse_authority(struct parse *p, struct hz_str s) {
 /* /SOCKET/PATH[:/PATH] */
 static hz_err parse_socket_path(struct parse *p, struct hz_str s) {
   size_t n = 0;
-  while (n < s.n && !(s.p[n] == ':' && n + 1 < s.n && s.p[n + 1] == '/'))
-    n++;
+  while (n < s.n && !(s.p[n] == ':' && n + 1 < s.n && s.p[n + 1] == '/')) n++;
   struct hz_str path = upto(s, n);
   if (n < 2 || path.p[0] != '/') {
     return fail(p, "socket path \"%s\" is not absolute: write for example unix:///run/herz.sock",

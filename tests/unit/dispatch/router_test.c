@@ -40,8 +40,7 @@ static hz_err add(const char *route) {
 }
 
 static void routes(const char *const *list) {
-  for (; *list != NULL; list++)
-    cr_assert_eq(add(*list), HZ_OK, "%s: %s", *list, why);
+  for (; *list != NULL; list++) cr_assert_eq(add(*list), HZ_OK, "%s: %s", *list, why);
   cr_assert_eq(hz_router_freeze(r), HZ_OK);
 }
 #define ROUTES(...) routes((const char *const[]){__VA_ARGS__, NULL})
@@ -156,14 +155,15 @@ Test(router, methods_are_told_apart_and_case_matters) {
 }
 
 Test(router, wrong_method_is_405_with_the_allowed_ones_sorted) {
-  ROUTES("PUT /a/:id", "GET /a/:id", "DELETE /a/:id", "GET /f/*p", "POSTAL /z", "POST /z");
+  ROUTES("PUT /a/:id", "GET /a/:id", "DELETE /a/:id", "GET /f/*p", "POSTAL /z", "POST /z",
+         "POSTER /z");
   cr_assert_eq(hz_router_match(r, HZ_STR("POST"), HZ_STR("/a/1"), &m, &scratch), 405);
   cr_assert(hz_str_eq(m.allow, HZ_STR("DELETE, GET, PUT")));
   cr_assert_null(m.target);
   cr_assert_eq(hz_router_match(r, HZ_STR("POST"), HZ_STR("/f/"), &m, &scratch), 405);
   cr_assert(hz_str_eq(m.allow, HZ_STR("GET")));
   cr_assert_eq(hz_router_match(r, HZ_STR("GET"), HZ_STR("/z"), &m, &scratch), 405);
-  cr_assert(hz_str_eq(m.allow, HZ_STR("POST, POSTAL")));
+  cr_assert(hz_str_eq(m.allow, HZ_STR("POST, POSTAL, POSTER")));
   cr_assert_eq(hz_router_match(r, HZ_STR("POST"), HZ_STR("/a"), &m, &scratch), 404,
                "a node on the way is no path");
 }
@@ -263,6 +263,10 @@ Test(router, the_same_route_twice_is_refused) {
            "route GET /a/:id conflicts with GET /a/:id: both take the same requests: remove one");
   conflict("* /b", "* /b",
            "route * /b conflicts with * /b: both take the same requests: remove one");
+  cr_assert_eq(add("POST /b"), HZ_OK);
+  cr_assert_eq(add("POSTAL /b"), HZ_OK);
+  cr_assert_eq(add("POSTAL /b"), HZ_EEXIST);
+  cr_assert_eq(add("POST /b"), HZ_EEXIST);
   cr_assert_eq(add("GET /caf\xc3\xa9"), HZ_OK);
   cr_assert_eq(add("GET /caf%c3%a9"), HZ_EEXIST, "the same after decoding");
 }

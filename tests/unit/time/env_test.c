@@ -9,6 +9,7 @@
 #include "tests/support/test_env.h"
 
 static struct test_env t;
+/* Tasks and timers below are static: a test that fails leaves them to teardown. */
 
 static void setup(void) {
   cr_assert_eq(test_env_init(&t, NULL, 1), HZ_OK);
@@ -46,7 +47,7 @@ static void every_10ms(struct hz_timer *timer, hz_time now) {
 }
 
 Test(env, a_deferred_task_runs_once_at_the_end_of_the_turn) {
-  struct hz_task task = {.fn = count};
+  static struct hz_task task = {.fn = count};
   hz_env_begin(&t.env, t.env.now);
   hz_env_defer(&t.env, &task);
   hz_env_defer(&t.env, &task);
@@ -58,7 +59,7 @@ Test(env, a_deferred_task_runs_once_at_the_end_of_the_turn) {
 }
 
 Test(env, a_task_taken_back_does_not_run) {
-  struct hz_task task = {.fn = count};
+  static struct hz_task task = {.fn = count};
   hz_env_defer(&t.env, &task);
   hz_env_undefer(&task);
   hz_env_undefer(&task);
@@ -67,7 +68,7 @@ Test(env, a_task_taken_back_does_not_run) {
 }
 
 Test(env, a_task_that_defers_itself_for_ever_ends_the_turn_and_arms_the_next_at_once) {
-  struct hz_task task = {.fn = defer_again};
+  static struct hz_task task = {.fn = defer_again};
   hz_env_begin(&t.env, t.env.now);
   hz_env_defer(&t.env, &task);
   hz_env_end(&t.env);
@@ -82,7 +83,7 @@ Test(env, a_task_that_defers_itself_for_ever_ends_the_turn_and_arms_the_next_at_
 }
 
 Test(env, a_task_deferred_between_turns_arms_the_driver_at_once) {
-  struct hz_task task = {.fn = count};
+  static struct hz_task task = {.fn = count};
   test_env_turn(&t);
   hz_env_defer(&t.env, &task);
   cr_assert_eq(t.env.armed, t.env.now);
@@ -91,13 +92,12 @@ Test(env, a_task_deferred_between_turns_arms_the_driver_at_once) {
 }
 
 Test(env, the_driver_is_armed_only_when_the_next_deadline_changes) {
-  struct hz_timer timer = {0};
+  static struct hz_timer timer;
   cr_assert_eq(hz_timer_set(&t.env.timers, &timer, t.env.now + HZ_SEC, note), HZ_OK);
   test_env_turn(&t);
   cr_assert_eq(t.env.armed, t.env.now + HZ_SEC);
   uint32_t arms = t.arms;
-  for (int i = 0; i < 10; i++)
-    test_env_turn(&t);
+  for (int i = 0; i < 10; i++) test_env_turn(&t);
   cr_assert_eq(t.arms, arms);
   hz_timer_cancel(&t.env.timers, &timer);
   test_env_turn(&t);
@@ -118,8 +118,7 @@ Test(env, random_below_stays_below_and_reaches_every_value) {
     cr_assert_lt(x, 5);
     seen[x]++;
   }
-  for (int i = 0; i < 5; i++)
-    cr_assert_gt(seen[i], 800);
+  for (int i = 0; i < 5; i++) cr_assert_gt(seen[i], 800);
   cr_assert_eq(hz_env_random_below(&t.env, 1), 0);
   cr_assert_lt(hz_env_random_below(&t.env, UINT32_MAX), UINT32_MAX);
 }
@@ -134,7 +133,7 @@ Test(env, an_environment_that_cannot_have_its_memory_says_so_and_holds_none) {
 }
 
 Test(test_env, advance_stops_at_every_deadline_on_the_way, .init = setup, .fini = teardown) {
-  struct hz_timer timer = {0};
+  static struct hz_timer timer;
   cr_assert_eq(hz_timer_set(&t.env.timers, &timer, t.env.now + 10 * HZ_MS, every_10ms), HZ_OK);
   test_env_advance(&t, 95 * HZ_MS);
   cr_assert_eq(steps, 9);
@@ -147,7 +146,7 @@ static bool three_steps(void *arg) {
 }
 
 Test(test_env, until_stops_where_the_condition_comes_true, .init = setup, .fini = teardown) {
-  struct hz_timer timer = {0};
+  static struct hz_timer timer;
   cr_assert_eq(hz_timer_set(&t.env.timers, &timer, t.env.now + 10 * HZ_MS, every_10ms), HZ_OK);
   cr_assert(test_env_until(&t, HZ_SEC, three_steps, NULL));
   cr_assert_eq(t.env.now, TEST_ENV_START + 30 * HZ_MS);
@@ -185,14 +184,12 @@ static void *poster(void *arg) {
 Test(test_env, posts_from_any_thread_arrive_each_once_and_in_order, .init = setup,
      .fini = teardown) {
   pthread_t thread[2];
-  for (int i = 0; i < 2; i++)
-    cr_assert_eq(pthread_create(&thread[i], NULL, poster, posts[i]), 0);
+  for (int i = 0; i < 2; i++) cr_assert_eq(pthread_create(&thread[i], NULL, poster, posts[i]), 0);
   while (next_of[0] + next_of[1] < 2 * POSTS) {
     test_env_wait_post(&t);
     test_env_turn(&t);
   }
-  for (int i = 0; i < 2; i++)
-    pthread_join(thread[i], NULL);
+  for (int i = 0; i < 2; i++) pthread_join(thread[i], NULL);
   cr_assert_eq(next_of[0], POSTS);
   cr_assert_eq(next_of[1], POSTS);
 }

@@ -117,6 +117,17 @@ Test(endpoint, refuses_bad_hosts_and_ports) {
   bad("quic://a:0", HZ_TO_DIAL, "cannot be dialled");
 }
 
+Test(endpoint, refuses_nul_bytes_everywhere) {
+  static const struct hz_str urls[] = {
+      HZ_STR("quic\0://h"),       HZ_STR("quic://h\0"),       HZ_STR("quic://[::1\0]"),
+      HZ_STR("quic://[::1%e\0]"), HZ_STR("quic://1.2.3.4\0"), HZ_STR("quic://h:1\0"),
+      HZ_STR("quic://h/\0"),      HZ_STR("unix:///a\0"),      HZ_STR("unix:///a:/\0"),
+  };
+  for (size_t i = 0; i < sizeof(urls) / sizeof(*urls); i++) {
+    cr_assert_eq(hz_endpoint_parse(urls[i], HZ_TO_DIAL, &e, why, sizeof(why)), HZ_EINVAL, "%zu", i);
+  }
+}
+
 Test(endpoint, refuses_bad_paths) {
   bad("quic://a?x", HZ_TO_DIAL, "write /?x");
   bad("quic://a/b#c", HZ_TO_DIAL, "fragment");
@@ -149,8 +160,7 @@ Test(endpoint, lengths_at_the_limit_pass_and_one_more_does_not) {
 
   memcpy(url, "quic://", 7);
   memset(url + 7, 'a', sizeof(url) - 7);
-  for (size_t i = 7 + 63; i < sizeof(url); i += 64)
-    url[i] = '.';
+  for (size_t i = 7 + 63; i < sizeof(url); i += 64) url[i] = '.';
   s.n = 7 + HZ_HOST_MAX;
   cr_assert_eq(hz_endpoint_parse(s, HZ_TO_DIAL, &e, NULL, 0), HZ_OK);
   cr_assert_eq(strlen(e.host), HZ_HOST_MAX);
@@ -167,15 +177,13 @@ Test(endpoint, error_texts_are_printable_and_bounded_whatever_the_url) {
     size_t n = 0;
     if (round % 2 == 0) n = (size_t)snprintf(url, sizeof(url), "quic://");
     size_t end = n + hz_rng_below(&rng, sizeof(url) - n);
-    while (n < end)
-      url[n++] = dice[hz_rng_below(&rng, sizeof(dice))];
+    while (n < end) url[n++] = dice[hz_rng_below(&rng, sizeof(dice))];
     if (hz_endpoint_parse((struct hz_str){url, n}, HZ_TO_DIAL, &e, why, sizeof(why)) == HZ_OK) {
       continue;
     }
     cr_assert_lt(strlen(why), sizeof(why) - 1);
     cr_assert_gt(strlen(why), 20);
-    for (const char *p = why; *p != '\0'; p++)
-      cr_assert(*p >= 0x20 && *p < 0x7f);
+    for (const char *p = why; *p != '\0'; p++) cr_assert(*p >= 0x20 && *p < 0x7f);
   }
 }
 
