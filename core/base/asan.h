@@ -13,11 +13,11 @@
 
 #ifdef HZ_ASAN
 #include <sanitizer/asan_interface.h>
-#define HZ_POISON(p, n)   __asan_poison_memory_region((p), (n))
+#define HZ_POISON(p, n) __asan_poison_memory_region((p), (n))
 #define HZ_UNPOISON(p, n) __asan_unpoison_memory_region((p), (n))
 #else
-#define HZ_ASAN           0
-#define HZ_POISON(p, n)   ((void)(p), (void)(n))
+#define HZ_ASAN 0
+#define HZ_POISON(p, n) ((void)(p), (void)(n))
 #define HZ_UNPOISON(p, n) ((void)(p), (void)(n))
 #endif
 

@@ -40,8 +40,7 @@ hz_err hz_pool_init(struct hz_pool *pool, struct hz_alloc *alloc, size_t limit_b
 void hz_pool_fini(struct hz_pool *pool) {
   assert(pool->in_use_bytes == 0);
   for (size_t i = 0; i < HZ_POOL_CLASSES; i++) {
-    for (uint32_t k = 0; k < pool->cls[i].count; k++)
-      hz_free(pool->alloc, pool->cls[i].free[k]);
+    for (uint32_t k = 0; k < pool->cls[i].count; k++) hz_free(pool->alloc, pool->cls[i].free[k]);
   }
   hz_free(pool->alloc, pool->cls[0].free);
   memset(pool, 0, sizeof(*pool));
@@ -61,8 +60,7 @@ struct hz_buf *hz_buf_new(struct hz_pool *pool, size_t room) {
   if (room > UINT32_MAX - BUF_HEAD - HZ_BUF_HEADROOM) return NULL;
   size_t object_bytes = BUF_HEAD + HZ_BUF_HEADROOM + room;
   size_t c = 0;
-  while (c < HZ_POOL_CLASSES && classes[c].object_bytes < object_bytes)
-    c++;
+  while (c < HZ_POOL_CLASSES && classes[c].object_bytes < object_bytes) c++;
   if (c < HZ_POOL_CLASSES) object_bytes = classes[c].object_bytes;
 
   if (pool->limit_bytes != 0 && (pool->in_use_bytes > pool->limit_bytes ||

@@ -17,8 +17,7 @@ static struct hz_buf *at(const struct hz_bufq *q, uint32_t n) {
 }
 
 void hz_bufq_fini(struct hz_bufq *q) {
-  for (uint32_t i = 0; i < q->count; i++)
-    hz_buf_unref(at(q, i));
+  for (uint32_t i = 0; i < q->count; i++) hz_buf_unref(at(q, i));
   hz_free(q->alloc, q->ring);
   hz_bufq_init(q, q->alloc, q->high, q->low);
 }
@@ -28,8 +27,7 @@ static hz_err grow(struct hz_bufq *q) {
   uint32_t cap = q->cap == 0 ? RING_FIRST : q->cap * 2;
   struct hz_buf **ring = hz_malloc(q->alloc, cap * sizeof(*ring));
   if (ring == NULL) return HZ_ENOMEM;
-  for (uint32_t i = 0; i < q->count; i++)
-    ring[i] = at(q, i);
+  for (uint32_t i = 0; i < q->count; i++) ring[i] = at(q, i);
   hz_free(q->alloc, q->ring);
   q->ring = ring;
   q->cap = cap;

@@ -35,7 +35,7 @@ typedef enum hz_err {
 #define HZ_ERR_MIN HZ_EINTERNAL
 
 /** A compiler error results when the return value of a function so marked is ignored. */
-#define HZ_MUST_USE          __attribute__((warn_unused_result))
+#define HZ_MUST_USE __attribute__((warn_unused_result))
 #define HZ_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
 
 /** Returns a short sentence for `err` ("a configured limit would be passed"); never NULL, static.

@@ -12,8 +12,7 @@ static uint64_t splitmix(uint64_t *state) {
 }
 
 void hz_rng_seed(struct hz_rng *r, uint64_t seed) {
-  for (int i = 0; i < 4; i++)
-    r->s[i] = splitmix(&seed);
+  for (int i = 0; i < 4; i++) r->s[i] = splitmix(&seed);
 }
 
 static uint64_t rotl(uint64_t x, unsigned k) {

@@ -34,8 +34,7 @@ static size_t ascii_run(const uint8_t *p, size_t len) {
     memcpy(&word, p + i, 8);
     if ((word & UINT64_C(0x8080808080808080)) != 0) break;
   }
-  while (i < len && p[i] < 0x80)
-    i++;
+  while (i < len && p[i] < 0x80) i++;
   return i;
 }
 

@@ -10,8 +10,8 @@
 
 #include "core/base/str.h"
 
-#define HZ_PATH_MAX          8192u /* bytes of a path, without its query */
-#define HZ_PATH_SEGMENTS_MAX 64u   /* segments of a path */
+#define HZ_PATH_MAX 8192u        /* bytes of a path, without its query */
+#define HZ_PATH_SEGMENTS_MAX 64u /* segments of a path */
 
 /** One segment, still encoded. */
 struct hz_segment {

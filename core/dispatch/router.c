@@ -72,8 +72,7 @@ static hz_err no_memory(struct why why) {
 
 static uint32_t hash(const struct node *parent, struct hz_str text) {
   uint32_t h = 2166136261u ^ (parent->id * 2654435761u); /* FNV-1a: keys are the program's own */
-  for (size_t i = 0; i < text.n; i++)
-    h = (h ^ (uint8_t)text.p[i]) * 16777619u;
+  for (size_t i = 0; i < text.n; i++) h = (h ^ (uint8_t)text.p[i]) * 16777619u;
   return h ^ (h >> 15);
 }
 
@@ -89,8 +88,7 @@ static struct node *find_text(const struct hz_router *r, const struct node *pare
 
 static void put_edge(struct node **edges, uint32_t slots, struct node *n) {
   uint32_t i = hash(n->parent, n->name);
-  while (edges[i & (slots - 1)] != NULL)
-    i++;
+  while (edges[i & (slots - 1)] != NULL) i++;
   edges[i & (slots - 1)] = n;
 }
 
@@ -335,8 +333,7 @@ hz_err hz_router_add(struct hz_router *r, struct hz_str method, struct hz_str pa
 /* "GET, POST": made here so that a 405 costs nothing. */
 static hz_err make_allow(struct hz_router *r, struct node *n) {
   size_t len = 0;
-  for (struct route *t = n->routes; t != NULL; t = t->next)
-    len += t->method.n + 2;
+  for (struct route *t = n->routes; t != NULL; t = t->next) len += t->method.n + 2;
   char *at = n->allow = hz_malloc(r->alloc, len);
   if (at == NULL) return HZ_ENOMEM;
   for (struct route *t = n->routes; t != NULL; t = t->next) {
@@ -401,8 +398,7 @@ static int take_rest(const struct hz_path *p, uint32_t first, struct hz_str name
 
 static int choose(const struct node *n, struct hz_str method, struct hz_match *out) {
   const struct route *t = n->routes;
-  while (t != NULL && !hz_str_eq(t->method, method))
-    t = t->next;
+  while (t != NULL && !hz_str_eq(t->method, method)) t = t->next;
   if (t == NULL) t = n->any;
   if (t != NULL) {
     out->target = t->target;

@@ -27,7 +27,8 @@
 
 #define HZ_ROUTE_PARAMS_MAX 16u /* parameters and wildcard of one pattern */
 #define HZ_ROUTE_METHOD_MAX 32u /* bytes of a method */
-#define HZ_ROUTE_ERR        512u /* room for the error texts of hz_router_add(); longer patterns are cut \
+#define HZ_ROUTE_ERR \
+  512u /* room for the error texts of hz_router_add(); longer patterns are cut \
                                   */
 
 struct hz_router;

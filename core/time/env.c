@@ -16,8 +16,7 @@ hz_err hz_env_init(struct hz_env *e, const struct hz_env_ops *ops, struct hz_all
 }
 
 void hz_env_fini(struct hz_env *e) {
-  while (hz_list_pop(&e->turn) != NULL)
-    continue;
+  while (hz_list_pop(&e->turn) != NULL) continue;
   hz_timers_fini(&e->timers);
   hz_pool_fini(&e->pool);
 }

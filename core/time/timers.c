@@ -11,8 +11,7 @@ void hz_timers_init(struct hz_timers *q, struct hz_alloc *alloc) {
 }
 
 void hz_timers_fini(struct hz_timers *q) {
-  for (uint32_t i = 0; i < q->count + q->late; i++)
-    q->heap[i]->slot = 0;
+  for (uint32_t i = 0; i < q->count + q->late; i++) q->heap[i]->slot = 0;
   hz_free(q->alloc, q->heap);
   hz_timers_init(q, q->alloc);
 }

@@ -13,9 +13,9 @@
 typedef uint64_t hz_time;
 
 #define HZ_TIME_NEVER UINT64_MAX
-#define HZ_US         UINT64_C(1000)
-#define HZ_MS         UINT64_C(1000000)
-#define HZ_SEC        UINT64_C(1000000000)
+#define HZ_US UINT64_C(1000)
+#define HZ_MS UINT64_C(1000000)
+#define HZ_SEC UINT64_C(1000000000)
 
 struct hz_timer;
 /** Called once when the deadline has passed; the timer is disarmed by then and may be re-armed or

@@ -17,11 +17,11 @@
 #include "core/base/str.h"
 
 #define HZ_PORT_DEFAULT 4433u
-#define HZ_URL_MAX      8192u /* bytes of a URL; longer ones are refused */
-#define HZ_SCHEME_MAX   15u   /* bytes, of [a-z0-9+.-] */
-#define HZ_HOST_MAX     253u  /* bytes of a name */
-#define HZ_SOCKET_MAX   107u  /* bytes of a socket's path: what sockaddr_un takes */
-#define HZ_ENDPOINT_ERR 256u  /* bytes that hold every error text of hz_endpoint_parse() */
+#define HZ_URL_MAX 8192u     /* bytes of a URL; longer ones are refused */
+#define HZ_SCHEME_MAX 15u    /* bytes, of [a-z0-9+.-] */
+#define HZ_HOST_MAX 253u     /* bytes of a name */
+#define HZ_SOCKET_MAX 107u   /* bytes of a socket's path: what sockaddr_un takes */
+#define HZ_ENDPOINT_ERR 256u /* bytes that hold every error text of hz_endpoint_parse() */
 
 /** What `host` is. */
 enum hz_host_kind {

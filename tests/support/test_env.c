@@ -118,7 +118,6 @@ void test_env_advance(struct test_env *t, uint64_t ns) {
 
 void test_env_wait_post(struct test_env *t) {
   pthread_mutex_lock(&t->lock);
-  while (t->first == NULL)
-    pthread_cond_wait(&t->posted, &t->lock);
+  while (t->first == NULL) pthread_cond_wait(&t->posted, &t->lock);
   pthread_mutex_unlock(&t->lock);
 }

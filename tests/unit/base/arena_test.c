@@ -46,8 +46,7 @@ Test(arena, gives_aligned_memory_that_does_not_overlap) {
     memset(p[i], i & 0xff, n[i]);
   }
   for (int i = 0; i < N; i++) {
-    for (size_t k = 0; k < n[i]; k++)
-      cr_assert_eq(p[i][k], i & 0xff);
+    for (size_t k = 0; k < n[i]; k++) cr_assert_eq(p[i][k], i & 0xff);
   }
 }
 
@@ -57,8 +56,7 @@ Test(arena, small_objects_share_a_block_also_after_a_large_one) {
   cr_assert_not_null(hz_arena_alloc(&arena, 20000));
   size_t two = pool.in_use_bytes;
   cr_assert_gt(two, one);
-  for (int i = 0; i < 30; i++)
-    cr_assert_not_null(hz_arena_alloc(&arena, 100));
+  for (int i = 0; i < 30; i++) cr_assert_not_null(hz_arena_alloc(&arena, 100));
   cr_assert_eq(pool.in_use_bytes, two);
 }
 
@@ -66,8 +64,7 @@ Test(arena, the_limit_holds_and_a_reset_gives_it_back) {
   hz_arena_init(&arena, &pool, 10000);
   for (int round = 0; round < 3; round++) {
     size_t got = 0;
-    while (hz_arena_alloc(&arena, 500) != NULL)
-      got += 500;
+    while (hz_arena_alloc(&arena, 500) != NULL) got += 500;
     cr_assert(got >= 8000 && got <= 10000, "%zu", got);
     cr_assert_leq(arena.used_bytes, 10000);
     cr_assert_null(hz_arena_alloc(&arena, SIZE_MAX));
@@ -89,8 +86,7 @@ Test(arena, copies_and_formats_text) {
   cr_assert_eq(strlen(s), 5011);
   cr_assert_eq(strncmp(s, "3 of many, 000", 14), 0);
   uint8_t *z = hz_arena_zalloc(&arena, 64);
-  for (int i = 0; i < 64; i++)
-    cr_assert_eq(z[i], 0);
+  for (int i = 0; i < 64; i++) cr_assert_eq(z[i], 0);
 }
 
 Test(arena, every_failing_allocation_is_told_as_null) {

@@ -46,8 +46,7 @@ Test(buf, objects_of_a_class_are_round_numbers_header_included) {
 Test(buf, a_released_buffer_serves_the_next_one_without_the_allocator) {
   hz_buf_unref(hz_buf_new(&pool, 1000));
   uint64_t before = mem.seen;
-  for (int i = 0; i < 100; i++)
-    hz_buf_unref(hz_buf_new(&pool, 1000 + (size_t)i));
+  for (int i = 0; i < 100; i++) hz_buf_unref(hz_buf_new(&pool, 1000 + (size_t)i));
   if (HZ_ASAN) {
     cr_assert_eq(pool.hits, 0, "nothing is reused where use after free is looked for");
   } else {
@@ -60,10 +59,8 @@ Test(buf, a_released_buffer_serves_the_next_one_without_the_allocator) {
 Test(buf, free_lists_are_bounded) {
   enum { MANY = 100 };
   struct hz_buf *b[MANY];
-  for (int i = 0; i < MANY; i++)
-    b[i] = hz_buf_new(&pool, 60000);
-  for (int i = 0; i < MANY; i++)
-    hz_buf_unref(b[i]);
+  for (int i = 0; i < MANY; i++) b[i] = hz_buf_new(&pool, 60000);
+  for (int i = 0; i < MANY; i++) hz_buf_unref(b[i]);
   cr_assert_leq(mem.live_bytes, (2u << 20) + 16384, "2 MiB of the 64 KiB class are kept");
 }
 

@@ -83,8 +83,7 @@ Test(bufq, buffers_without_bytes_leave_with_what_stands_before_them) {
 }
 
 Test(bufq, a_ring_that_cannot_grow_leaves_the_reference_with_the_caller) {
-  for (int i = 0; i < 8; i++)
-    push("x");
+  for (int i = 0; i < 8; i++) push("x");
   struct hz_buf *b = hz_buf_copy(&pool, "y", 1);
   fault_alloc_fail(&mem, 1, true);
   cr_assert_eq(hz_bufq_push_forced(&q, b), HZ_ENOMEM);
@@ -94,8 +93,7 @@ Test(bufq, a_ring_that_cannot_grow_leaves_the_reference_with_the_caller) {
 }
 
 Test(bufq, fini_releases_all_and_the_queue_can_be_used_again) {
-  for (int i = 0; i < 100; i++)
-    push("x");
+  for (int i = 0; i < 100; i++) push("x");
   hz_bufq_consume(&q, 50);
   hz_bufq_fini(&q);
   cr_assert_eq(pool.in_use_bytes, 0);
@@ -111,8 +109,7 @@ Test(bufq, bytes_come_out_as_they_went_in_whatever_the_pieces) {
   for (int round = 0; round < 20000; round++) {
     uint8_t piece[40];
     size_t n = hz_rng_below(&rng, sizeof(piece));
-    for (size_t i = 0; i < n; i++)
-      piece[i] = in++;
+    for (size_t i = 0; i < n; i++) piece[i] = in++;
     cr_assert_eq(hz_bufq_push_forced(&q, hz_buf_copy(&pool, piece, n)), HZ_OK);
     waiting += n;
 

@@ -8,8 +8,7 @@ Test(rng, gives_the_numbers_of_the_reference) {
   /* xoshiro256** from the state 1, 2, 3, 4: the authors' test vector as used by other libraries. */
   struct hz_rng r = {{1, 2, 3, 4}};
   static const uint64_t want[] = {11520u, 0u, 1509978240u, 1215971899390074240u};
-  for (int i = 0; i < 4; i++)
-    cr_assert_eq(hz_rng_next(&r), want[i], "number %d", i);
+  for (int i = 0; i < 4; i++) cr_assert_eq(hz_rng_next(&r), want[i], "number %d", i);
 }
 
 Test(rng, the_same_seed_gives_the_same_numbers_and_another_does_not) {
@@ -40,8 +39,7 @@ Test(rng, below_and_range_stay_inside_and_reach_every_value) {
     double u = hz_rng_unit(&r);
     cr_assert(u >= 0.0 && u < 1.0);
   }
-  for (int i = 0; i < 7; i++)
-    cr_assert(seen[i] > 800 && seen[i] < 1200, "%d: %d", i, seen[i]);
+  for (int i = 0; i < 7; i++) cr_assert(seen[i] > 800 && seen[i] < 1200, "%d: %d", i, seen[i]);
   cr_assert_eq(ends, 3);
   cr_assert_eq(hz_rng_below(&r, 1), 0);
   cr_assert_eq(hz_rng_range(&r, 5, 5), 5);

@@ -120,8 +120,7 @@ Test(utf8, agrees_with_decoding_on_every_three_bytes_and_on_random_splits) {
   for (int round = 0; round < 300000; round++) {
     uint8_t text[12];
     size_t n = hz_rng_below(&rng, sizeof(text) + 1);
-    for (size_t i = 0; i < n; i++)
-      text[i] = dice[hz_rng_below(&rng, sizeof(dice))];
+    for (size_t i = 0; i < n; i++) text[i] = dice[hz_rng_below(&rng, sizeof(dice))];
     bool want = by_number(text, n);
     valid += want;
     size_t cut = hz_rng_below(&rng, n + 1);

@@ -68,12 +68,10 @@ Test(path, refuses_dot_segments_however_they_are_written) {
       "/.",    "/..",     "/./a",    "/a/../b",     "/a/..",       "/%2e",       "/%2E%2e/a",
       "/.%2e", "/a%2f..", "/..%2fa", "/a%2f..%2fb", "/%2e%2e%2fa", "/a%2f.%2fb",
   };
-  for (size_t i = 0; i < sizeof(dots) / sizeof(*dots); i++)
-    refused(dots[i], ". or ..");
+  for (size_t i = 0; i < sizeof(dots) / sizeof(*dots); i++) refused(dots[i], ". or ..");
   static const char *const fine[] = {"/...",  "/.a",          "/a.",       "/..a",
                                      "/a..b", "/.well-known", "/%2e%2e%2e"};
-  for (size_t i = 0; i < sizeof(fine) / sizeof(*fine); i++)
-    cr_assert_null(split(fine[i]));
+  for (size_t i = 0; i < sizeof(fine) / sizeof(*fine); i++) cr_assert_null(split(fine[i]));
 }
 
 Test(path, refuses_bad_escapes_and_bytes) {
@@ -108,8 +106,7 @@ Test(path, limits_hold_to_the_byte) {
   cr_assert_null(hz_path_split((struct hz_str){path, HZ_PATH_MAX}, &p));
   cr_assert_not_null(hz_path_split((struct hz_str){path, HZ_PATH_MAX + 1}, &p));
 
-  for (size_t i = 0; i < sizeof(path); i += 2)
-    path[i] = '/';
+  for (size_t i = 0; i < sizeof(path); i += 2) path[i] = '/';
   cr_assert_null(hz_path_split((struct hz_str){path, 2 * HZ_PATH_SEGMENTS_MAX}, &p));
   cr_assert_eq(p.count, HZ_PATH_SEGMENTS_MAX);
   const char *why = hz_path_split((struct hz_str){path, 2 * HZ_PATH_SEGMENTS_MAX + 1}, &p);

@@ -35,8 +35,7 @@ enum { ROUTES = 12, SEGMENTS = 4, TEXT = 64 };
  * nothing of nodes. Returns the index of the pattern, or -1; `*ended` tells of a wildcard. */
 static int naive(char patterns[][TEXT], int count, const char *path) {
   bool alive[ROUTES];
-  for (int k = 0; k < count; k++)
-    alive[k] = true;
+  for (int k = 0; k < count; k++) alive[k] = true;
   size_t at[ROUTES] = {0}; /* where each pattern's present segment begins: after its slash */
   const char *seg = path;
   while (*seg == '/') {
@@ -116,12 +115,10 @@ Test(router_property, agrees_with_the_naive_matcher_in_every_order_of_registrati
     for (int k = 0; k < ROUTES; k++) {
       random_path(patterns[count], true);
       bool twice = false;
-      for (int i = 0; i < count; i++)
-        twice = twice || strcmp(patterns[i], patterns[count]) == 0;
+      for (int i = 0; i < count; i++) twice = twice || strcmp(patterns[i], patterns[count]) == 0;
       if (!twice) count++;
     }
-    for (int k = 0; k < count; k++)
-      order[k] = k;
+    for (int k = 0; k < count; k++) order[k] = k;
     struct hz_router *first = build(patterns, order, count);
     shuffle(order, count);
     struct hz_router *second = build(patterns, order, count);

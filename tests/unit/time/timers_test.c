@@ -163,8 +163,7 @@ static void meddle(struct hz_timer *t, hz_time now) {
   size_t i = (size_t)(HZ_CONTAINER(t, struct probe, timer) - many);
   cr_assert(due[i], "armed during the run, or not armed");
   cr_assert_eq(model[i], t->deadline);
-  for (size_t k = 0; k < N; k++)
-    cr_assert(!due[k] || model[k] >= model[i], "not the earliest");
+  for (size_t k = 0; k < N; k++) cr_assert(!due[k] || model[k] >= model[i], "not the earliest");
   model[i] = HZ_TIME_NEVER;
   due[i] = false;
   fired_total++;
@@ -173,12 +172,10 @@ static void meddle(struct hz_timer *t, hz_time now) {
 
 Test(timers, agrees_with_a_plain_array_under_random_use) {
   hz_rng_seed(&rng, 42);
-  for (int i = 0; i < N; i++)
-    model[i] = HZ_TIME_NEVER;
+  for (int i = 0; i < N; i++) model[i] = HZ_TIME_NEVER;
   hz_time now = 100;
   for (int round = 0; round < 50000; round++) {
-    for (int k = 0; k < 3; k++)
-      step(now);
+    for (int k = 0; k < 3; k++) step(now);
     hz_time next = HZ_TIME_NEVER;
     for (int k = 0; k < N; k++) {
       if (model[k] < next) next = model[k];
@@ -188,10 +185,8 @@ Test(timers, agrees_with_a_plain_array_under_random_use) {
     cr_assert_eq(hz_timers_next(&q), next);
     now += hz_rng_below(&rng, 4);
     hz_timers_run(&q, now);
-    for (int k = 0; k < N; k++)
-      cr_assert(!due[k] || model[k] > now, "a due timer was left");
+    for (int k = 0; k < N; k++) cr_assert(!due[k] || model[k] > now, "a due timer was left");
   }
   cr_assert_gt(fired_total, 50000);
-  for (int i = 0; i < N; i++)
-    hz_timer_cancel(&q, &many[i].timer);
+  for (int i = 0; i < N; i++) hz_timer_cancel(&q, &many[i].timer);
 }
