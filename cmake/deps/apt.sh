@@ -1,14 +1,19 @@
 # Debian: host packages, and single packages of a newer suite through a private apt state.
 # shellcheck shell=bash
 
+# sudo_ready: asks for the password where that can be done, before output goes to a log.
+sudo_ready() {
+  if [ "$(id -u)" -ne 0 ] && [ -t 2 ] && [ -z "${CI:-}" ] && command -v sudo >/dev/null; then
+    sudo -v </dev/tty || true
+  fi
+}
+
 as_root() {
   if [ "$(id -u)" -eq 0 ]; then
     "$@"
   elif ! command -v sudo >/dev/null; then
     echo "not root, and no sudo here"
     return 1
-  elif [ -t 2 ] && [ -z "${CI:-}" ]; then
-    sudo "$@" # may ask for the password on the terminal
   else
     sudo -n "$@"
   fi
@@ -124,6 +129,7 @@ private_apt() { # private_apt COMMAND(apt-get|apt-cache) ARGS...
   "$cmd" -o Dir::Etc::SourceList="$APT/sources.list" -o Dir::Etc::SourceParts=/dev/null \
     -o Dir::State::Lists="$APT/lists" -o Dir::Cache="$APT/cache" -o Dir::Etc::Preferences=/dev/null \
     -o Dir::Etc::PreferencesParts=/dev/null -o APT::Sandbox::User="$(id -un)" -o Acquire::Retries=3 \
+    -o Dir::Cache::pkgcache=pkgcache.bin -o Dir::Cache::srcpkgcache=srcpkgcache.bin \
     -o Acquire::Languages=none -o APT::Architectures="$(dpkg --print-architecture)" "$@"
 }
 
@@ -137,7 +143,8 @@ private_apt_update() {
   for suite in $(printf '%s\n' "$SUITE_NEW" $SUITE_YYJSON | sort -u); do
     printf 'deb-src %s%s %s main\n' "$opt" "$uri" "$suite" >>"$APT/sources.list"
   done
-  private_apt apt-get update
+  # Without this a missing network is only a warning, and the next step fails in its stead.
+  private_apt apt-get -o APT::Update::Error-Mode=any update
 }
 
 # fetch_debs DIR PACKAGE...: download and unpack into DIR.

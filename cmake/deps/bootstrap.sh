@@ -38,6 +38,7 @@ hostname_stamp="host-$(echo "$groups" | tr ' ' '-')"
 if ! stamp_ok "$hostname_stamp" "$hostkey"; then
   mapfile -t missing < <(missing_pkgs "${want[@]}")
   if [ ${#missing[@]} -gt 0 ]; then
+    sudo_ready
     step "packages" "as root: apt-get update && apt-get install -y --no-install-recommends ${missing[*]}" \
       install_missing "${want[@]}"
   fi
@@ -58,7 +59,7 @@ todo=
 stamp_ok prebuilt "$key_prebuilt" && stamp_ok yyjson "$key_yyjson" &&
   stamp_ok wolfssl "$key_wolfssl" && stamp_ok ngtcp2 "$key_ngtcp2" || todo=1
 if [ -n "$todo" ]; then
-  step "package index" "$net_remedy" private_apt_update
+  step "package-index" "$net_remedy" private_apt_update
   if ! stamp_ok prebuilt "$key_prebuilt"; then
     step "nghttp3-llhttp" "$net_remedy" prebuilt
     stamp_set prebuilt "$key_prebuilt"
