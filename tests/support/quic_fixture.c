@@ -11,9 +11,10 @@
 
 #define CHUNK 4000u
 
-/* HERZ_TRACE=1 tells what connections and listeners say. */
+/* HERZ_TRACE=1 tells what connections and listeners say, HERZ_TRACE=2 each packet too. */
 static void trace(struct hz_env *env, const char *who, const char *what) {
-  if (getenv("HERZ_TRACE") == NULL) return;
+  const char *level = getenv("HERZ_TRACE");
+  if (level == NULL || level[0] == '0') return;
   fprintf(stderr, "%.6f %s: %s\n", (double)(env->now - SIM_START) / 1e9, who, what);
 }
 
@@ -234,7 +235,7 @@ static void ev_datagram(struct hz_conn *c, const uint8_t *data, size_t len) {
   qc->datagrams++;
   qc->datagram_bytes += len;
   qc->last_datagram_len = len < sizeof(qc->last_datagram) ? len : sizeof(qc->last_datagram);
-  memcpy(qc->last_datagram, data, qc->last_datagram_len);
+  if (len > 0) memcpy(qc->last_datagram, data, qc->last_datagram_len);
   if (qc->f->echo_datagrams && c->role == HZ_SERVER) (void)qf_datagram(qc, data, len);
 }
 
@@ -305,6 +306,13 @@ unsigned qf_noted(const struct qf *f, const char *what) {
 
 /* ---- the whole ---- */
 
+static bool trace_packet(struct sim *sim, const struct sim_datagram *d, void *arg) {
+  (void)arg;
+  fprintf(stderr, "%.6f %s > %s %zu bytes, first %02x\n", (double)(sim_now(sim) - SIM_START) / 1e9,
+          d->from, d->to, d->len, d->data[0]);
+  return true;
+}
+
 struct qf *qf_new(const char *name, uint64_t seed, const struct sim_link *link) {
   struct qf *f = calloc(1, sizeof(*f));
   must(f != NULL, "no memory");
@@ -312,6 +320,8 @@ struct qf *qf_new(const char *name, uint64_t seed, const struct sim_link *link) 
   f->senv = sim_host(f->sim, QF_SERVER);
   f->cenv = sim_host(f->sim, QF_CLIENT);
   if (link != NULL) sim_path(f->sim, QF_SERVER, QF_CLIENT, link);
+  const char *level = getenv("HERZ_TRACE");
+  if (level != NULL && level[0] == '2') sim_tap(f->sim, trace_packet, NULL);
   hz_list_init(&f->servers);
   hz_list_init(&f->clients);
   f->scfg.tls.cert_file = in_dir("cert.pem");

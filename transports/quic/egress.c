@@ -8,7 +8,6 @@
 
 #define BATCH_BYTES \
   62000u /* under what the kernel takes in one piece, and what a pool class holds */
-#define BATCHES_PER_TURN 16u /* then others have their turn */
 #define IOV_MAX_STREAM 16
 
 void hz_quic_flush_soon(struct hz_quic_conn *c) {
@@ -173,10 +172,9 @@ void hz_quic_client_writable(struct hz_udp *udp) {
   (void)hz_quic_resume(udp->user);
 }
 
-static struct hz_buf *batch_buffer(struct hz_quic_conn *c, size_t *len) {
+static struct hz_buf *batch_buffer(struct hz_quic_conn *c, size_t quantum, size_t *len) {
   size_t one = ngtcp2_conn_get_max_tx_udp_payload_size2(c->qc);
-  size_t want = ngtcp2_conn_get_send_quantum2(c->qc);
-  if (want > BATCH_BYTES) want = BATCH_BYTES;
+  size_t want = quantum < BATCH_BYTES ? quantum : BATCH_BYTES;
   if (want < one) want = one;
   struct hz_buf *b = hz_buf_new(&c->base.env->pool, want);
   if (b == NULL) b = hz_buf_new(&c->base.env->pool, want = one);
@@ -184,10 +182,11 @@ static struct hz_buf *batch_buffer(struct hz_quic_conn *c, size_t *len) {
   return b;
 }
 
-/* Fills and sends one batch. 1: sent; 0: nothing to send now; -1: cannot go on in this turn. */
-static int write_batch(struct hz_quic_conn *c) {
+/* Fills and sends one batch and takes it off the quantum. 1: sent; 0: nothing to send now; -1: cannot
+ * go on in this turn. */
+static int write_batch(struct hz_quic_conn *c, size_t *quantum) {
   size_t len, segment = 0;
-  struct hz_buf *b = batch_buffer(c, &len);
+  struct hz_buf *b = batch_buffer(c, *quantum, &len);
   if (b == NULL) {
     c->starved = true;
     return -1;
@@ -208,10 +207,27 @@ static int write_batch(struct hz_quic_conn *c) {
   c->pending.ecn = pi.ecn;
   addr_from(&c->pending.local, &ps.path.local);
   addr_from(&c->pending.peer, &ps.path.remote);
-  ngtcp2_conn_update_pkt_tx_time(c->qc, c->base.env->now);
+  *quantum -= *quantum < (size_t)n ? *quantum : (size_t)n;
   if (send_pending(c)) return 1;
   wait_for_socket(c);
   return -1;
+}
+
+/* Writes what may leave without spacing (the quantum of the pacer, RFC 9002 7.7); then the pacer is
+ * told, once for all batches, or a path probe in front would hold back the data behind it. Returns
+ * whether anything was sent. */
+static bool write_all(struct hz_quic_conn *c) {
+  size_t quantum = ngtcp2_conn_get_send_quantum2(c->qc);
+  bool any = false;
+  int rv = c->pending.buf == NULL ? 1 : 0;
+  while (rv > 0 && quantum > 0) {
+    rv = write_batch(c, &quantum);
+    any = any || rv > 0 || c->pending.buf != NULL;
+  }
+  if (c->state == HZ_QUIC_DEAD || !any) return any;
+  ngtcp2_conn_update_pkt_tx_time(c->qc, c->base.env->now);
+  if (quantum == 0) hz_quic_flush_soon(c); /* others first; the pacer says whether there is more */
+  return any;
 }
 
 void hz_quic_flush_task(struct hz_task *t) {
@@ -220,15 +236,9 @@ void hz_quic_flush_task(struct hz_task *t) {
   c->starved = false;
   if (c->early_keys && !c->opened && !c->base.closing) hz_quic_conn_open(c, true);
   bool ping_due = c->ping && ngtcp2_conn_get_expiry2(c->qc) <= c->base.env->now;
-  unsigned batches = 0;
-  int rv = c->pending.buf == NULL ? 1 : -1;
-  while (rv > 0 && batches < BATCHES_PER_TURN) {
-    rv = write_batch(c);
-    if (rv > 0) batches++;
-  }
+  bool any = write_all(c);
   if (c->state == HZ_QUIC_DEAD) return;
-  if (rv > 0) hz_quic_flush_soon(c);
-  if (ping_due && batches > 0) {
+  if (ping_due && any) {
     c->ping = false;
     ngtcp2_conn_set_keep_alive_timeout(c->qc, UINT64_MAX);
   }

@@ -1,7 +1,7 @@
 /* The session file, all numbers big-endian:
  *   "HZQS" u8:1 u32:version, then four fields, each u16 length and bytes:
  *   server, ticket (wolfSSL's DER), transport parameters (RFC 9000 18, as ngtcp2 encodes them for
- *   0-RTT), token.
+ *   0-RTT), token; at the end u64: SipHash-1-3 of all before it under the zero key, against damage.
  * It holds a resumption secret: mode 0600. Not here: whether early data is sent. */
 #include "transports/quic/session.h"
 
@@ -36,10 +36,20 @@ static bool take_field(struct reader *r, uint8_t *dst, size_t cap, size_t *len) 
   return *len <= cap && take(r, dst, *len);
 }
 
+static void checksum(const uint8_t *data, size_t len, uint8_t out[SUM_LEN]) {
+  static const struct hz_quic_hash_key zero;
+  uint64_t h = hz_quic_hash(&zero, data, len);
+  for (unsigned i = 0; i < SUM_LEN; i++) out[i] = (uint8_t)(h >> (56 - 8 * i));
+}
+
 static bool parse(struct hz_quic_session *s, const uint8_t *data, size_t len) {
-  struct reader r = {data, len};
-  uint8_t magic[MAGIC_LEN], v[4], server[300];
+  uint8_t magic[MAGIC_LEN], v[4], server[300], sum[SUM_LEN];
   size_t server_len;
+  if (len < SUM_LEN) return false;
+  len -= SUM_LEN;
+  checksum(data, len, sum);
+  if (memcmp(sum, data + len, SUM_LEN) != 0) return false;
+  struct reader r = {data, len};
   if (!take(&r, magic, sizeof(magic)) || memcmp(magic, MAGIC, sizeof(magic)) != 0) return false;
   if (!take(&r, v, sizeof(v))) return false;
   s->version = (uint32_t)v[0] << 24 | (uint32_t)v[1] << 16 | (uint32_t)v[2] << 8 | v[3];
@@ -126,6 +136,8 @@ hz_err hz_quic_session_write(const struct hz_quic_session *s) {
   len += put_field(data + len, s->ticket, s->ticket_len);
   len += put_field(data + len, s->params, s->params_len);
   len += put_field(data + len, s->token, s->token_len);
+  checksum(data, len, data + len);
+  len += SUM_LEN;
   hz_err err = write_all(temp, data, len);
   if (err == HZ_OK && rename(temp, s->file) != 0) err = HZ_EIO;
   if (err != HZ_OK) (void)unlink(temp);
