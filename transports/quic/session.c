@@ -12,9 +12,11 @@
 
 #define MAGIC "HZQS\x01"
 #define MAGIC_LEN 5u
-#define FILE_MAX                                                                           \
-  (MAGIC_LEN + 4 + 4 * 2 + 300 + HZ_QUIC_SESSION_TICKET_MAX + HZ_QUIC_SESSION_PARAMS_MAX + \
-   HZ_QUIC_SESSION_TOKEN_MAX)
+#define SUM_LEN 8u
+#define SERVER_MAX 300u
+#define FILE_MAX                                                                                  \
+  (MAGIC_LEN + 4 + 4 * 2 + SERVER_MAX + HZ_QUIC_SESSION_TICKET_MAX + HZ_QUIC_SESSION_PARAMS_MAX + \
+   HZ_QUIC_SESSION_TOKEN_MAX + SUM_LEN)
 
 struct reader {
   const uint8_t *p;
@@ -43,7 +45,7 @@ static void checksum(const uint8_t *data, size_t len, uint8_t out[SUM_LEN]) {
 }
 
 static bool parse(struct hz_quic_session *s, const uint8_t *data, size_t len) {
-  uint8_t magic[MAGIC_LEN], v[4], server[300], sum[SUM_LEN];
+  uint8_t magic[MAGIC_LEN], v[4], server[SERVER_MAX], sum[SUM_LEN];
   size_t server_len;
   if (len < SUM_LEN) return false;
   len -= SUM_LEN;
@@ -125,7 +127,7 @@ hz_err hz_quic_session_write(const struct hz_quic_session *s) {
   uint8_t data[FILE_MAX];
   char temp[4096];
   size_t server_len = strlen(s->server);
-  if (server_len > 300) return HZ_EIO;
+  if (server_len > SERVER_MAX) return HZ_EIO;
   /* The process id keeps two clients with one file from writing into each other's. */
   int n = snprintf(temp, sizeof(temp), "%s.%ld.tmp", s->file, (long)getpid());
   if (n < 0 || (size_t)n >= sizeof(temp)) return HZ_EIO;
