@@ -34,8 +34,8 @@ uint32_t hz_crc32c_portable(uint32_t crc, const void *data, size_t len) {
   uint32_t c = ~crc;
   for (; len >= 8; p += 8, len -= 8) {
     /* Byte by byte, so that neither alignment nor byte order matters; compilers see the load. */
-    uint32_t lo = c ^ ((uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 |
-                       (uint32_t)p[3] << 24);
+    uint32_t lo =
+        c ^ ((uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24);
     c = table[7][lo & 0xff] ^ table[6][(lo >> 8) & 0xff] ^ table[5][(lo >> 16) & 0xff] ^
         table[4][lo >> 24] ^ table[3][p[4]] ^ table[2][p[5]] ^ table[1][p[6]] ^ table[0][p[7]];
   }

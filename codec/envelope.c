@@ -68,7 +68,8 @@ static hz_err parse_unknown(struct hz_mp_reader *r, uint32_t count, struct hz_en
 
 static hz_err parse_kind(struct hz_mp_reader *r, uint32_t count, struct hz_envelope *out) {
   switch (out->kind) {
-    case HZ_HELLO: case HZ_WELCOME: return hz_parse_hello(r, count, out);
+    case HZ_HELLO:
+    case HZ_WELCOME: return hz_parse_hello(r, count, out);
     case HZ_REQ: return hz_parse_req(r, count, out);
     case HZ_RES: return hz_parse_res(r, count, out);
     case HZ_DATA: return hz_parse_data(r, count, out);
@@ -80,7 +81,8 @@ static hz_err parse_kind(struct hz_mp_reader *r, uint32_t count, struct hz_envel
     case HZ_PUB: return hz_parse_pub(r, count, out);
     case HZ_ACK: return hz_parse_ack(r, count, out);
     case HZ_EVENT: return hz_parse_event(r, count, out);
-    case HZ_PING: case HZ_PONG: return hz_parse_ping(r, count, out);
+    case HZ_PING:
+    case HZ_PONG: return hz_parse_ping(r, count, out);
     case HZ_GOAWAY: return hz_parse_goaway(r, count, out);
     case HZ_ERROR: return hz_parse_error(r, count, out);
   }
@@ -137,11 +139,13 @@ bool hz_headers_next(const struct hz_headers_view *h, size_t *pos, struct hz_str
 
 enum hz_wire_code hz_wire_code_of(hz_err err, bool in_frame) {
   switch (err) {
-    case HZ_EMAGIC: case HZ_ECHECKSUM: return HZ_WIRE_BAD_FRAME;
+    case HZ_EMAGIC:
+    case HZ_ECHECKSUM: return HZ_WIRE_BAD_FRAME;
     case HZ_EVERSION: return HZ_WIRE_VERSION;
     case HZ_ETOOBIG: return HZ_WIRE_TOO_LARGE;
     case HZ_EPROTO: return in_frame ? HZ_WIRE_BAD_FRAME : HZ_WIRE_MALFORMED;
-    case HZ_ETRUNC: case HZ_EDEPTH: return HZ_WIRE_MALFORMED;
+    case HZ_ETRUNC:
+    case HZ_EDEPTH: return HZ_WIRE_MALFORMED;
     case HZ_ELIMIT: return HZ_WIRE_LIMIT;
     case HZ_EUNSUPPORTED: return HZ_WIRE_UNKNOWN_KIND;
     case HZ_ETIMEOUT: return HZ_WIRE_IDLE;

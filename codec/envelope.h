@@ -36,18 +36,18 @@ enum hz_kind {
 /** Codes of ERROR frames, and of a connection that is closed for the same reasons. The numbers are
  * the wire's: docs/protocol.md. */
 enum hz_wire_code {
-  HZ_WIRE_BAD_FRAME = 1,     /* flags, length or checksum */
-  HZ_WIRE_VERSION = 2,       /* the message lists the versions accepted */
-  HZ_WIRE_TOO_LARGE = 3,     /* the message gives the limit of the length field */
-  HZ_WIRE_MALFORMED = 4,     /* the body is not an envelope */
-  HZ_WIRE_UNEXPECTED = 5,    /* a known kind where it may not be */
-  HZ_WIRE_LIMIT = 6,         /* too many calls, subscriptions, headers */
-  HZ_WIRE_UNKNOWN_KIND = 7,  /* this one alone leaves the connection open */
-  HZ_WIRE_IDLE = 8,          /* nothing came, or the rest of a frame did not */
+  HZ_WIRE_BAD_FRAME = 1,    /* flags, length or checksum */
+  HZ_WIRE_VERSION = 2,      /* the message lists the versions accepted */
+  HZ_WIRE_TOO_LARGE = 3,    /* the message gives the limit of the length field */
+  HZ_WIRE_MALFORMED = 4,    /* the body is not an envelope */
+  HZ_WIRE_UNEXPECTED = 5,   /* a known kind where it may not be */
+  HZ_WIRE_LIMIT = 6,        /* too many calls, subscriptions, headers */
+  HZ_WIRE_UNKNOWN_KIND = 7, /* this one alone leaves the connection open */
+  HZ_WIRE_IDLE = 8,         /* nothing came, or the rest of a frame did not */
   HZ_WIRE_SHUTDOWN = 9,
   HZ_WIRE_INTERNAL = 10,
-  HZ_WIRE_DENIED = 11,       /* authentication is missing or refused */
-  HZ_WIRE_FLOW = 12          /* more content than was granted */
+  HZ_WIRE_DENIED = 11, /* authentication is missing or refused */
+  HZ_WIRE_FLOW = 12    /* more content than was granted */
 };
 
 /** What HELLO and WELCOME mean when they leave `credit` or `calls` out, or there is no HELLO. */
@@ -73,32 +73,32 @@ struct hz_envelope {
   enum hz_kind kind;
   bool has_id;
   uint64_t id;
-  struct hz_str method, path;       /* REQ */
-  uint32_t status;                  /* RES */
-  struct hz_headers_view headers;   /* REQ RES PUB EVENT; trailers of END */
-  struct hz_body body;              /* REQ RES PUB EVENT; DATA: bytes */
-  uint64_t code;                    /* CANCEL, ERROR */
-  struct hz_str text;               /* ERROR message; GOAWAY alternative URL; SUB pattern; PUB EVENT topic */
-  uint64_t credit;                  /* CREDIT n */
-  uint64_t epoch, offset;           /* ACK EVENT */
-  uint64_t last_id, grace_ms;       /* GOAWAY */
-  uint8_t opaque[8];                /* PING PONG */
-  struct hz_hello {                 /* HELLO and WELCOME; absent keys are zero */
+  struct hz_str method, path;     /* REQ */
+  uint32_t status;                /* RES */
+  struct hz_headers_view headers; /* REQ RES PUB EVENT; trailers of END */
+  struct hz_body body;            /* REQ RES PUB EVENT; DATA: bytes */
+  uint64_t code;                  /* CANCEL, ERROR */
+  struct hz_str text;     /* ERROR message; GOAWAY alternative URL; SUB pattern; PUB EVENT topic */
+  uint64_t credit;        /* CREDIT n */
+  uint64_t epoch, offset; /* ACK EVENT */
+  uint64_t last_id, grace_ms; /* GOAWAY */
+  uint8_t opaque[8];          /* PING PONG */
+  struct hz_hello {           /* HELLO and WELCOME; absent keys are zero */
     uint32_t v;
     struct hz_str agent;
     struct hz_str auth;
-    struct hz_str resume;           /* HELLO: token to resume with */
-    struct hz_str offsets;          /* HELLO: msgpack value, as encoded */
-    struct hz_str session, token;   /* WELCOME */
-    uint64_t epoch;                 /* WELCOME */
-    bool resumed;                   /* WELCOME */
-    uint32_t ping_ms;               /* WELCOME */
-    uint64_t credit;                /* initial body credit of each call, bytes */
-    uint32_t calls;                 /* calls that may be unanswered at once */
-    uint32_t max_frame;             /* accepted length field */
+    struct hz_str resume;         /* HELLO: token to resume with */
+    struct hz_str offsets;        /* HELLO: msgpack value, as encoded */
+    struct hz_str session, token; /* WELCOME */
+    uint64_t epoch;               /* WELCOME */
+    bool resumed;                 /* WELCOME */
+    uint32_t ping_ms;             /* WELCOME */
+    uint64_t credit;              /* initial body credit of each call, bytes */
+    uint32_t calls;               /* calls that may be unanswered at once */
+    uint32_t max_frame;           /* accepted length field */
   } hello;
-  struct hz_sub_options {           /* SUB; absent keys are zero */
-    struct hz_str delivery;         /* "class" */
+  struct hz_sub_options {   /* SUB; absent keys are zero */
+    struct hz_str delivery; /* "class" */
     bool has_from;
     uint64_t from, epoch;
     bool presence;
@@ -168,8 +168,7 @@ HZ_MUST_USE hz_err hz_encode_pub(struct hz_buf *b, bool has_id, uint64_t id, str
                                  const struct hz_body *body);
 HZ_MUST_USE hz_err hz_encode_ack(struct hz_buf *b, uint64_t id, uint64_t epoch, uint64_t offset);
 HZ_MUST_USE hz_err hz_encode_event(struct hz_buf *b, uint64_t sub_id, struct hz_str topic,
-                                   uint64_t epoch, uint64_t offset,
-                                   const struct hz_header *headers, size_t header_count,
-                                   const struct hz_body *body);
+                                   uint64_t epoch, uint64_t offset, const struct hz_header *headers,
+                                   size_t header_count, const struct hz_body *body);
 
 #endif

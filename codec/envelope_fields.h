@@ -17,9 +17,9 @@ hz_kind_parser hz_parse_hello;
 hz_kind_parser hz_parse_sub, hz_parse_unsub, hz_parse_pub, hz_parse_ack, hz_parse_event;
 hz_kind_parser hz_parse_ping, hz_parse_goaway, hz_parse_error;
 
-#define HZ_TRY(expr)                 \
-  do {                               \
-    hz_err try_err_ = (expr);        \
+#define HZ_TRY(expr)                        \
+  do {                                      \
+    hz_err try_err_ = (expr);               \
     if (try_err_ != HZ_OK) return try_err_; \
   } while (0)
 
@@ -33,9 +33,8 @@ static inline hz_err hz_field_uint(struct hz_mp_reader *r, uint64_t *out) {
 }
 
 /* A str that keeps to `rule`. Short ones, which are nearly all, are read here in one pass. */
-static inline __attribute__((always_inline)) hz_err hz_field_text(struct hz_mp_reader *r,
-                                                                  enum hz_text_rule rule,
-                                                                  struct hz_str *out) {
+static inline __attribute__((always_inline)) hz_err
+hz_field_text(struct hz_mp_reader *r, enum hz_text_rule rule, struct hz_str *out) {
   size_t left = hz_mp_left(r);
   size_t head, n;
   if (left > 0 && (*r->p & 0xe0) == 0xa0) {

@@ -87,7 +87,8 @@ static uint64_t number_of(const struct hz_hello *h, size_t k) {
     case NUMBER64: return *(const uint64_t *)field_of(h, k);
     case NUMBER32: return *(const uint32_t *)field_of(h, k);
     case FLAG: return *(const bool *)field_of(h, k);
-    case TEXT: case RAW: break;
+    case TEXT:
+    case RAW: break;
   }
   return text_of(h, k).n;
 }
@@ -117,7 +118,8 @@ hz_err hz_encode_hello(struct hz_buf *b, enum hz_kind hello_or_welcome, const st
       case TEXT: p = hz_put_str(p, text_of(h, k)); break;
       case RAW: p = hz_put_bytes(p, text_of(h, k).p, text_of(h, k).n); break;
       case FLAG: p = hz_put_bool(p, true); break;
-      case NUMBER64: case NUMBER32: p = hz_put_uint(p, number_of(h, k)); break;
+      case NUMBER64:
+      case NUMBER32: p = hz_put_uint(p, number_of(h, k)); break;
     }
   }
   return hz_put_done(b, p);

@@ -34,14 +34,14 @@ struct hz_frame {
  * inside one. The members are for reading only. */
 struct hz_frame_parser {
   struct hz_pool *pool;
-  struct hz_buf *partial;           /* body and trailer as far as they are here, of a frame in pieces */
-  uint8_t prefix[HZ_FRAME_HEADER];  /* the header of the frame at hand */
-  uint8_t prefix_len;               /* how much of it is here; 8: it has been accepted */
-  uint8_t bad_version;              /* after HZ_EVERSION: what was asked for */
-  hz_err failed;                    /* the stream is of no use any more: every call answers this */
-  uint32_t max_length;              /* accepted value of the length field */
-  uint32_t want;                    /* bytes behind the header: body and trailer */
-  uint32_t bad_length;              /* after HZ_ETOOBIG: what was claimed */
+  struct hz_buf *partial; /* body and trailer as far as they are here, of a frame in pieces */
+  uint8_t prefix[HZ_FRAME_HEADER]; /* the header of the frame at hand */
+  uint8_t prefix_len;              /* how much of it is here; 8: it has been accepted */
+  uint8_t bad_version;             /* after HZ_EVERSION: what was asked for */
+  hz_err failed;                   /* the stream is of no use any more: every call answers this */
+  uint32_t max_length;             /* accepted value of the length field */
+  uint32_t want;                   /* bytes behind the header: body and trailer */
+  uint32_t bad_length;             /* after HZ_ETOOBIG: what was claimed */
 };
 
 /** Prepares a parser. `max_length` bounds the length field (flags, body and trailer together); above

@@ -74,8 +74,8 @@ size_t hz_base64_unquad(uint8_t out[3], const char *text) {
 /* --- times --- */
 
 #define DAY_S 86400
-#define YEAR_0_S (INT64_C(-719528) * DAY_S)      /* 0000-01-01T00:00:00Z */
-#define YEAR_10000_S (INT64_C(2932897) * DAY_S)  /* 10000-01-01T00:00:00Z */
+#define YEAR_0_S (INT64_C(-719528) * DAY_S)     /* 0000-01-01T00:00:00Z */
+#define YEAR_10000_S (INT64_C(2932897) * DAY_S) /* 10000-01-01T00:00:00Z */
 #define NS_MAX 999999999u
 
 struct civil {
@@ -194,7 +194,8 @@ size_t hz_time_from_text(uint8_t out[HZ_TIME_BYTES_MAX], struct hz_str text) {
   for (int m = 1; m < month; m++) days += days_in(year, m);
   int64_t secs = YEAR_0_S + (int64_t)days * DAY_S + hour * 3600 + min * 60 + sec;
   if (secs >= 0 && secs <= UINT32_MAX && ns == 0) return put_be(out, (uint64_t)secs, 4);
-  if (secs >= 0 && secs < INT64_C(1) << 34) return put_be(out, (uint64_t)ns << 34 | (uint64_t)secs, 8);
+  if (secs >= 0 && secs < INT64_C(1) << 34)
+    return put_be(out, (uint64_t)ns << 34 | (uint64_t)secs, 8);
   (void)put_be(out, ns, 4);
   return 4 + put_be(out + 4, (uint64_t)secs, 8);
 }

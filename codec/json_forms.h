@@ -11,12 +11,12 @@
 
 /** The object with this one key stands for something else: docs/json.md. */
 enum hz_json_form {
-  HZ_FORM_PLAIN,   /* an object as any other */
-  HZ_FORM_BIN,     /* {"$bin": "base64"} */
-  HZ_FORM_EXT,     /* {"$ext": [type, "base64"]} */
-  HZ_FORM_TIME,    /* {"$time": "RFC 3339"} */
-  HZ_FORM_MAP,     /* {"$map": [[key, value], ...]} */
-  HZ_FORM_ESCAPED  /* one of these names behind one more '$': a plain object, its key quoted */
+  HZ_FORM_PLAIN,  /* an object as any other */
+  HZ_FORM_BIN,    /* {"$bin": "base64"} */
+  HZ_FORM_EXT,    /* {"$ext": [type, "base64"]} */
+  HZ_FORM_TIME,   /* {"$time": "RFC 3339"} */
+  HZ_FORM_MAP,    /* {"$map": [[key, value], ...]} */
+  HZ_FORM_ESCAPED /* one of these names behind one more '$': a plain object, its key quoted */
 };
 
 enum hz_json_form hz_json_form_of(struct hz_str key);

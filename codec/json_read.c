@@ -133,7 +133,8 @@ static hz_err read_object(struct reader *r, yyjson_val *v) {
     case HZ_FORM_EXT: return read_ext(r, value);
     case HZ_FORM_TIME: return read_time(r, value);
     case HZ_FORM_MAP: return open_pairs(r, value);
-    case HZ_FORM_PLAIN: case HZ_FORM_ESCAPED: break; /* read_key() takes the '$' off */
+    case HZ_FORM_PLAIN:
+    case HZ_FORM_ESCAPED: break; /* read_key() takes the '$' off */
   }
   return open_object(r, v);
 }

@@ -137,7 +137,8 @@ static void scalar(struct writer *w, const struct hz_mp_item *item) {
       hz_out_char(&w->out, '}');
       break;
     case HZ_MP_EXT: ext(w, item); break;
-    case HZ_MP_ARRAY: case HZ_MP_MAP: break; /* not scalars */
+    case HZ_MP_ARRAY:
+    case HZ_MP_MAP: break; /* not scalars */
   }
 }
 

@@ -7,9 +7,8 @@
 #include "codec/text_scan.h"
 
 static inline uint64_t load64(const uint8_t *p) {
-  return (uint64_t)p[0] << 56 | (uint64_t)p[1] << 48 | (uint64_t)p[2] << 40 |
-         (uint64_t)p[3] << 32 | (uint64_t)p[4] << 24 | (uint64_t)p[5] << 16 | (uint64_t)p[6] << 8 |
-         p[7];
+  return (uint64_t)p[0] << 56 | (uint64_t)p[1] << 48 | (uint64_t)p[2] << 40 | (uint64_t)p[3] << 32 |
+         (uint64_t)p[4] << 24 | (uint64_t)p[5] << 16 | (uint64_t)p[6] << 8 | p[7];
 }
 
 static inline uint32_t load32(const uint8_t *p) {
@@ -93,20 +92,28 @@ static hz_err next_wide(struct hz_mp_reader *r, struct hz_mp_item *out) {
 
   switch (*p) {
     case 0xc0: out->type = HZ_MP_NIL; break;
-    case 0xc2: case 0xc3:
+    case 0xc2:
+    case 0xc3:
       out->type = HZ_MP_BOOL;
       out->boolean = *p == 0xc3;
       break;
-    case 0xc4: case 0xc5: case 0xc6:
-      return take_data(r, HZ_MP_BIN, head, (uint32_t)load_be(p + 1, head - 1), out);
-    case 0xc7: case 0xc8: case 0xc9:
+    case 0xc4:
+    case 0xc5:
+    case 0xc6: return take_data(r, HZ_MP_BIN, head, (uint32_t)load_be(p + 1, head - 1), out);
+    case 0xc7:
+    case 0xc8:
+    case 0xc9:
       out->ext_type = (int8_t)p[head - 1];
       return take_data(r, HZ_MP_EXT, head, (uint32_t)load_be(p + 1, head - 2), out);
-    case 0xca: case 0xcb:
+    case 0xca:
+    case 0xcb:
       out->type = HZ_MP_DOUBLE;
       out->d = load_double(p + 1, head - 1);
       break;
-    case 0xcc: case 0xcd: case 0xce: case 0xcf:
+    case 0xcc:
+    case 0xcd:
+    case 0xce:
+    case 0xcf:
       out->type = HZ_MP_UINT;
       out->u = load_be(p + 1, head - 1);
       break;
@@ -114,15 +121,20 @@ static hz_err next_wide(struct hz_mp_reader *r, struct hz_mp_item *out) {
     case 0xd1: set_int(out, (int16_t)load16(p + 1)); break;
     case 0xd2: set_int(out, (int32_t)load32(p + 1)); break;
     case 0xd3: set_int(out, (int64_t)load64(p + 1)); break;
-    case 0xd4: case 0xd5: case 0xd6: case 0xd7: case 0xd8:
+    case 0xd4:
+    case 0xd5:
+    case 0xd6:
+    case 0xd7:
+    case 0xd8:
       out->ext_type = (int8_t)p[1];
       return take_data(r, HZ_MP_EXT, head, 1u << (*p - 0xd4), out);
-    case 0xd9: case 0xda: case 0xdb:
-      return take_data(r, HZ_MP_STR, head, (uint32_t)load_be(p + 1, head - 1), out);
-    case 0xdc: case 0xdd:
-      return take_container(r, HZ_MP_ARRAY, head, (uint32_t)load_be(p + 1, head - 1), out);
-    case 0xde: case 0xdf:
-      return take_container(r, HZ_MP_MAP, head, (uint32_t)load_be(p + 1, head - 1), out);
+    case 0xd9:
+    case 0xda:
+    case 0xdb: return take_data(r, HZ_MP_STR, head, (uint32_t)load_be(p + 1, head - 1), out);
+    case 0xdc:
+    case 0xdd: return take_container(r, HZ_MP_ARRAY, head, (uint32_t)load_be(p + 1, head - 1), out);
+    case 0xde:
+    case 0xdf: return take_container(r, HZ_MP_MAP, head, (uint32_t)load_be(p + 1, head - 1), out);
     default: return HZ_EPROTO; /* 0xc1 */
   }
   r->p = p + head;

@@ -30,7 +30,7 @@ enum hz_mp_type {
 /** One value, or the head of a container: its elements follow and are read one by one. */
 struct hz_mp_item {
   enum hz_mp_type type;
-  int8_t ext_type;      /* EXT */
+  int8_t ext_type; /* EXT */
   union {
     bool boolean;       /* BOOL */
     uint64_t u;         /* UINT */

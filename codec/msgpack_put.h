@@ -15,7 +15,8 @@
 #define msgpack_pack_inline_func(name) static inline __attribute__((unused)) void hz_pack##name
 #define msgpack_pack_inline_func_cint(name) static inline __attribute__((unused)) void hz_pack##name
 #define msgpack_pack_user uint8_t **
-#define msgpack_pack_append_buffer(user, bytes, len) (memcpy(*(user), (bytes), (len)), *(user) += (len))
+#define msgpack_pack_append_buffer(user, bytes, len) \
+  (memcpy(*(user), (bytes), (len)), *(user) += (len))
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wconversion"
 #pragma GCC diagnostic ignored "-Wsign-conversion"

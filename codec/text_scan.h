@@ -9,9 +9,9 @@
 #include <string.h>
 
 enum hz_text_rule {
-  HZ_TEXT_ANY,    /* UTF-8 */
-  HZ_TEXT_VALUE,  /* a header's value: UTF-8 without control characters, tab excepted */
-  HZ_TEXT_NAME    /* a header's name: visible ASCII without ':', not empty */
+  HZ_TEXT_ANY,   /* UTF-8 */
+  HZ_TEXT_VALUE, /* a header's value: UTF-8 without control characters, tab excepted */
+  HZ_TEXT_NAME   /* a header's name: visible ASCII without ':', not empty */
 };
 
 /** The rule byte by byte: what hz_text_ok() falls back to. */

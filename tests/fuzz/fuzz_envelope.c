@@ -32,6 +32,8 @@ static void check_same(const struct hz_envelope *a, const struct hz_envelope *b)
   check(a->sub.has_from == b->sub.has_from && a->sub.presence == b->sub.presence);
 }
 
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   struct hz_alloc alloc;
   struct hz_pool pool;

@@ -51,6 +51,8 @@ static void parse(struct hz_pool *pool, const uint8_t *data, size_t size, size_t
   check(pool->in_use_bytes == 0);
 }
 
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   struct hz_alloc alloc;
   struct hz_pool pool;

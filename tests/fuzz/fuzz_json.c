@@ -35,8 +35,7 @@ static void from_msgpack(const void *data, size_t size, bool pretty) {
   hz_err err = hz_msgpack_to_json(data, size, pretty, collect, &json);
   /* Of two things wrong each may see another first. */
   check((checked == HZ_OK) == (err == HZ_OK) || err == HZ_EUNSUPPORTED);
-  if (err == HZ_OK &&
-      hz_json_to_msgpack(&alloc, json.p, json.n, collect, &packed, NULL) == HZ_OK) {
+  if (err == HZ_OK && hz_json_to_msgpack(&alloc, json.p, json.n, collect, &packed, NULL) == HZ_OK) {
     check(hz_msgpack_check(packed.p, packed.n) == HZ_OK);
     check(hz_msgpack_to_json(packed.p, packed.n, pretty, collect, &json2) == HZ_OK);
     check(json.n == json2.n && memcmp(json.p, json2.p, json.n) == 0);
@@ -51,7 +50,7 @@ static void from_msgpack(const void *data, size_t size, bool pretty) {
 
 static void from_json(const char *text, size_t size) {
   struct hz_alloc alloc;
-  struct out packed = {0}, json = {0}, again = {0};
+  struct out packed = {0}, json = {0}, again = {0}, json2 = {0};
   size_t at = 0;
   hz_alloc_init_libc(&alloc);
   hz_err err = hz_json_to_msgpack(&alloc, text, size, collect, &packed, &at);
@@ -59,14 +58,20 @@ static void from_json(const char *text, size_t size) {
     check(hz_msgpack_check(packed.p, packed.n) == HZ_OK);
     check(hz_msgpack_to_json(packed.p, packed.n, false, collect, &json) == HZ_OK);
     check(hz_json_to_msgpack(&alloc, json.p, json.n, collect, &again, NULL) == HZ_OK);
-    check(packed.n == again.n && memcmp(packed.p, again.p, packed.n) == 0);
+    /* Not the bytes: a time that was given as an ext may have had a longer encoding than needed. */
+    check(again.n <= packed.n);
+    check(hz_msgpack_to_json(again.p, again.n, false, collect, &json2) == HZ_OK);
+    check(json.n == json2.n && memcmp(json.p, json2.p, json.n) == 0);
   } else {
     check(at <= size);
   }
   free(packed.p);
   free(json.p);
   free(again.p);
+  free(json2.p);
 }
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   if (size < 1) return 0;

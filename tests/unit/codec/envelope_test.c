@@ -33,8 +33,7 @@ static void some_headers(struct hz_rng *r, struct hz_headers_view *h, struct hz_
     cr_assert_eq(hz_mp_str(scratch, some_text(r, 1)), HZ_OK);
     cr_assert_eq(hz_mp_str(scratch, some_text(r, 0)), HZ_OK);
   }
-  if (h->count > 0)
-    h->raw = (struct hz_str){(char *)hz_buf_data(scratch) + at, scratch->len - at};
+  if (h->count > 0) h->raw = (struct hz_str){(char *)hz_buf_data(scratch) + at, scratch->len - at};
 }
 
 static void some_body(struct hz_rng *r, struct hz_body *body, bool may_follow) {
@@ -87,8 +86,12 @@ static void some_envelope(struct hz_rng *r, struct hz_envelope *e, struct hz_buf
     e->offset = some_number(r);
   }
   switch (e->kind) {
-    case HZ_HELLO: case HZ_WELCOME: some_hello(r, e->kind, &e->hello); break;
-    case HZ_REQ: e->method = some_text(r, 0); e->path = some_text(r, 0); break;
+    case HZ_HELLO:
+    case HZ_WELCOME: some_hello(r, e->kind, &e->hello); break;
+    case HZ_REQ:
+      e->method = some_text(r, 0);
+      e->path = some_text(r, 0);
+      break;
     case HZ_RES: e->status = (uint32_t)hz_rng_range(r, 100, 999); break;
     case HZ_DATA: e->body = (struct hz_body){HZ_BODY_BYTES, some_text(r, 0)}; break;
     case HZ_CANCEL: e->code = some_number(r); break;
@@ -101,15 +104,22 @@ static void some_envelope(struct hz_rng *r, struct hz_envelope *e, struct hz_buf
       e->sub.epoch = some_number(r);
       e->sub.presence = hz_rng_below(r, 2) == 0;
       break;
-    case HZ_PUB: case HZ_EVENT: e->text = some_text(r, 0); break;
-    case HZ_PING: case HZ_PONG: hz_rng_fill(r, e->opaque, 8); break;
+    case HZ_PUB:
+    case HZ_EVENT: e->text = some_text(r, 0); break;
+    case HZ_PING:
+    case HZ_PONG: hz_rng_fill(r, e->opaque, 8); break;
     case HZ_GOAWAY:
       e->last_id = some_number(r);
       e->grace_ms = some_number(r);
       e->text = some_text(r, 0);
       break;
-    case HZ_ERROR: e->code = some_number(r); e->text = some_text(r, 0); break;
-    case HZ_END: case HZ_UNSUB: case HZ_ACK: break;
+    case HZ_ERROR:
+      e->code = some_number(r);
+      e->text = some_text(r, 0);
+      break;
+    case HZ_END:
+    case HZ_UNSUB:
+    case HZ_ACK: break;
   }
 }
 
@@ -147,12 +157,15 @@ Test(envelope, the_room_that_size_functions_ask_for_does) {
     some_envelope(&r, &e, scratch);
     while (n < 64 && hz_headers_next(&e.headers, &pos, &h[n].name, &h[n].value)) n++;
     switch (e.kind) {
-      case HZ_HELLO: case HZ_WELCOME: room = hz_hello_size(&e.hello); break;
+      case HZ_HELLO:
+      case HZ_WELCOME: room = hz_hello_size(&e.hello); break;
       case HZ_REQ: room = hz_req_size(e.method, e.path, h, n, &e.body); break;
-      case HZ_RES: case HZ_END: room = hz_res_size(h, n, &e.body); break;
+      case HZ_RES:
+      case HZ_END: room = hz_res_size(h, n, &e.body); break;
       case HZ_DATA: room = HZ_DATA_OVERHEAD + e.body.data.n; break;
       case HZ_SUB: room = hz_sub_size(e.text, &e.sub); break;
-      case HZ_PUB: case HZ_EVENT: room = hz_pub_size(e.text, h, n, &e.body); break;
+      case HZ_PUB:
+      case HZ_EVENT: room = hz_pub_size(e.text, h, n, &e.body); break;
       default: room += e.text.n;
     }
     b->len = b->cap - b->start - (uint32_t)room; /* that much is left and no more */

@@ -100,13 +100,14 @@ static inline void say_hello(struct text *t, const struct hz_hello *h) {
 
 /* The text of an envelope that was parsed without an error. */
 static inline void say_envelope(struct text *t, const struct hz_envelope *e) {
-  static const char *const names[] = {"HELLO", "WELCOME", "REQ", "RES",    "DATA", "END",
-                                      "CANCEL", "CREDIT", "SUB", "UNSUB",  "PUB",  "ACK",
-                                      "EVENT", "PING",    "PONG", "GOAWAY", "ERROR"};
+  static const char *const names[] = {"HELLO",  "WELCOME", "REQ",  "RES",    "DATA", "END",
+                                      "CANCEL", "CREDIT",  "SUB",  "UNSUB",  "PUB",  "ACK",
+                                      "EVENT",  "PING",    "PONG", "GOAWAY", "ERROR"};
   say(t, "%s", names[e->kind]);
   if (e->has_id) say(t, " id=%" PRIu64, e->id);
   switch (e->kind) {
-    case HZ_HELLO: case HZ_WELCOME: say_hello(t, &e->hello); break;
+    case HZ_HELLO:
+    case HZ_WELCOME: say_hello(t, &e->hello); break;
     case HZ_REQ:
       say(t, " method=");
       say_quoted(t, e->method);
@@ -120,7 +121,8 @@ static inline void say_envelope(struct text *t, const struct hz_envelope *e) {
     case HZ_CREDIT: say(t, " credit=%" PRIu64, e->credit); break;
     case HZ_ACK: say(t, " epoch=%" PRIu64 " offset=%" PRIu64, e->epoch, e->offset); break;
     case HZ_UNSUB: break;
-    case HZ_PING: case HZ_PONG:
+    case HZ_PING:
+    case HZ_PONG:
       say(t, " opaque=");
       say_bytes(t, e->opaque, 8);
       break;
@@ -128,7 +130,9 @@ static inline void say_envelope(struct text *t, const struct hz_envelope *e) {
       say(t, " last_id=%" PRIu64 " grace_ms=%" PRIu64, e->last_id, e->grace_ms);
       break;
     case HZ_ERROR: say(t, " code=%" PRIu64, e->code); break;
-    case HZ_SUB: case HZ_PUB: case HZ_EVENT: break;
+    case HZ_SUB:
+    case HZ_PUB:
+    case HZ_EVENT: break;
   }
   if (e->kind == HZ_GOAWAY || e->kind == HZ_ERROR || e->kind == HZ_SUB || e->kind == HZ_PUB ||
       e->kind == HZ_EVENT) {
@@ -141,8 +145,7 @@ static inline void say_envelope(struct text *t, const struct hz_envelope *e) {
     say_number(t, "epoch", e->sub.epoch);
     if (e->sub.presence) say(t, " presence=true");
   }
-  if (e->kind == HZ_EVENT)
-    say(t, " epoch=%" PRIu64 " offset=%" PRIu64, e->epoch, e->offset);
+  if (e->kind == HZ_EVENT) say(t, " epoch=%" PRIu64 " offset=%" PRIu64, e->epoch, e->offset);
   if (e->kind == HZ_REQ || e->kind == HZ_RES || e->kind == HZ_PUB || e->kind == HZ_EVENT) {
     say_headers(t, &e->headers);
     say_body(t, &e->body);
@@ -155,7 +158,8 @@ static inline hz_err encode_again(struct hz_buf *b, const struct hz_envelope *e)
   size_t n = 0, pos = 0;
   while (n < HZ_HEADERS_MAX && hz_headers_next(&e->headers, &pos, &h[n].name, &h[n].value)) n++;
   switch (e->kind) {
-    case HZ_HELLO: case HZ_WELCOME: return hz_encode_hello(b, e->kind, &e->hello);
+    case HZ_HELLO:
+    case HZ_WELCOME: return hz_encode_hello(b, e->kind, &e->hello);
     case HZ_REQ: return hz_encode_req(b, e->id, e->method, e->path, h, n, &e->body);
     case HZ_RES: return hz_encode_res(b, e->id, e->status, h, n, &e->body);
     case HZ_DATA: return hz_encode_data(b, e->id, e->body.data.p, e->body.data.n);
@@ -166,9 +170,9 @@ static inline hz_err encode_again(struct hz_buf *b, const struct hz_envelope *e)
     case HZ_UNSUB: return hz_encode_unsub(b, e->id);
     case HZ_PUB: return hz_encode_pub(b, e->has_id, e->id, e->text, h, n, &e->body);
     case HZ_ACK: return hz_encode_ack(b, e->id, e->epoch, e->offset);
-    case HZ_EVENT:
-      return hz_encode_event(b, e->id, e->text, e->epoch, e->offset, h, n, &e->body);
-    case HZ_PING: case HZ_PONG: return hz_encode_ping(b, e->kind, e->opaque);
+    case HZ_EVENT: return hz_encode_event(b, e->id, e->text, e->epoch, e->offset, h, n, &e->body);
+    case HZ_PING:
+    case HZ_PONG: return hz_encode_ping(b, e->kind, e->opaque);
     case HZ_GOAWAY: return hz_encode_goaway(b, e->last_id, e->grace_ms, e->text);
     case HZ_ERROR: return hz_encode_error(b, e->has_id, e->id, e->code, e->text);
   }

@@ -76,7 +76,8 @@ Test(json, values_of_any_keys_survive_unless_keys_are_mixed) {
 }
 
 Test(json, pretty_text_means_the_same_and_looks_so) {
-  struct hz_str text = HZ_STR("{\"a\":[1,[],{}],\"b\":{\"$bin\":\"AAEC\"},\"c\":{\"$map\":[[1,[2]],[3,4]]}}");
+  struct hz_str text =
+      HZ_STR("{\"a\":[1,[],{}],\"b\":{\"$bin\":\"AAEC\"},\"c\":{\"$map\":[[1,[2]],[3,4]]}}");
   cr_assert_eq(to_msgpack(text, &first, NULL), HZ_OK);
   cr_assert_eq(to_json(first.p, first.n, true, &second), HZ_OK);
   cr_assert_str_eq(second.p, "{\n"
@@ -172,9 +173,10 @@ Test(json, what_the_sink_answers_ends_the_conversion) {
 }
 
 Test(json, survives_every_failing_allocation) {
-  static const char text[] = "{\"a\":1,\"b\":2,\"c\":3,\"d\":4,\"e\":5,\"f\":6,\"g\":7,\"h\":8,\"i\":9,"
-                             "\"j\":[1,2,3,4,5,6,7,8,9],\"k\":1,\"l\":1,\"m\":1,\"n\":1,\"o\":1,"
-                             "\"p\":1,\"q\":1,\"r\":1}";
+  static const char text[] =
+      "{\"a\":1,\"b\":2,\"c\":3,\"d\":4,\"e\":5,\"f\":6,\"g\":7,\"h\":8,\"i\":9,"
+      "\"j\":[1,2,3,4,5,6,7,8,9],\"k\":1,\"l\":1,\"m\":1,\"n\":1,\"o\":1,"
+      "\"p\":1,\"q\":1,\"r\":1}";
   struct fault_alloc f;
   for (uint64_t nth = 1;; nth++) {
     fault_alloc_init(&f);

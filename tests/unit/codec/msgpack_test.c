@@ -32,8 +32,10 @@ static bool same(const msgpack_object *o, struct hz_mp_reader *r) {
   switch (o->type) {
     case MSGPACK_OBJECT_NIL: return i.type == HZ_MP_NIL;
     case MSGPACK_OBJECT_BOOLEAN: return i.type == HZ_MP_BOOL && i.boolean == o->via.boolean;
-    case MSGPACK_OBJECT_POSITIVE_INTEGER: case MSGPACK_OBJECT_NEGATIVE_INTEGER:
-    case MSGPACK_OBJECT_FLOAT32: case MSGPACK_OBJECT_FLOAT64: return same_number(o, &i);
+    case MSGPACK_OBJECT_POSITIVE_INTEGER:
+    case MSGPACK_OBJECT_NEGATIVE_INTEGER:
+    case MSGPACK_OBJECT_FLOAT32:
+    case MSGPACK_OBJECT_FLOAT64: return same_number(o, &i);
     case MSGPACK_OBJECT_STR:
       return i.type == HZ_MP_STR && same_data(i.data, o->via.str.ptr, o->via.str.size);
     case MSGPACK_OBJECT_BIN:
@@ -142,7 +144,13 @@ Test(msgpack_reader, never_accepts_a_value_that_was_cut) {
 }
 
 Test(msgpack_reader, stands_still_on_an_error) {
-  static const char *const bad[] = {"\xc1", "\xa2" "a", "\xa1\xff", "\x92\x01", "\xcd\x01", "\xdc\xff"};
+  static const char *const bad[] = {"\xc1",
+                                    "\xa2"
+                                    "a",
+                                    "\xa1\xff",
+                                    "\x92\x01",
+                                    "\xcd\x01",
+                                    "\xdc\xff"};
   for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
     struct hz_mp_reader r = reader(bad[i], strlen(bad[i]));
     struct hz_mp_item item;
@@ -195,20 +203,48 @@ Test(msgpack_check, refuses_counts_that_cannot_be) {
 }
 
 static void write_both(struct hz_buf *b, msgpack_packer *judge, struct hz_rng *r) {
-  struct hz_str s = {(const char *)b->mem, (size_t)hz_rng_below(r, hz_rng_below(r, 9) ? 40 : 70000)};
+  struct hz_str s = {(const char *)b->mem,
+                     (size_t)hz_rng_below(r, hz_rng_below(r, 9) ? 40 : 70000)};
   uint64_t u = hz_rng_next(r) >> hz_rng_below(r, 64);
   int64_t i = (int64_t)hz_rng_next(r) >> hz_rng_below(r, 64);
   hz_err err = HZ_OK;
   switch (hz_rng_below(r, 10)) {
-    case 0: err = hz_mp_nil(b); msgpack_pack_nil(judge); break;
-    case 1: err = hz_mp_bool(b, true); msgpack_pack_true(judge); break;
-    case 2: err = hz_mp_bool(b, false); msgpack_pack_false(judge); break;
-    case 3: err = hz_mp_uint(b, u); msgpack_pack_uint64(judge, u); break;
-    case 4: err = hz_mp_int(b, i); msgpack_pack_int64(judge, i); break;
-    case 5: err = hz_mp_double(b, (double)i / 3); msgpack_pack_double(judge, (double)i / 3); break;
-    case 6: err = hz_mp_str(b, s); msgpack_pack_str_with_body(judge, s.p, s.n); break;
-    case 7: err = hz_mp_bin(b, s); msgpack_pack_bin_with_body(judge, s.p, s.n); break;
-    case 8: err = hz_mp_ext(b, -7, s); msgpack_pack_ext_with_body(judge, s.p, s.n, -7); break;
+    case 0:
+      err = hz_mp_nil(b);
+      msgpack_pack_nil(judge);
+      break;
+    case 1:
+      err = hz_mp_bool(b, true);
+      msgpack_pack_true(judge);
+      break;
+    case 2:
+      err = hz_mp_bool(b, false);
+      msgpack_pack_false(judge);
+      break;
+    case 3:
+      err = hz_mp_uint(b, u);
+      msgpack_pack_uint64(judge, u);
+      break;
+    case 4:
+      err = hz_mp_int(b, i);
+      msgpack_pack_int64(judge, i);
+      break;
+    case 5:
+      err = hz_mp_double(b, (double)i / 3);
+      msgpack_pack_double(judge, (double)i / 3);
+      break;
+    case 6:
+      err = hz_mp_str(b, s);
+      msgpack_pack_str_with_body(judge, s.p, s.n);
+      break;
+    case 7:
+      err = hz_mp_bin(b, s);
+      msgpack_pack_bin_with_body(judge, s.p, s.n);
+      break;
+    case 8:
+      err = hz_mp_ext(b, -7, s);
+      msgpack_pack_ext_with_body(judge, s.p, s.n, -7);
+      break;
     default:
       err = hz_mp_array(b, s.n);
       if (err == HZ_OK) err = hz_mp_map(b, s.n);

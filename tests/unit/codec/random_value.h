@@ -19,7 +19,8 @@ static inline void add_be(struct bytes *b, uint64_t v, size_t n) {
 }
 
 /* A head with a length field that is as wide as needed or wider: `codes` for 1, 2 and 4 bytes. */
-static inline void add_length(struct bytes *b, struct hz_rng *r, const uint8_t codes[3], size_t len) {
+static inline void add_length(struct bytes *b, struct hz_rng *r, const uint8_t codes[3],
+                              size_t len) {
   size_t least = len < 256 ? 0 : 1, width = (size_t)hz_rng_range(r, least, 2);
   if (codes[width] == 0) width++; /* arrays and maps have no 8-bit form */
   add_be(b, codes[width], 1);
@@ -53,7 +54,8 @@ static inline void random_scalar(struct bytes *b, struct hz_rng *r) {
     case 1: add_be(b, hz_rng_range(r, 0xc2, 0xc3), 1); break;
     case 2: add_be(b, hz_rng_below(r, 128), 1); break;
     case 3: add_be(b, hz_rng_range(r, 0xe0, 0xff), 1); break;
-    case 4: case 5: /* uint 8..64, int 8..64 */
+    case 4:
+    case 5: /* uint 8..64, int 8..64 */
       width = (size_t)hz_rng_below(r, 8);
       add_be(b, 0xcc + width, 1);
       add_be(b, hz_rng_next(r), (size_t)1 << (width & 3));
