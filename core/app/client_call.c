@@ -80,11 +80,15 @@ static void send_content(herz_call_handle *h) {
     }
     long n = fill(h, dst, cap);
     if (n < 0 || (size_t)n > cap) {
-      (void)hz_outflow_commit(&inv->out, 0);
+      hz_outflow_forget(&inv->out);
       give_up_later(h, HZ_CANCEL_INTERNAL, HZ_EIO, "the request's content could not be read");
       return;
     }
-    if (hz_outflow_commit(&inv->out, (size_t)n) != HZ_OK) return; /* `end` tells why */
+    if (n == 0) {
+      hz_outflow_forget(&inv->out);
+    } else if (hz_outflow_commit(&inv->out, (size_t)n) != HZ_OK) {
+      return; /* `end` tells why */
+    }
     if (n == 0 || (h->source == NULL && h->upload_left == 0)) {
       inv->sent_all = true;
       hz_outflow_end(&inv->out, NULL, 0);

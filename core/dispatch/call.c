@@ -262,16 +262,16 @@ static hz_err prepare(herz_ctx *c, const struct hz_request *rq) {
 }
 
 void hz_call_begin(struct hz_dispatch *d, const struct hz_request *rq, struct hz_exchange *x) {
-  herz_ctx *c = call_new(d, x);
+  herz_ctx *c;
 
-  HZ_COUNT(d->counters, calls);
-  if (c == NULL) {
-    refuse_bare(d, x);
+  if (rq->path.n > d->limits->path_bytes) {
+    hz_call_refuse(d, x, 414, "the path is over the limit");
     return;
   }
-  if (rq->path.n > d->limits->path_bytes) {
-    (void)hz_call_copy_head(c, &(struct hz_request){.method = {"-", 1}, .path = {"-", 1}});
-    refuse(c, 414, "the path is over the limit");
+  HZ_COUNT(d->counters, calls);
+  c = call_new(d, x);
+  if (c == NULL) {
+    refuse_bare(d, x);
     return;
   }
   if (prepare(c, rq) != HZ_OK) {

@@ -44,15 +44,20 @@ uint8_t *hz_outflow_reserve(struct hz_outflow *f, size_t *cap) {
   return hz_buf_data(f->spare);
 }
 
+void hz_outflow_forget(struct hz_outflow *f) {
+  hz_buf_unref(f->spare);
+  f->spare = NULL;
+}
+
 hz_err hz_outflow_commit(struct hz_outflow *f, size_t len) {
   _Alignas(struct hz_buf) uint8_t room[sizeof(struct hz_buf) + HZ_DATA_OVERHEAD];
   struct hz_buf *head = (struct hz_buf *)(void *)room;
   struct hz_buf *b = f->spare;
 
   f->spare = NULL;
-  if (len == 0 || f->lane == NULL) {
+  if (f->lane == NULL) {
     hz_buf_unref(b);
-    return len == 0 ? HZ_OK : HZ_ECLOSED;
+    return HZ_ECLOSED;
   }
   *head = (struct hz_buf){.cap = HZ_DATA_OVERHEAD};
   hz_err err = hz_encode_data_head(head, f->id, len);
@@ -73,7 +78,7 @@ hz_err hz_outflow_write(struct hz_outflow *f, const void *data, size_t len) {
 
   if (at == NULL) return f->lane == NULL ? HZ_ECLOSED : HZ_ENOMEM;
   if (len > cap) {
-    (void)hz_outflow_commit(f, 0);
+    hz_outflow_forget(f);
     return HZ_ELIMIT;
   }
   memcpy(at, data, len);
@@ -103,8 +108,7 @@ void hz_outflow_end(struct hz_outflow *f, const struct hz_header *trailers, uint
 
 void hz_outflow_drop(struct hz_outflow *f) {
   hz_list_remove(&f->link);
-  hz_buf_unref(f->spare);
-  f->spare = NULL;
+  hz_outflow_forget(f);
   f->lane = NULL;
 }
 

@@ -54,7 +54,11 @@ static uint8_t *reserve(struct hz_exchange *x, size_t *cap) {
 }
 
 static hz_err commit(struct hz_exchange *x, size_t len) {
-  return hz_outflow_commit(&served_of(x)->out, len);
+  struct hz_outflow *f = &served_of(x)->out;
+
+  if (len > 0) return hz_outflow_commit(f, len);
+  hz_outflow_forget(f);
+  return HZ_OK;
 }
 
 static void end(struct hz_exchange *x, const struct hz_header *trailers, uint32_t count) {

@@ -188,8 +188,9 @@ void hz_invoke_consume(struct hz_invoked *inv, size_t n);
 /** Bytes that may be written now; 0: `resume` comes. */
 size_t hz_outflow_room(struct hz_outflow *f);
 /** A place for up to `*cap` bytes of content; NULL: no room or no memory. hz_outflow_commit() sends
- * `len` of them, 0 gives the place back. */
+ * `len` of them (at least 1), hz_outflow_forget() gives the place back. */
 uint8_t *hz_outflow_reserve(struct hz_outflow *f, size_t *cap);
+void hz_outflow_forget(struct hz_outflow *f);
 HZ_MUST_USE hz_err hz_outflow_commit(struct hz_outflow *f, size_t len);
 /** Copies; `len` is at most room(). */
 HZ_MUST_USE hz_err hz_outflow_write(struct hz_outflow *f, const void *data, size_t len);
