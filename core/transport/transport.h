@@ -39,7 +39,9 @@ enum {
 enum hz_dir { HZ_BIDI, HZ_UNI };
 enum hz_role { HZ_SERVER, HZ_CLIENT };
 
-/** Who ended a connection, at which layer, with which code: the whole reason, once. */
+/** Who ended a connection, at which layer, with which code: the whole reason, once. The peer ended it
+ * when it said so (a close frame, an alert, the end of its bytes); what a socket's error tells
+ * (reset, refused, unreachable) is the network's; a timeout is ours, for we gave up. */
 enum hz_close_by { HZ_BY_LOCAL, HZ_BY_PEER, HZ_BY_NETWORK };
 enum hz_close_layer {
   HZ_LAYER_APP,       /* code: HZ_CLOSE_* */

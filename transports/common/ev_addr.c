@@ -200,22 +200,19 @@ int hz_ev_bind(const struct hz_addr *at, int socktype, enum hz_port_use use, con
 /* --- errno ------------------------------------------------------------------------------------- */
 
 void hz_ev_close_of_errno(struct hz_close *c, int errnum) {
-  enum hz_close_by by = HZ_BY_NETWORK;
   hz_err err = HZ_EIO;
 
   switch (errnum) {
   case ECONNRESET:
   case EPIPE:
-    by = HZ_BY_PEER;
     err = HZ_ERESET;
     break;
   case ECONNREFUSED:
   case ENOENT: /* a socket path that is not there */
-    by = HZ_BY_PEER;
     err = HZ_EREFUSED;
     break;
   case ETIMEDOUT: err = HZ_ETIMEOUT; break;
   default: break;
   }
-  hz_close_set(c, by, HZ_LAYER_OS, (uint64_t)errnum, err, "%s", strerror(errnum));
+  hz_close_set(c, HZ_BY_NETWORK, HZ_LAYER_OS, (uint64_t)errnum, err, "%s", strerror(errnum));
 }

@@ -373,7 +373,7 @@ Test(net_stream, abort_sends_reset_and_the_peer_hears_so_once) {
   hz_io_abort(n.client.io, &why);
   cr_assert_eq(n.client.closes, 0, "closed must come from the end of a turn");
   EV_UNTIL(n.w.env, n.client.closes == 1 && n.server.closes == 1);
-  cr_assert_eq(n.server.why.by, HZ_BY_PEER);
+  cr_assert_eq(n.server.why.by, HZ_BY_NETWORK);
   cr_assert_eq(n.server.why.err, HZ_ERESET);
   cr_assert_eq(n.server.why.code, ECONNRESET);
   net_fini(&n);
