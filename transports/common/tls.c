@@ -229,8 +229,11 @@ static bool name_peer(struct hz_tls_ctx *ctx, WOLFSSL *ssl) {
           WOLFSSL_SUCCESS)
     return false;
   if (ctx->insecure) return true;
-  return (ctx->name_is_address ? wolfSSL_check_ip_address(ssl, ctx->name)
-                               : wolfSSL_check_domain_name(ssl, ctx->name)) == WOLFSSL_SUCCESS;
+  if (!ctx->name_is_address)
+    return wolfSSL_check_domain_name(ssl, ctx->name) == WOLFSSL_SUCCESS;
+  wolfSSL_set_verify(ssl, WOLFSSL_VERIFY_PEER, hz_tls_check_address);
+  wolfSSL_SetCertCbCtx(ssl, ctx);
+  return true;
 }
 
 WOLFSSL *hz_tls_session(struct hz_tls_ctx *ctx) {

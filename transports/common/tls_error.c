@@ -66,7 +66,7 @@ static const struct cause causes[] = {
     {ASN_BEFORE_DATE_E, 42, "certificate of", " is not valid yet: check the clock"},
     {DOMAIN_NAME_MISMATCH, 42, "certificate is not for",
      ": use a name that it has, or set the server name"},
-    {IPADDR_MISMATCH, 42, "certificate is not for address",
+    {VERIFY_CERT_ERROR, 42, "certificate is not for address",
      ": use a name that it has, or set the server name"},
     {NO_PEER_CERT, 116, NULL, "the client showed no certificate, and one is required"},
     {UNKNOWN_ALPN_PROTOCOL_NAME_E, 120, NULL, "no application protocol in common (ALPN)"},

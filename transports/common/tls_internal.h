@@ -16,6 +16,10 @@ struct hz_tls_ctx {
   char name[256]; /* a client's: asked for and verified */
 };
 
+/** Verify callback of sessions to an address: `trusted` is wolfSSL's verdict, store->userCtx the
+ * context. */
+int hz_tls_check_address(int trusted, WOLFSSL_X509_STORE_CTX *store);
+
 /** Whether the file holds a private key in PEM that this build can read: tells "not a key" from
  * "not the right key". */
 bool hz_tls_is_key(const char *file);
