@@ -120,12 +120,16 @@ static void io_closed(struct hz_io *io, const struct hz_close *why);
 static void io_event(struct hz_io *io) {
   (void)io;
 }
+/* A socket path has no reset: its end is what the client sees. */
+static void io_eof(struct hz_io *io) {
+  hz_io_close(io, &(struct hz_close){.by = HZ_BY_LOCAL});
+}
 static void io_data(struct hz_io *io, const uint8_t *data, size_t len) {
   (void)io, (void)data, (void)len;
 }
 static const struct hz_io_events mute_events = {.opened = io_event,
                                                 .data = io_data,
-                                                .eof = io_event,
+                                                .eof = io_eof,
                                                 .writable = io_event,
                                                 .closed = io_closed};
 

@@ -1,0 +1,20 @@
+/* ws://, frames in WebSocket messages, under the conformance suite. */
+#include "tests/support/conf_suite.h"
+#include "transports/tcp/tcp.h"
+#include "transports/websocket/websocket.h"
+
+static void serve_upgrades(void) {
+  hz_sniff_register(hz_ws_taker());
+}
+
+static const struct conf_transport transport = {
+    .ops = hz_transport_ws,
+    .listen_ops = hz_transport_tcp,
+    .setup = serve_upgrades,
+    .below = CONF_TCP,
+    .handshake = true,
+    .reasons = true,
+};
+
+CONF_SUITE_REAL
+CONF_SUITE_SIM

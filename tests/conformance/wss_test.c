@@ -1,0 +1,22 @@
+/* wss://, frames in WebSocket messages over TLS, under the conformance suite. */
+#include "tests/support/conf_suite.h"
+#include "transports/tcp/tcp.h"
+#include "transports/websocket/websocket.h"
+
+static void serve_upgrades(void) {
+  hz_sniff_register(hz_ws_taker());
+}
+
+static const struct conf_transport transport = {
+    .ops = hz_transport_wss,
+    .listen_ops = hz_transport_tcp,
+    .setup = serve_upgrades,
+    .below = CONF_TCP,
+    .caps = HZ_CAP_SECURE,
+    .tls = true,
+    .handshake = true,
+    .reasons = true,
+};
+
+CONF_SUITE_REAL
+CONF_SUITE_SIM
