@@ -233,6 +233,6 @@ static int recv_stateless_reset(ngtcp2_conn *qc, const ngtcp2_pkt_stateless_rese
 const ngtcp2_callbacks hz_quic_server_callbacks = {
     COMMON, .recv_client_initial = ngtcp2_crypto_recv_client_initial_cb};
 
-const ngtcp2_callbacks hz_quic_client_callbacks = {COMMON, .client_initial = hz_quic_client_initial,
-                                                   .recv_retry = ngtcp2_crypto_recv_retry_cb,
-                                                   .recv_new_token = recv_new_token};
+const ngtcp2_callbacks hz_quic_client_callbacks = {
+    COMMON, .client_initial = hz_quic_client_initial, .recv_retry = ngtcp2_crypto_recv_retry_cb,
+    .handshake_confirmed = hz_quic_handshake_confirmed, .recv_new_token = recv_new_token};

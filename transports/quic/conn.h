@@ -96,6 +96,7 @@ struct hz_quic_conn {
   bool check_path;          /* a path was validated: has the peer moved? */
   bool ping;                /* keepalive was asked for */
   bool reset_seen;          /* a stateless reset came */
+  bool confirmed;           /* the handshake is (RFC 9001 4.1.2) */
   bool hurry;               /* close without flushing */
   bool starved;             /* no memory for packets: tried again soon */
   uint16_t prefix;          /* the listener's counter that half_open stands in */
@@ -158,6 +159,10 @@ int hz_quic_recv_crypto(ngtcp2_conn *qc, ngtcp2_encryption_level level, uint64_t
                         const uint8_t *data, size_t len, void *user);
 int hz_quic_client_initial(ngtcp2_conn *qc, void *user);
 int hz_quic_handshake_completed(ngtcp2_conn *qc, void *user);
+int hz_quic_handshake_confirmed(ngtcp2_conn *qc, void *user);
+/** New keys for both directions (RFC 9001 6). ngtcp2 does it by itself before the AEAD's limit; this
+ * is for tests and tools. HZ_AGAIN: the last update, or the handshake, is not confirmed yet. */
+HZ_MUST_USE hz_err hz_quic_key_update(struct hz_conn *base);
 
 /* ingress.c */
 void hz_quic_conn_receive(struct hz_quic_conn *c, const struct hz_udp_rx *rx, const uint8_t *data,

@@ -27,11 +27,13 @@ static bool alpn_agreed(WOLFSSL *ssl) {
          len == sizeof(HZ_QUIC_ALPN) - 1 && memcmp(name, HZ_QUIC_ALPN, len) == 0;
 }
 
+/* In the extension of RFC 9001 8.2: wolfSSL would take the one of the drafts as well. */
 static bool peer_sent_parameters(WOLFSSL *ssl) {
   const uint8_t *p;
   size_t len;
   wolfSSL_get_peer_quic_transport_params(ssl, &p, &len);
-  return len > 0;
+  return len > 0 &&
+         wolfSSL_get_peer_quic_transport_version(ssl) == NGTCP2_TLSEXT_QUIC_TRANSPORT_PARAMETERS_V1;
 }
 
 /* wolfSSL or one of the calls it made into ngtcp2 failed: the error that says best why. */
@@ -87,6 +89,7 @@ int hz_quic_recv_crypto(ngtcp2_conn *qc, ngtcp2_encryption_level level, uint64_t
   if (server && !c->checked && c->guard.hello_first_done) {
     c->checked = true;
     if (!alpn_agreed(c->ssl)) return refuse(qc, ALERT_NO_ALPN);
+    if (!peer_sent_parameters(c->ssl)) return refuse(qc, ALERT_MISSING_EXTENSION);
   }
   if (!server && level == NGTCP2_ENCRYPTION_LEVEL_1RTT) hz_quic_session_ticket(c);
   return 0;
@@ -149,6 +152,23 @@ int hz_quic_handshake_completed(ngtcp2_conn *qc, void *user) {
   int rv = c->base.role == HZ_SERVER ? server_completed(c, qc) : client_completed(c, qc);
   if (rv != 0) return rv;
   c->state = HZ_QUIC_OPEN;
+  if (c->base.role == HZ_SERVER) c->confirmed = true; /* RFC 9001 4.1.2 */
   hz_quic_conn_open(c, false);
   return 0;
+}
+
+int hz_quic_handshake_confirmed(ngtcp2_conn *qc, void *user) {
+  struct hz_quic_conn *c = user;
+  (void)qc;
+  c->confirmed = true;
+  return 0;
+}
+
+hz_err hz_quic_key_update(struct hz_conn *base) {
+  struct hz_quic_conn *c = hz_quic_conn_of(base);
+  if (c->state == HZ_QUIC_DEAD || base->closing) return HZ_ECLOSED;
+  if (!c->confirmed) return HZ_AGAIN; /* ngtcp2 asserts it (RFC 9001 6.1) */
+  int rv = ngtcp2_conn_initiate_key_update(c->qc, base->env->now);
+  hz_quic_flush_soon(c);
+  return rv == 0 ? HZ_OK : rv == NGTCP2_ERR_INVALID_STATE ? HZ_AGAIN : HZ_ENOMEM;
 }
