@@ -76,7 +76,8 @@ static void read_some(struct hz_ev_stream *s) {
       return;
     }
     if (n == 0) {
-      input_ended(s);
+      /* Once an error was reported, 0 is not the peer's FIN. */
+      if (!s->broken) input_ended(s);
       return;
     }
     s->io.bytes_in += (uint64_t)n;
@@ -90,6 +91,7 @@ static void read_some(struct hz_ev_stream *s) {
 /* The peer is gone for writing, but what it sent before may hold its reason: that is read first. */
 static void write_failed(struct hz_ev_stream *s, int errnum) {
   hz_bufq_fini(&s->out);
+  s->broken = true;
   if (s->state == EV_OPEN && !s->paused) read_some(s);
   if (s->state != EV_CLOSED) hz_ev_stream_fail(s, errnum);
 }

@@ -30,6 +30,7 @@ struct hz_ev_stream {
   struct hz_close why;
   enum ev_state state;
   bool paused, eof, fin_wanted, fin_sent;
+  bool broken; /* a write failed */
 };
 
 static inline struct hz_ev *hz_ev_stream_ev(const struct hz_ev_stream *s) {

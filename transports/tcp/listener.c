@@ -99,6 +99,8 @@ static void refuse_bytes(struct probe *p, const uint8_t *first, size_t len) {
   drop(p, "bad_first_bytes", hex);
 }
 
+static const struct hz_io_events probe_events;
+
 static void begin_tls(struct probe *p, const uint8_t *first, size_t len) {
   struct hz_io *below = p->io, *tls;
 
@@ -110,15 +112,13 @@ static void begin_tls(struct probe *p, const uint8_t *first, size_t len) {
     drop(p, "no_memory", "TLS");
     return;
   }
-  tls->events = below->events;
+  tls->events = &probe_events;
   tls->user = p;
   p->io = tls;
   p->in_tls = true;
   p->len = 0;
   hz_tls_io_feed(tls, first, len);
 }
-
-static const struct hz_io_events probe_events;
 
 static void decide(struct probe *p, const uint8_t *first, size_t len) {
   enum hz_sniff verdict;
