@@ -1,6 +1,6 @@
 /* Which libraries run, and whether each is at least what security asks for. */
-#include <ngtcp2/ngtcp2.h>
 #include <nghttp3/nghttp3.h>
+#include <ngtcp2/ngtcp2.h>
 #include <wolfssl/options.h>
 #include <wolfssl/ssl.h>
 
@@ -15,7 +15,8 @@ static int check(FILE *out, const char *name, const char *running, bool high_eno
                  const char *floor) {
   if (high_enough) return 0;
   if (out != NULL) {
-    fprintf(out, "%s %s is older than %s, which is the least that is safe: build against a newer one\n",
+    fprintf(out,
+            "%s %s is older than %s, which is the least that is safe: build against a newer one\n",
             name, running, floor);
   }
   return HERZ_EVERSION;
@@ -29,7 +30,7 @@ int herz_version_details(FILE *out) {
   if (out != NULL) {
     fprintf(out, "herz %s (%s), %s, %s, %s\n", HERZ_VERSION_STRING, HERZ_BUILD_GIT,
             HERZ_BUILD_COMPILER, HERZ_BUILD_TYPE, HERZ_BUILD_TARGET);
-#define X(name, version, floor)                                                                    \
+#define X(name, version, floor) \
   fprintf(out, "%-10s %s%s%s\n", name, version, floor[0] == '\0' ? "" : "  at least ", floor);
     HERZ_BUILD_LIBRARIES(X)
 #undef X

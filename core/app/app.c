@@ -260,8 +260,7 @@ static int add_route(herz_app *app, const herz_group *g, const char *method, con
     if (g->body_limit > 0) r.body_limit = g->body_limit;
     if (g->timeout_ns > 0) r.timeout_ns = g->timeout_ns;
   }
-  hz_err err = hz_dispatch_add(&app->dispatch, method, pattern, &r, app->error,
-                               sizeof(app->error));
+  hz_err err = hz_dispatch_add(&app->dispatch, method, pattern, &r, app->error, sizeof(app->error));
   if (err == HZ_ENOMEM) return hz_app_fail(app, err, "%s: memory is short", pattern);
   return (int)err;
 }
@@ -282,8 +281,8 @@ int herz_route(herz_app *app, const char *method, const char *pattern, herz_hand
   return add_route(app, NULL, method, pattern, (struct hz_step){handler, arg}, false);
 }
 
-int herz_route_stream(herz_app *app, const char *method, const char *pattern,
-                      herz_handler *handler, void *arg) {
+int herz_route_stream(herz_app *app, const char *method, const char *pattern, herz_handler *handler,
+                      void *arg) {
   return add_route(app, NULL, method, pattern, (struct hz_step){handler, arg}, true);
 }
 

@@ -39,14 +39,14 @@ struct herz_app {
   struct hz_counters counters;
   struct hz_log log;
   struct hz_dispatch dispatch;
-  struct hz_chain chain;   /* herz_use() */
+  struct hz_chain chain; /* herz_use() */
   struct hz_link groups;
   bool started, frozen;
   char agent[32];
   struct hz_cache lanes, served, client_calls;
   struct hz_session_owner server;
   struct hz_link listeners, sessions, clients;
-  uint32_t conn_count;     /* accepted ones */
+  uint32_t conn_count; /* accepted ones */
   bool draining, stopped;
   struct hz_timer grace;
   struct hz_wish stop_wish, drain_wish;

@@ -11,17 +11,17 @@ struct herz_client {
   const struct hz_transport_ops *ops;
   struct hz_transport_config config; /* the app's, with this client's own timeout */
   struct herz_dial_options options;
-  char *token, *path;                /* owned */
+  char *token, *path; /* owned */
   struct hz_session_owner owner;
-  struct hz_session *session;        /* NULL while there is no connection */
+  struct hz_session *session; /* NULL while there is no connection */
   enum herz_client_state state;
-  bool closing;                      /* by its owner, or for good */
-  uint32_t failures;                 /* in a row */
+  bool closing;      /* by its owner, or for good */
+  uint32_t failures; /* in a row */
   struct hz_timer retry;
-  struct hz_task settle;             /* what must not happen inside the caller's call */
-  struct hz_close last;              /* why the last connection ended */
-  struct hz_link queue;              /* calls that wait: herz_call_handle.link */
-  struct hz_link active;             /* calls that are under way */
+  struct hz_task settle; /* what must not happen inside the caller's call */
+  struct hz_close last;  /* why the last connection ended */
+  struct hz_link queue;  /* calls that wait: herz_call_handle.link */
+  struct hz_link active; /* calls that are under way */
 };
 
 struct herz_call_handle {

@@ -249,8 +249,8 @@ void hz_client_pump(herz_client *cl) {
   hz_list_splice(&waiting, &cl->queue);
   while (!hz_list_empty(&waiting)) {
     herz_call_handle *h = HZ_CONTAINER(waiting.next, herz_call_handle, link);
-    bool held_back = cl->session != NULL && cl->session->conn != NULL &&
-                     cl->session->conn->early && !h->safe;
+    bool held_back =
+        cl->session != NULL && cl->session->conn != NULL && cl->session->conn->early && !h->safe;
 
     if (held_back) {
       hz_list_remove(&h->link);

@@ -13,22 +13,24 @@ struct entry {
   const char *key;
   enum type type;
   size_t offset;
-  uint64_t min, max;      /* numbers; T_TEXT: min is the index into strings */
-  const char *choices;    /* T_CHOICE: "a|b|c", numbered from 0 */
+  uint64_t min, max;   /* numbers; T_TEXT: min is the index into strings */
+  const char *choices; /* T_CHOICE: "a|b|c", numbered from 0 */
   const char *text;
 };
 
-#define LIMIT(k, t, lo, hi, meaning)                                                               \
-  {"limits." #k, t, offsetof(struct hz_config, transport.limits.k), lo, hi, NULL, meaning}
-#define LIMIT_MS(k, lo, meaning)                                                                   \
-  {"limits." #k "_ms", T_MS, offsetof(struct hz_config, transport.limits.k##_ns), lo, 86400000,    \
-   NULL, meaning}
-#define TLS(k, n, meaning)                                                                         \
-  {"tls." #k, T_TEXT, offsetof(struct hz_config, transport.tls.k), n, 0, NULL, meaning}
-#define FLAG(k, t, member, meaning)                                                                \
-  {k, t, offsetof(struct hz_config, member), 0, 1, NULL, meaning}
-#define CHOICE(k, member, list, meaning)                                                           \
-  {k, T_CHOICE, offsetof(struct hz_config, member), 0, 0, list, meaning}
+#define LIMIT(k, t, lo, hi, meaning) \
+  { "limits." #k, t, offsetof(struct hz_config, transport.limits.k), lo, hi, NULL, meaning }
+#define LIMIT_MS(k, lo, meaning)                                                                 \
+  {                                                                                              \
+    "limits." #k "_ms", T_MS, offsetof(struct hz_config, transport.limits.k##_ns), lo, 86400000, \
+        NULL, meaning                                                                            \
+  }
+#define TLS(k, n, meaning) \
+  { "tls." #k, T_TEXT, offsetof(struct hz_config, transport.tls.k), n, 0, NULL, meaning }
+#define FLAG(k, t, member, meaning) \
+  { k, t, offsetof(struct hz_config, member), 0, 1, NULL, meaning }
+#define CHOICE(k, member, list, meaning) \
+  { k, T_CHOICE, offsetof(struct hz_config, member), 0, 0, list, meaning }
 
 #define U32MAX UINT32_MAX
 #define GIB (UINT64_C(1) << 30)
@@ -105,8 +107,7 @@ static hz_err set_number(struct hz_config *c, const struct entry *e, const char 
 
   errno = 0;
   unsigned long long n = strtoull(value, &end, 10);
-  if (!isdigit((unsigned char)value[0]) || *end != '\0' || errno != 0 || n < e->min ||
-      n > e->max) {
+  if (!isdigit((unsigned char)value[0]) || *end != '\0' || errno != 0 || n < e->min || n > e->max) {
     (void)snprintf(why, why_len, "%s: \"%s\" is not a number from %" PRIu64 " to %" PRIu64, e->key,
                    value, e->min, e->max);
     return HZ_EINVAL;
@@ -215,19 +216,13 @@ hz_err hz_config_set(struct hz_config *c, const char *key, const char *value, ch
     switch (e->type) {
       case T_U32:
       case T_U64:
-      case T_MS:
-        return set_number(c, e, value, why, why_len);
+      case T_MS: return set_number(c, e, value, why, why_len);
       case T_BOOL:
-      case T_NOT:
-        return set_flag(c, e, value, why, why_len);
-      case T_CHOICE:
-        return set_choice(c, e, value, why, why_len);
-      case T_TEXT:
-        return set_text(c, e, value);
-      case T_KEY:
-        return set_key(c, e, value, why, why_len);
-      case T_ORIGINS:
-        return set_origins(c, value, why, why_len);
+      case T_NOT: return set_flag(c, e, value, why, why_len);
+      case T_CHOICE: return set_choice(c, e, value, why, why_len);
+      case T_TEXT: return set_text(c, e, value);
+      case T_KEY: return set_key(c, e, value, why, why_len);
+      case T_ORIGINS: return set_origins(c, value, why, why_len);
     }
   }
   (void)snprintf(why, why_len, "there is no key \"%s\": `herzd config defaults` lists them", key);
@@ -252,23 +247,15 @@ static void print_value(const struct hz_config *c, const struct entry *e, char *
   const char *text;
 
   switch (e->type) {
-    case T_U32:
-      (void)snprintf(out, len, "%" PRIu32, *(uint32_t *)member(c, e));
-      break;
-    case T_U64:
-      (void)snprintf(out, len, "%" PRIu64, *(uint64_t *)member(c, e));
-      break;
-    case T_MS:
-      (void)snprintf(out, len, "%" PRIu64, *(uint64_t *)member(c, e) / HZ_MS);
-      break;
+    case T_U32: (void)snprintf(out, len, "%" PRIu32, *(uint32_t *)member(c, e)); break;
+    case T_U64: (void)snprintf(out, len, "%" PRIu64, *(uint64_t *)member(c, e)); break;
+    case T_MS: (void)snprintf(out, len, "%" PRIu64, *(uint64_t *)member(c, e) / HZ_MS); break;
     case T_BOOL:
     case T_NOT:
       (void)snprintf(out, len, "%s",
                      *(bool *)member(c, e) == (e->type == T_BOOL) ? "true" : "false");
       break;
-    case T_CHOICE:
-      print_choice(c, e, out, len);
-      break;
+    case T_CHOICE: print_choice(c, e, out, len); break;
     case T_TEXT:
       text = *(const char **)member(c, e);
       (void)snprintf(out, len, "%s", text == NULL ? "" : text);

@@ -21,7 +21,7 @@ static void accepted(struct hz_listener *l, struct hz_conn *conn) {
   struct hz_session *s;
 
   if (hz_session_new(conn, &app->server, &s) != HZ_OK) {
-    HZ_COUNT(&app->counters, memory_short);
+    HZ_COUNT(&app->counters, no_memory);
     hz_session_refuse(conn, HZ_CLOSE_INTERNAL, "memory is short");
     return;
   }
@@ -74,19 +74,20 @@ static hz_err freeze(herz_app *app) {
 
 int herz_listen(herz_app *app, const char *url, char *bound, size_t bound_len) {
   struct hz_endpoint ep;
-  hz_err err = hz_endpoint_parse(hz_str_of(url), HZ_TO_LISTEN, &ep, app->error,
-                                 sizeof(app->error));
+  hz_err err = hz_endpoint_parse(hz_str_of(url), HZ_TO_LISTEN, &ep, app->error, sizeof(app->error));
 
   if (err != HZ_OK) return (int)err;
   const struct hz_transport_ops *ops = hz_transport_find(hz_str_of(ep.scheme));
   if (ops == NULL || ops->listen == NULL) {
-    return hz_app_fail(app, HZ_EUNSUPPORTED,
-                       "%s: nothing listens at \"%s://\"; use quic://, tcp:// (which also takes tls, "
-                       "ws and wss) or unix://",
-                       url, ep.scheme);
+    return hz_app_fail(
+        app, HZ_EUNSUPPORTED,
+        "%s: nothing listens at \"%s://\"; use quic://, tcp:// (which also takes tls, "
+        "ws and wss) or unix://",
+        url, ep.scheme);
   }
   err = freeze(app);
-  struct hz_app_listener *al = err == HZ_OK ? hz_new(app->env->alloc, struct hz_app_listener) : NULL;
+  struct hz_app_listener *al =
+      err == HZ_OK ? hz_new(app->env->alloc, struct hz_app_listener) : NULL;
   if (al == NULL) return hz_app_fail(app, HZ_ENOMEM, "%s: memory is short", url);
   struct hz_listener proto = {.ops = ops,
                               .env = app->env,

@@ -103,8 +103,8 @@ int herz_after(herz_app *app, uint32_t delay_ms, void (*fn)(void *arg), void *ar
   a->alloc = app->env->alloc;
   a->fn = fn;
   a->arg = arg;
-  hz_err err = hz_timer_set(&app->env->timers, &a->timer, app->env->now + delay_ms * HZ_MS,
-                            after_due);
+  hz_err err =
+      hz_timer_set(&app->env->timers, &a->timer, app->env->now + delay_ms * HZ_MS, after_due);
   if (err != HZ_OK) hz_free(app->env->alloc, a);
   return (int)err;
 }

@@ -36,8 +36,7 @@ static hz_err to_memory(void *arg, const void *data, size_t len) {
   return HZ_OK;
 }
 
-int herz_json_parse(const char *json, size_t len, void **out, size_t *out_len,
-                    size_t *err_offset) {
+int herz_json_parse(const char *json, size_t len, void **out, size_t *out_len, size_t *err_offset) {
   struct hz_alloc libc;
   struct growing g = {NULL, 0, 0};
 

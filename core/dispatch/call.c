@@ -19,8 +19,8 @@ static void log_line(herz_ctx *c) {
   struct herz_peer peer = herz_peer(c);
   enum hz_log_level level = c->status >= 500 ? HZ_LOG_WARN : HZ_LOG_INFO;
 
-  HZ_LOG(c->d->log, level, "call", HZ_F_STR("t", herz_trace_id(c)),
-         HZ_F_STR("method", c->method), HZ_F_STR("path", c->path), HZ_F_NUM("status", c->status),
+  HZ_LOG(c->d->log, level, "call", HZ_F_STR("t", herz_trace_id(c)), HZ_F_STR("method", c->method),
+         HZ_F_STR("path", c->path), HZ_F_NUM("status", c->status),
          HZ_F_NUM("us", (env->now - c->started) / HZ_US), HZ_F_NUM("bytes", c->bytes_out),
          HZ_F_STR("via", peer.transport), HZ_F_STR("peer", peer.address),
          HZ_F_STR("end", c->cancelled ? "cancelled" : "done"));
@@ -60,8 +60,7 @@ void hz_call_settle(herz_ctx *c) {
   }
   switch (c->state) {
     case HZ_CALL_COLLECTING:
-    case HZ_CALL_DEFERRED:
-      return;
+    case HZ_CALL_DEFERRED: return;
     case HZ_CALL_RUNNING:
       if (c->on_body != NULL && !c->body_done) return;
       HZ_COUNT(c->d->counters, calls_unanswered);
@@ -73,8 +72,7 @@ void hz_call_settle(herz_ctx *c) {
     case HZ_CALL_SENDING:
       if (c->source.left == 0) end(c);
       return;
-    case HZ_CALL_ENDED:
-      return;
+    case HZ_CALL_ENDED: return;
   }
 }
 
@@ -198,7 +196,7 @@ static herz_ctx *call_new(struct hz_dispatch *d, struct hz_exchange *x) {
 
 /* Without memory for as much as a context there is only one thing to say. */
 static void refuse_bare(struct hz_dispatch *d, struct hz_exchange *x) {
-  HZ_COUNT(d->counters, memory_short);
+  HZ_COUNT(d->counters, no_memory);
   x->ops->abort(x, HZ_CANCEL_REFUSED);
   x->ops->release(x);
 }
@@ -347,7 +345,7 @@ static void collect_piece(herz_ctx *c, const void *data, size_t len, bool fin) {
     return;
   }
   if (len > 0 && !collect(c, data, len)) {
-    HZ_COUNT(c->d->counters, memory_short);
+    HZ_COUNT(c->d->counters, no_memory);
     refuse(c, HERZ_UNAVAILABLE, "memory is short");
     return;
   }

@@ -29,9 +29,9 @@ struct hz_on_end {
 struct hz_reply_source {
   herz_source *read;
   void *arg;
-  const uint8_t *mem; /* without read and fd */
+  const uint8_t *mem;  /* without read and fd */
   struct hz_buf *hold; /* what `mem` points into, when it is ours */
-  int fd;             /* -1: none */
+  int fd;              /* -1: none */
   uint64_t offset, left;
 };
 
@@ -51,7 +51,7 @@ struct herz_ctx {
   uint32_t header_count;
   bool early;
   enum hz_body_kind body_kind;
-  struct hz_str body;   /* whole: in the carrier's bytes, in `collected`, or in the arena */
+  struct hz_str body; /* whole: in the carrier's bytes, in `collected`, or in the arena */
   struct hz_buf *collected;
   const herz_value *body_value;
   bool body_done;

@@ -15,11 +15,8 @@ static void answer_unrouted(herz_ctx *c) {
     case HERZ_BAD_REQUEST:
       (void)herz_reply_error(c, c->unrouted, "the path is refused: %s", c->match.reason);
       break;
-    case HERZ_NOT_FOUND:
-      (void)herz_reply_error(c, c->unrouted, "no route for %s", c->path);
-      break;
-    default:
-      (void)herz_reply_error(c, c->unrouted, "memory is short");
+    case HERZ_NOT_FOUND: (void)herz_reply_error(c, c->unrouted, "no route for %s", c->path); break;
+    default: (void)herz_reply_error(c, c->unrouted, "memory is short");
   }
 }
 

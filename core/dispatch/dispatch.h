@@ -37,8 +37,8 @@ struct hz_route {
   struct hz_step handler;
   struct hz_step *steps; /* global, group's, handler: in the order they run; made by the freeze */
   uint32_t step_count;
-  bool stream;           /* the handler takes the body by herz_on_body() */
-  uint64_t body_limit;   /* bytes */
+  bool stream;         /* the handler takes the body by herz_on_body() */
+  uint64_t body_limit; /* bytes */
   hz_time timeout_ns;
 };
 

@@ -129,7 +129,7 @@ static bool pump_piece(herz_ctx *c) {
   if (ops->reserve != NULL) {
     dst = ops->reserve(c->x, &cap);
     if (dst == NULL) {
-      HZ_COUNT(c->d->counters, memory_short);
+      HZ_COUNT(c->d->counters, no_memory);
       content_ends(c, false);
       return false;
     }
@@ -208,8 +208,8 @@ static int reply_encoded(herz_ctx *c, int status, struct hz_buf *b) {
 
   if (c->x->ops->json_values) {
     struct hz_buf *json = hz_buf_new(&c->d->env->pool, (size_t)b->len * 2);
-    hz_err err = json == NULL ? HZ_ENOMEM
-                              : hz_msgpack_to_json(hz_buf_data(b), b->len, false, to_buf, &json);
+    hz_err err =
+        json == NULL ? HZ_ENOMEM : hz_msgpack_to_json(hz_buf_data(b), b->len, false, to_buf, &json);
 
     hz_buf_unref(b);
     b = json;

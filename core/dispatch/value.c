@@ -156,14 +156,10 @@ size_t herz_count(const herz_value *v) {
   switch (herz_type_of(v)) {
     case HERZ_STR:
     case HERZ_BIN:
-    case HERZ_EXT:
-      return v->bytes.n;
-    case HERZ_ARRAY:
-      return v->list.count;
-    case HERZ_MAP:
-      return v->list.count / 2;
-    default:
-      return 0;
+    case HERZ_EXT: return v->bytes.n;
+    case HERZ_ARRAY: return v->list.count;
+    case HERZ_MAP: return v->list.count / 2;
+    default: return 0;
   }
 }
 
@@ -186,25 +182,18 @@ const herz_value *herz_key(const herz_value *map, const char *key) {
 
 int64_t herz_as_int(const herz_value *v, int64_t fallback) {
   switch (herz_type_of(v)) {
-    case HERZ_INT:
-      return v->i;
-    case HERZ_UINT:
-      return v->u <= INT64_MAX ? (int64_t)v->u : fallback;
-    default:
-      return fallback;
+    case HERZ_INT: return v->i;
+    case HERZ_UINT: return v->u <= INT64_MAX ? (int64_t)v->u : fallback;
+    default: return fallback;
   }
 }
 
 double herz_as_double(const herz_value *v, double fallback) {
   switch (herz_type_of(v)) {
-    case HERZ_INT:
-      return (double)v->i;
-    case HERZ_UINT:
-      return (double)v->u;
-    case HERZ_DOUBLE:
-      return v->d;
-    default:
-      return fallback;
+    case HERZ_INT: return (double)v->i;
+    case HERZ_UINT: return (double)v->u;
+    case HERZ_DOUBLE: return v->d;
+    default: return fallback;
   }
 }
 
@@ -242,25 +231,16 @@ static hz_err encode_list(const herz_value *v, struct hz_buf *b) {
 
 hz_err hz_value_encode(const herz_value *v, struct hz_buf *b) {
   switch (v->type) {
-    case HERZ_BOOL:
-      return hz_mp_bool(b, v->boolean);
-    case HERZ_INT:
-      return hz_mp_int(b, v->i);
-    case HERZ_UINT:
-      return hz_mp_uint(b, v->u);
-    case HERZ_DOUBLE:
-      return hz_mp_double(b, v->d);
-    case HERZ_STR:
-      return hz_mp_str(b, v->bytes);
-    case HERZ_BIN:
-      return hz_mp_bin(b, v->bytes);
-    case HERZ_EXT:
-      return hz_mp_ext(b, v->ext_type, v->bytes);
+    case HERZ_BOOL: return hz_mp_bool(b, v->boolean);
+    case HERZ_INT: return hz_mp_int(b, v->i);
+    case HERZ_UINT: return hz_mp_uint(b, v->u);
+    case HERZ_DOUBLE: return hz_mp_double(b, v->d);
+    case HERZ_STR: return hz_mp_str(b, v->bytes);
+    case HERZ_BIN: return hz_mp_bin(b, v->bytes);
+    case HERZ_EXT: return hz_mp_ext(b, v->ext_type, v->bytes);
     case HERZ_ARRAY:
-    case HERZ_MAP:
-      return encode_list(v, b);
-    case HERZ_NIL:
-      break;
+    case HERZ_MAP: return encode_list(v, b);
+    case HERZ_NIL: break;
   }
   return hz_mp_nil(b);
 }
@@ -298,25 +278,15 @@ static const herz_value *decode(struct hz_arena *a, struct hz_mp_reader *r, unsi
   v = value_new(a, types[item.type]);
   if (v == NULL) return NULL;
   switch (item.type) {
-    case HZ_MP_BOOL:
-      v->boolean = item.boolean;
-      return v;
-    case HZ_MP_UINT:
-      v->u = item.u;
-      return v;
-    case HZ_MP_INT:
-      v->i = item.i;
-      return v;
-    case HZ_MP_DOUBLE:
-      v->d = item.d;
-      return v;
-    case HZ_MP_ARRAY:
-      return decode_list(a, r, v, item.count, depth);
+    case HZ_MP_BOOL: v->boolean = item.boolean; return v;
+    case HZ_MP_UINT: v->u = item.u; return v;
+    case HZ_MP_INT: v->i = item.i; return v;
+    case HZ_MP_DOUBLE: v->d = item.d; return v;
+    case HZ_MP_ARRAY: return decode_list(a, r, v, item.count, depth);
     case HZ_MP_MAP:
       /* The reader has bounded the count by the bytes left: twice of it fits. */
       return decode_list(a, r, v, item.count * 2, depth);
-    default:
-      return v;
+    default: return v;
   }
 }
 

@@ -9,27 +9,27 @@
 
 /** Zero in a member means the default that hz_limits_defaults() fills in. Sizes are bytes. */
 struct hz_limits {
-  uint32_t connections;          /* of a worker: 100000 */
-  uint32_t streams;              /* a connection, opened by the peer, at once: 1024 */
-  uint32_t calls;                /* in flight a connection, each way: 1024 */
-  uint32_t frame_bytes;          /* accepted length field: 1 MiB */
-  uint32_t header_bytes;         /* of one call, names and values: 64 KiB */
-  uint32_t header_count;         /* 128 */
-  uint32_t path_bytes;           /* 8 KiB */
-  uint32_t call_memory_bytes;    /* what one call may take from its arena: 1 MiB */
-  uint64_t body_bytes;           /* collected before a handler is called: 16 MiB */
-  uint64_t conn_body_bytes;      /* the same, all calls of one connection: 64 MiB */
-  uint32_t call_credit_bytes;    /* window of a streamed body: 256 KiB */
-  uint32_t send_high_bytes;      /* waiting on one stream: 256 KiB */
-  uint32_t send_low_bytes;       /* writable again: 64 KiB */
-  uint64_t pool_bytes;           /* buffers handed out by a worker: 1 GiB */
-  uint32_t message_bytes;        /* one WebSocket message: 16 MiB */
-  uint32_t datagrams;            /* waiting to leave on one connection: 256 */
-  hz_time handshake_timeout_ns;  /* 10 s, from accept to opened */
-  hz_time idle_timeout_ns;       /* 60 s without a byte */
-  hz_time frame_timeout_ns;      /* 10 s from a frame's first byte to its last */
-  hz_time call_timeout_ns;       /* 60 s from request to answer's end, unless a call asks for less */
-  hz_time close_timeout_ns;      /* 5 s to flush what waits when closing */
+  uint32_t connections;         /* of a worker: 100000 */
+  uint32_t streams;             /* a connection, opened by the peer, at once: 1024 */
+  uint32_t calls;               /* in flight a connection, each way: 1024 */
+  uint32_t frame_bytes;         /* accepted length field: 1 MiB */
+  uint32_t header_bytes;        /* of one call, names and values: 64 KiB */
+  uint32_t header_count;        /* 128 */
+  uint32_t path_bytes;          /* 8 KiB */
+  uint32_t call_memory_bytes;   /* what one call may take from its arena: 1 MiB */
+  uint64_t body_bytes;          /* collected before a handler is called: 16 MiB */
+  uint64_t conn_body_bytes;     /* the same, all calls of one connection: 64 MiB */
+  uint32_t call_credit_bytes;   /* window of a streamed body: 256 KiB */
+  uint32_t send_high_bytes;     /* waiting on one stream: 256 KiB */
+  uint32_t send_low_bytes;      /* writable again: 64 KiB */
+  uint64_t pool_bytes;          /* buffers handed out by a worker: 1 GiB */
+  uint32_t message_bytes;       /* one WebSocket message: 16 MiB */
+  uint32_t datagrams;           /* waiting to leave on one connection: 256 */
+  hz_time handshake_timeout_ns; /* 10 s, from accept to opened */
+  hz_time idle_timeout_ns;      /* 60 s without a byte */
+  hz_time frame_timeout_ns;     /* 10 s from a frame's first byte to its last */
+  hz_time call_timeout_ns;      /* 60 s from request to answer's end, unless a call asks for less */
+  hz_time close_timeout_ns;     /* 5 s to flush what waits when closing */
 };
 
 /** Fills every zero member with its default. */

@@ -75,7 +75,8 @@ struct hz_dispatch;
 void hz_call_begin(struct hz_dispatch *d, const struct hz_request *rq, struct hz_exchange *x);
 
 /** Answers with `status` and the error body that every refusal has, without routing. */
-void hz_call_refuse(struct hz_dispatch *d, struct hz_exchange *x, uint32_t status, const char *text);
+void hz_call_refuse(struct hz_dispatch *d, struct hz_exchange *x, uint32_t status,
+                    const char *text);
 
 /** A piece of request content; `fin`: the last one (len may be 0). */
 void hz_call_body(struct hz_exchange *x, const void *data, size_t len, bool fin);

@@ -6,43 +6,55 @@
 #include <stdint.h>
 
 /* name, meaning */
-#define HZ_COUNTERS(X)                                                                             \
-  X(conns_opened, "connections that finished their handshake")                                     \
-  X(conns_closed, "connections that ended, for whatever reason")                                   \
-  X(conns_refused, "connections turned away at limits.connections or while draining")              \
-  X(conns_failed, "connections that ended with an error")                                          \
-  X(conns_moved, "connections whose peer came from a new address")                                 \
-  X(handshakes_failed, "connections that ended before they opened")                                \
-  X(tls_failed, "handshakes that TLS refused: certificate, ALPN, alert")                           \
-  X(first_bytes_bad, "streams on the shared port that begin with no known protocol")               \
-  X(accept_starved, "accepts that failed for want of descriptors or memory")                       \
-  X(packets_bad, "datagrams that are no packet of any connection")                                 \
-  X(handshake_refused, "upgrade requests that were answered with an error")                        \
-  X(transport_other, "transport events without a counter of their own")                            \
-  X(frames_in, "frames taken in")                                                                  \
-  X(frames_out, "frames handed to a transport")                                                    \
-  X(frame_magic, "connections dropped for a wrong first two bytes of a frame")                     \
-  X(frame_version, "frames of a version that is not spoken here")                                  \
-  X(frame_too_big, "frames over limits.frame_bytes")                                               \
-  X(frame_bad, "frames with unknown flags, impossible length or wrong checksum")                   \
-  X(frame_timeout, "frames that were not complete in limits.frame_timeout_ms")                     \
-  X(envelope_bad, "frame bodies that are no envelope")                                             \
-  X(envelope_unknown, "envelopes of a kind that is not known")                                     \
-  X(envelope_unexpected, "envelopes that may not come there")                                      \
-  X(credit_overrun, "bodies that ignored their credit")                                            \
-  X(datagrams_dropped, "datagrams that came in and had no taker")                                  \
-  X(calls, "calls begun")                                                                          \
-  X(calls_refused, "calls over limits.calls")                                                      \
-  X(calls_failed, "calls answered with 500 or above")                                              \
-  X(calls_panicked, "handlers that panicked")                                                      \
-  X(calls_unanswered, "handlers that returned without an answer")                                  \
-  X(calls_timeout, "calls that passed their deadline")                                             \
-  X(calls_cancelled, "calls that ended because nobody waited any more")                            \
-  X(calls_late, "answers that came after their call had ended")                                    \
-  X(calls_early, "calls that came in 0-RTT")                                                       \
-  X(calls_early_refused, "calls in 0-RTT that were refused: not safe to replay")                      \
-  X(body_too_large, "request bodies over their limit")                                             \
-  X(memory_short, "operations refused for want of memory")
+#define HZ_COUNTERS(X)                                                                 \
+  X(conns_opened, "connections that finished their handshake")                         \
+  X(conns_closed, "connections that ended, for whatever reason")                       \
+  X(conns_refused, "connections turned away at limits.connections or while draining")  \
+  X(conns_failed, "connections that ended with an error")                              \
+  X(conns_moved, "connections whose peer came from a new address")                     \
+  X(turned_away, "streams refused before their protocol was known: limit or memory")   \
+  X(accept_failed, "accepts that failed for a reason of the network")                  \
+  X(descriptors_exhausted, "accepts that failed for want of descriptors or memory")    \
+  X(bad_first_bytes, "streams on the shared port that begin with no known protocol")   \
+  X(http_not_served, "HTTP on a port that does not serve it")                          \
+  X(handshake_timeout, "handshakes that took longer than limits.handshake_timeout_ms") \
+  X(handshake_failed, "handshakes that failed: certificate, ALPN, alert, protocol")    \
+  X(tls_failed, "TLS handshakes on the shared port that failed")                       \
+  X(tls_without_certificate, "TLS on a port that has no certificate")                  \
+  X(ws_refused, "upgrade requests that were answered with an error")                   \
+  X(ws_protocol, "WebSocket connections that broke RFC 6455")                          \
+  X(ws_slow, "WebSocket upgrades that did not arrive in time")                         \
+  X(bad_packet, "datagrams that are no QUIC packet")                                   \
+  X(unknown_connection, "QUIC packets of no known connection")                         \
+  X(unknown_version, "QUIC packets of a version that is not spoken here")              \
+  X(retry_sent, "QUIC clients asked to prove their address")                           \
+  X(handshakes_over_limit, "QUIC handshakes refused because too many are half open")   \
+  X(early_data_replayed, "0-RTT tickets that came a second time")                      \
+  X(no_memory, "operations refused for want of memory")                                \
+  X(transport_other, "transport events without a counter of their own")                \
+  X(frames_in, "frames taken in")                                                      \
+  X(frames_out, "frames handed to a transport")                                        \
+  X(frame_magic, "connections dropped for a wrong first two bytes of a frame")         \
+  X(frame_version, "frames of a version that is not spoken here")                      \
+  X(frame_too_big, "frames over limits.frame_bytes")                                   \
+  X(frame_bad, "frames with unknown flags, impossible length or wrong checksum")       \
+  X(frame_timeout, "frames that were not complete in limits.frame_timeout_ms")         \
+  X(envelope_bad, "frame bodies that are no envelope")                                 \
+  X(envelope_unknown, "envelopes of a kind that is not known")                         \
+  X(envelope_unexpected, "envelopes that may not come there")                          \
+  X(credit_overrun, "bodies that ignored their credit")                                \
+  X(datagrams_dropped, "datagrams that came in and had no taker")                      \
+  X(calls, "calls begun")                                                              \
+  X(calls_refused, "calls over limits.calls")                                          \
+  X(calls_failed, "calls answered with 500 or above")                                  \
+  X(calls_panicked, "handlers that panicked")                                          \
+  X(calls_unanswered, "handlers that returned without an answer")                      \
+  X(calls_timeout, "calls that passed their deadline")                                 \
+  X(calls_cancelled, "calls that ended because nobody waited any more")                \
+  X(calls_late, "answers that came after their call had ended")                        \
+  X(calls_early, "calls that came in 0-RTT")                                           \
+  X(calls_early_refused, "calls in 0-RTT that were refused: not safe to replay")       \
+  X(body_too_large, "request bodies over their limit")
 
 enum hz_counter {
 #define X(name, text) HZ_C_##name,

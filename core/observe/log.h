@@ -37,13 +37,13 @@ struct hz_field {
 void hz_log_write(const struct hz_log *log, enum hz_log_level level, const char *message,
                   const struct hz_field *fields, size_t count);
 
-#define HZ_LOG(log, lvl, message, ...)                                                             \
-  do {                                                                                             \
-    if ((lvl) >= (log)->level) {                                                                   \
-      const struct hz_field hz_fields_[] = {__VA_ARGS__};                                          \
-      hz_log_write((log), (lvl), (message), hz_fields_,                                            \
-                   sizeof(hz_fields_) / sizeof(hz_fields_[0]));                                    \
-    }                                                                                              \
+#define HZ_LOG(log, lvl, message, ...)                          \
+  do {                                                          \
+    if ((lvl) >= (log)->level) {                                \
+      const struct hz_field hz_fields_[] = {__VA_ARGS__};       \
+      hz_log_write((log), (lvl), (message), hz_fields_,         \
+                   sizeof(hz_fields_) / sizeof(hz_fields_[0])); \
+    }                                                           \
   } while (0)
 
 /** "debug", "info", "warn", "error", "off". HZ_EINVAL: none of these. */

@@ -38,12 +38,11 @@ void hz_session_fail(struct hz_session *s, struct hz_lane *l, enum hz_counter co
   close_conn(s, HZ_CLOSE_PROTOCOL, err, text);
 }
 
-void hz_session_close(struct hz_session *s, enum hz_close_code code, hz_err err,
-                      const char *text) {
+void hz_session_close(struct hz_session *s, enum hz_close_code code, hz_err err, const char *text) {
   static const enum hz_wire_code said[] = {
       [HZ_CLOSE_SHUTDOWN] = HZ_WIRE_SHUTDOWN, [HZ_CLOSE_IDLE] = HZ_WIRE_IDLE,
       [HZ_CLOSE_LIMIT] = HZ_WIRE_LIMIT,       [HZ_CLOSE_INTERNAL] = HZ_WIRE_INTERNAL,
-      [HZ_CLOSE_AUTH] = HZ_WIRE_DENIED,        [HZ_CLOSE_PROTOCOL] = HZ_WIRE_UNEXPECTED};
+      [HZ_CLOSE_AUTH] = HZ_WIRE_DENIED,       [HZ_CLOSE_PROTOCOL] = HZ_WIRE_UNEXPECTED};
 
   if (s->failing || s->conn == NULL) return;
   /* A raw stream can only end; the reason has to be said in a frame before. */
@@ -197,9 +196,7 @@ static void client_frame(struct hz_lane *l, const struct hz_envelope *e, size_t 
   struct hz_session *s = l->session;
 
   switch (e->kind) {
-    case HZ_WELCOME:
-      welcome_came(s, e);
-      break;
+    case HZ_WELCOME: welcome_came(s, e); break;
     case HZ_GOAWAY:
       s->goaway_seen = true;
       s->owner->changed(s);
@@ -209,9 +206,7 @@ static void client_frame(struct hz_lane *l, const struct hz_envelope *e, size_t 
     case HZ_DATA:
     case HZ_END:
     case HZ_CANCEL:
-    case HZ_CREDIT:
-      hz_invoke_answer(l, e, early_bytes, held);
-      break;
+    case HZ_CREDIT: hz_invoke_answer(l, e, early_bytes, held); break;
     default:
       hz_session_fail(s, l, HZ_C_envelope_unexpected, HZ_WIRE_UNEXPECTED, HZ_EPROTO,
                       "a server may not send a frame of this kind");
@@ -223,26 +218,19 @@ static void server_frame(struct hz_lane *l, const struct hz_envelope *e, size_t 
   struct hz_session *s = l->session;
 
   switch (e->kind) {
-    case HZ_HELLO:
-      hello_came(l, e);
-      break;
-    case HZ_REQ:
-      hz_serve_request(l, e);
-      break;
+    case HZ_HELLO: hello_came(l, e); break;
+    case HZ_REQ: hz_serve_request(l, e); break;
     case HZ_DATA:
     case HZ_END:
     case HZ_CANCEL:
-    case HZ_CREDIT:
-      hz_serve_content(l, e, early_bytes, held);
-      break;
+    case HZ_CREDIT: hz_serve_content(l, e, early_bytes, held); break;
     case HZ_SUB:
     case HZ_UNSUB:
     case HZ_PUB:
       send_error(s, l, e->has_id, e->id, HZ_WIRE_UNKNOWN_KIND,
                  "publish and subscribe are not served here");
       break;
-    case HZ_GOAWAY:
-      break; /* a client that leaves closes by itself */
+    case HZ_GOAWAY: break; /* a client that leaves closes by itself */
     default:
       hz_session_fail(s, l, HZ_C_envelope_unexpected, HZ_WIRE_UNEXPECTED, HZ_EPROTO,
                       "a client may not send a frame of this kind");
@@ -270,12 +258,8 @@ void hz_session_frame(struct hz_lane *l, const struct hz_frame *f, size_t early_
     return;
   }
   switch (e.kind) {
-    case HZ_PING:
-      send_ping(l, HZ_PONG, e.opaque);
-      break;
-    case HZ_PONG:
-      pong_came(s, e.opaque);
-      break;
+    case HZ_PING: send_ping(l, HZ_PONG, e.opaque); break;
+    case HZ_PONG: pong_came(s, e.opaque); break;
     case HZ_ERROR:
       if (!e.has_id) {
         error_came(s, &e);

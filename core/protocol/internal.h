@@ -33,7 +33,7 @@ void hz_session_keepalive(struct hz_session *s);
 /** Both halves call this when a call has gone: closes a session that drains. */
 void hz_session_call_gone(struct hz_session *s);
 struct hz_env *hz_session_env(const struct hz_session *s);
-/** A buffer for an envelope of at most `size` bytes; NULL counts memory_short. */
+/** A buffer for an envelope of at most `size` bytes; NULL counts no_memory. */
 struct hz_buf *hz_session_buf(struct hz_session *s, size_t size);
 
 /* serve.c */

@@ -75,8 +75,8 @@ hz_err hz_invoke(struct hz_session *s, const struct hz_request *rq, struct hz_in
   if (size > s->owner->limits->frame_bytes) return HZ_ETOOBIG;
   struct hz_buf *b = hz_session_buf(s, size);
   if (b == NULL) return HZ_ENOMEM;
-  hz_err err = hz_encode_req(b, s->next_id, rq->method, rq->path, rq->headers, rq->header_count,
-                             &rq->body);
+  hz_err err =
+      hz_encode_req(b, s->next_id, rq->method, rq->path, rq->headers, rq->header_count, &rq->body);
   if (err == HZ_OK) err = attach(s, inv);
   if (err != HZ_OK) {
     hz_buf_unref(b);
@@ -188,18 +188,12 @@ void hz_invoke_answer(struct hz_lane *l, const struct hz_envelope *e, size_t ear
     return;
   }
   switch (e->kind) {
-    case HZ_RES:
-      response_came(inv, e);
-      break;
-    case HZ_DATA:
-      data_came(inv, e, early_bytes, held);
-      break;
+    case HZ_RES: response_came(inv, e); break;
+    case HZ_DATA: data_came(inv, e, early_bytes, held); break;
     case HZ_END:
       if (inv->streaming) finish(inv, HZ_OK, "");
       break;
-    case HZ_CANCEL:
-      cancelled(inv, e->code);
-      break;
+    case HZ_CANCEL: cancelled(inv, e->code); break;
     case HZ_CREDIT:
       if (s->mux) hz_outflow_credit(&inv->out, e->credit);
       break;

@@ -11,13 +11,12 @@ static void frame_late(struct hz_timer *t, hz_time now) {
                   "a frame was begun and not finished in time");
 }
 
-struct hz_lane *hz_lane_new(struct hz_session *s, struct hz_stream *stream,
-                            enum hz_lane_use use) {
+struct hz_lane *hz_lane_new(struct hz_session *s, struct hz_stream *stream, enum hz_lane_use use) {
   struct hz_env *env = hz_session_env(s);
   struct hz_lane *l = hz_cache_get(s->owner->lanes);
 
   if (l == NULL) {
-    HZ_COUNT(s->owner->counters, memory_short);
+    HZ_COUNT(s->owner->counters, no_memory);
     return NULL;
   }
   l->session = s;
@@ -94,7 +93,7 @@ static void parse_failed(struct hz_lane *l, hz_err err) {
       hz_session_fail(s, l, HZ_C_frame_too_big, HZ_WIRE_TOO_LARGE, err, text);
       break;
     case HZ_ENOMEM:
-      hz_session_fail(s, l, HZ_C_memory_short, HZ_WIRE_INTERNAL, err, "memory is short");
+      hz_session_fail(s, l, HZ_C_no_memory, HZ_WIRE_INTERNAL, err, "memory is short");
       break;
     case HZ_ECHECKSUM:
       hz_session_fail(s, l, HZ_C_frame_bad, HZ_WIRE_BAD_FRAME, err, "a frame's checksum is wrong");

@@ -203,7 +203,7 @@ void hz_serve_request(struct hz_lane *l, const struct hz_envelope *e) {
   }
   struct hz_served *c = served_new(l, e);
   if (c == NULL) {
-    hz_session_fail(s, l, HZ_C_memory_short, HZ_WIRE_INTERNAL, HZ_ENOMEM, "memory is short");
+    hz_session_fail(s, l, HZ_C_no_memory, HZ_WIRE_INTERNAL, HZ_ENOMEM, "memory is short");
     return;
   }
   begin(c, e);
@@ -242,9 +242,7 @@ void hz_serve_content(struct hz_lane *l, const struct hz_envelope *e, size_t ear
     return;
   }
   switch (e->kind) {
-    case HZ_DATA:
-      content_came(c, e, early_bytes, held);
-      break;
+    case HZ_DATA: content_came(c, e, early_bytes, held); break;
     case HZ_END:
       if (c->body_done) return;
       c->body_done = true;

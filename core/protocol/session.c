@@ -14,7 +14,7 @@ struct hz_env *hz_session_env(const struct hz_session *s) {
 struct hz_buf *hz_session_buf(struct hz_session *s, size_t size) {
   struct hz_buf *b = hz_buf_new(&hz_session_env(s)->pool, size);
 
-  if (b == NULL) HZ_COUNT(s->owner->counters, memory_short);
+  if (b == NULL) HZ_COUNT(s->owner->counters, no_memory);
   return b;
 }
 
@@ -37,6 +37,9 @@ hz_err hz_session_prepare(struct hz_env *env, const struct hz_session_owner *own
 }
 
 void hz_session_attach(struct hz_session *s, struct hz_conn *conn) {
+  static _Atomic uint64_t next_id = 1;
+
+  conn->id = next_id++;
   s->conn = conn;
   conn->user = s;
   s->checksum = s->owner->checksum;

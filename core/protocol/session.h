@@ -36,9 +36,9 @@ struct hz_session_owner {
   struct hz_counters *counters;
   const struct hz_log *log;
   struct hz_cache *lanes, *served; /* hz_lane, hz_served */
-  const char *agent; /* for HELLO and WELCOME */
-  const char *token; /* client: for HELLO; NULL: none */
-  bool checksum;     /* client: frames carry the trailer */
+  const char *agent;               /* for HELLO and WELCOME */
+  const char *token;               /* client: for HELLO; NULL: none */
+  bool checksum;                   /* client: frames carry the trailer */
   /** Client: calls may be made now (in 0-RTT: safe ones). */
   void (*ready)(struct hz_session *);
   /** Client: 0-RTT is over; `accepted` false: every call that was made early has been ended with
@@ -65,8 +65,8 @@ struct hz_outflow {
 struct hz_inflow {
   struct hz_lane *lane;
   uint64_t id;
-  uint64_t allowed;     /* mux: bytes the peer may still send */
-  uint64_t returned;    /* mux: taken, not yet granted again; streams: already given back */
+  uint64_t allowed;  /* mux: bytes the peer may still send */
+  uint64_t returned; /* mux: taken, not yet granted again; streams: already given back */
 };
 
 enum hz_lane_use { HZ_LANE_NEW, HZ_LANE_CONTROL, HZ_LANE_SERVED, HZ_LANE_INVOKED };
@@ -77,35 +77,36 @@ struct hz_lane {
   struct hz_stream *stream; /* NULL after stream_closed */
   enum hz_lane_use use;
   uint32_t refs;
-  void *call;               /* with streams: the one call of this lane */
+  void *call; /* with streams: the one call of this lane */
   struct hz_frame_parser parser;
   struct hz_timer frame_timer;
-  struct hz_bufq pending;   /* what the transport had no room for */
+  struct hz_bufq pending; /* what the transport had no room for */
   bool pending_fin, fin_sent, stopped, blocked;
-  size_t owed;              /* received while blocked: consumed later, so that the peer stops */
-  struct hz_link waiting;   /* outflows, in turn */
+  size_t owed;            /* received while blocked: consumed later, so that the peer stops */
+  struct hz_link waiting; /* outflows, in turn */
   struct hz_task pump;
 };
 
 struct hz_session {
   struct hz_conn *conn;
   const struct hz_session_owner *owner;
-  void *user;               /* the owner's */
+  void *user; /* the owner's */
   bool mux, checksum, failing;
   bool ready, welcomed, goaway_sent, goaway_seen;
   struct hz_lane *control;
-  struct hz_idmap calls;    /* mux: id -> served or invoked */
-  struct hz_link live;      /* all calls: hz_served.link or hz_invoked.link */
+  struct hz_idmap calls; /* mux: id -> served or invoked */
+  struct hz_link live;   /* all calls: hz_served.link or hz_invoked.link */
   uint32_t inflight;
   uint32_t peer_calls;
   uint64_t peer_credit;
   uint64_t next_id, last_id;
-  struct hz_link pings;     /* hz_ping.link */
+  struct hz_link pings; /* hz_ping.link */
   struct hz_timer keepalive;
-  hz_time ping_ns;          /* its interval */
+  hz_time ping_ns; /* its interval */
   uint64_t ping_seq;
-  struct hz_close peer_error; /* from ERROR: better than what the transport knows; text "" when none */
-  struct hz_link link;      /* in the app's list */
+  struct hz_close
+      peer_error;      /* from ERROR: better than what the transport knows; text "" when none */
+  struct hz_link link; /* in the app's list */
 };
 
 /** Makes a session on a connection that was just accepted or dialled: events and user are set.
@@ -169,7 +170,7 @@ struct hz_invoked {
   uint64_t id;
   struct hz_outflow out;
   struct hz_inflow in;
-  bool early;      /* left in 0-RTT */
+  bool early;         /* left in 0-RTT */
   bool early_refused; /* ... and nobody has seen it: it may be made again */
   bool sent_all, responded, streaming;
 };

@@ -44,30 +44,30 @@ enum hz_role { HZ_SERVER, HZ_CLIENT };
  * (reset, refused, unreachable) is the network's; a timeout is ours, for we gave up. */
 enum hz_close_by { HZ_BY_LOCAL, HZ_BY_PEER, HZ_BY_NETWORK };
 enum hz_close_layer {
-  HZ_LAYER_APP,       /* code: HZ_CLOSE_* */
-  HZ_LAYER_PROTOCOL,  /* code: the transport protocol's own (QUIC error, WebSocket close code) */
-  HZ_LAYER_TLS,       /* code: the alert */
-  HZ_LAYER_OS,        /* code: errno */
-  HZ_LAYER_TIMEOUT    /* code: 0; text says which timeout */
+  HZ_LAYER_APP,      /* code: HZ_CLOSE_* */
+  HZ_LAYER_PROTOCOL, /* code: the transport protocol's own (QUIC error, WebSocket close code) */
+  HZ_LAYER_TLS,      /* code: the alert */
+  HZ_LAYER_OS,       /* code: errno */
+  HZ_LAYER_TIMEOUT   /* code: 0; text says which timeout */
 };
 struct hz_close {
   enum hz_close_by by;
   enum hz_close_layer layer;
   uint64_t code;
-  hz_err err;      /* the nearest of Herz's own codes: HZ_OK for a clean close */
-  char text[120];  /* for people; NUL-terminated */
+  hz_err err;     /* the nearest of Herz's own codes: HZ_OK for a clean close */
+  char text[120]; /* for people; NUL-terminated */
 };
 
 /** Application close codes, the same numbers on every transport (QUIC application error codes;
  * 4000 + code in a WebSocket close frame; an ERROR frame before the end of a raw stream). */
 enum hz_close_code {
-  HZ_CLOSE_NONE = 0,       /* clean */
-  HZ_CLOSE_SHUTDOWN = 1,   /* the service goes down: try elsewhere */
-  HZ_CLOSE_IDLE = 2,       /* nothing was heard for too long */
-  HZ_CLOSE_PROTOCOL = 3,   /* frames or envelopes out of order or malformed */
-  HZ_CLOSE_LIMIT = 4,      /* a limit was passed */
-  HZ_CLOSE_INTERNAL = 5,   /* a defect or lack of memory on the closing side */
-  HZ_CLOSE_AUTH = 6        /* not allowed */
+  HZ_CLOSE_NONE = 0,     /* clean */
+  HZ_CLOSE_SHUTDOWN = 1, /* the service goes down: try elsewhere */
+  HZ_CLOSE_IDLE = 2,     /* nothing was heard for too long */
+  HZ_CLOSE_PROTOCOL = 3, /* frames or envelopes out of order or malformed */
+  HZ_CLOSE_LIMIT = 4,    /* a limit was passed */
+  HZ_CLOSE_INTERNAL = 5, /* a defect or lack of memory on the closing side */
+  HZ_CLOSE_AUTH = 6      /* not allowed */
 };
 
 /** The other end, as far as the transport knows it. */
@@ -83,15 +83,15 @@ struct hz_peer {
  * connection. NULL and 0 mean: the default. */
 struct hz_tls_config {
   const char *cert_file, *key_file; /* server: required; client: for mutual TLS */
-  const char *ca_file;   /* client: trust these (default: the system's); server: ask for and verify
+  const char *ca_file; /* client: trust these (default: the system's); server: ask for and verify
                             client certificates against these */
-  bool insecure;         /* client: do not verify. Never set by a default. */
+  bool insecure;       /* client: do not verify. Never set by a default. */
   bool require_client_cert;
-  const char *server_name;   /* client: SNI and the name that is verified; default: the URL's host */
+  const char *server_name; /* client: SNI and the name that is verified; default: the URL's host */
   bool no_early_data;
-  const char *session_file;  /* client: tickets (and QUIC transport parameters, tokens) live here */
-  const char *keylog_file;   /* NSS key log, appended; set from SSLKEYLOGFILE by the programs */
-  const char *qlog_dir;      /* QUIC: one qlog a connection */
+  const char *session_file; /* client: tickets (and QUIC transport parameters, tokens) live here */
+  const char *keylog_file;  /* NSS key log, appended; set from SSLKEYLOGFILE by the programs */
+  const char *qlog_dir;     /* QUIC: one qlog a connection */
 };
 
 /** QUIC's own switches; ignored by other adapters. */
@@ -149,14 +149,14 @@ struct hz_conn {
   struct hz_env *env;
   struct hz_listener *listener; /* NULL on a client */
   enum hz_role role;
-  uint32_t caps;                /* ops->caps less what was not agreed with this peer */
-  bool early;                   /* in 0-RTT: what comes may be a replay */
+  uint32_t caps; /* ops->caps less what was not agreed with this peer */
+  bool early;    /* in 0-RTT: what comes may be a replay */
   bool closing, closed;
-  uint64_t id;                  /* unique in the process; for logs */
+  uint64_t id; /* unique in the process; for logs */
   struct hz_peer peer;
-  struct hz_link link;          /* in the core's table */
-  uint64_t collected_bytes;     /* the core's: request content that waits for its end */
-  void *user;                   /* the core's */
+  struct hz_link link;      /* in the core's table */
+  uint64_t collected_bytes; /* the core's: request content that waits for its end */
+  void *user;               /* the core's */
 };
 
 /** A stream: embedded likewise. */

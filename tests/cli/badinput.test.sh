@@ -35,8 +35,8 @@ expect() {
 }
 
 hello='\xca\xfe\x01\x00\x00\x00\x07\x00\x92\x00\x81\xa1v\x01'
-expect "no protocol known" first_bytes_bad '\x00\x01\x02\x03\x04\x05\x06\x07'
-expect "wrong second byte" first_bytes_bad '\xca\xfa\x01\x00\x00\x00\x06\x00'
+expect "no protocol known" bad_first_bytes '\x00\x01\x02\x03\x04\x05\x06\x07'
+expect "wrong second byte" bad_first_bytes '\xca\xfa\x01\x00\x00\x00\x06\x00'
 expect "wrong magic after a frame" frame_magic "$hello"'\xca\xfa\x01\x00\x00\x00\x06\x00'
 expect "version 9" frame_version '\xca\xfe\x09\x00\x00\x00\x07\x00\x92\x00\x81\xa1v\x01'
 has "version 9: an ERROR frame" "$(decoded)" -i 'error'
@@ -55,7 +55,7 @@ expect "60 arrays deep" envelope_bad '\xca\xfe\x01\x00\x00\x00\x40\x00\x92\x00'"
 expect "a call before HELLO" envelope_unexpected '\xca\xfe\x01\x00\x00\x00\x0c\x00\x96\x02\x01\xa3GET\xa1/\xc0\xc0'
 expect "bytes behind the envelope" envelope_bad '\xca\xfe\x01\x00\x00\x00\x08\x00\x92\x00\x81\xa1v\x01\x01'
 expect "plain bytes after a TLS record's head" tls_failed '\x16\x03\x01\x00\x20this is no client hello at all..'
-expect "first bytes, then silence" handshakes_failed '\x16\x03'
+expect "first bytes, then silence" handshake_timeout '\x16\x03'
 
 # cut at every byte: the connection just ends
 for i in 1 2 3 4 5 6 7 8 9 10 11 12 13; do
@@ -67,7 +67,7 @@ done
 eq "after cuts at every byte" '{"id":"6"}' "$("$herz" req "$(url tcp /users/6)" 2>&1)"
 
 # inside TLS, and with a protocol nobody speaks
-before=$(counter first_bytes_bad)
+before=$(counter bad_first_bytes)
 printf '\x00\x01\x02\x03\x04\x05' | timeout 10 openssl s_client -quiet -tls1_3 -alpn herz/1 \
   -connect "127.0.0.1:$(tcp_port)" >/dev/null 2>&1
 timeout 10 openssl s_client -tls1_3 -alpn nope -connect "127.0.0.1:$(tcp_port)" </dev/null >"$work/alpn" 2>&1
@@ -91,19 +91,19 @@ has "$name: closed with 1002" "$(raw)" '88[0-9a-f]{2}03ea'
 name="text that is not UTF-8"
 send "$upgrade"'\x81\x82\x00\x00\x00\x00\xff\xfe'
 has "$name: closed with 1007" "$(raw)" '88[0-9a-f]{2}03ef'
-expect "HTTP that is no upgrade" handshake_refused 'GET / HTTP/1.1\r\nHost: localhost\r\n\r\n'
+expect "HTTP that is no upgrade" ws_refused 'GET / HTTP/1.1\r\nHost: localhost\r\n\r\n'
 has "HTTP that is no upgrade: an answer" "$(head -n 1 "$work/raw")" '^HTTP/1.1 4'
-expect "HTTP nonsense" handshake_refused 'GET  \x01\x02\r\n\r\n\r\n'
+expect "HTTP nonsense" ws_refused 'GET  \x01\x02\r\n\r\n\r\n'
 
 # datagrams
-before=$(counter packets_bad)
+before=$(counter bad_packet)
 for _ in 1 2 3 4 5; do
   head -c 1300 /dev/urandom >"/dev/udp/127.0.0.1/$(quic_port)"
   printf 'x' >"/dev/udp/127.0.0.1/$(quic_port)"
 done
 printf '\xc0\x00\x00\x00\x01\x08\x00' >"/dev/udp/127.0.0.1/$(quic_port)" # an Initial cut short
 eq "a call by QUIC after garbage datagrams" '{"id":"8"}' "$("$herz" req "$(url quic /users/8)" 2>&1)"
-if [ "$(counter packets_bad)" -gt "$before" ]; then ok; else bad "counter packets_bad stayed at $before"; fi
+if [ "$(counter bad_packet)" -gt "$before" ]; then ok; else bad "counter bad_packet stayed at $before"; fi
 
 wait $bystander || bad "the bystander's exit code: $?"
 eq "the bystander's answer" '{"waited_ms":12000}' "$(cat "$work/bystander")"

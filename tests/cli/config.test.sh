@@ -47,7 +47,15 @@ for s in tls quic wss; do
   exits "$s: trusted by --cacert" 0 '' "$herz" req --cacert "$work/c1" "$(url $s /)"
   exits "$s: --insecure" 0 '' "$herz" req -k "$(url $s /)"
 done
-exits "the name counts" 4 '' "$herz" req -q --cacert "$work/c1" "tls://127.0.0.2:$(tcp_port)/"
+stop_herzd
+
+# trusted, but for another name
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=example.org \
+  -addext subjectAltName=DNS:example.org,IP:192.0.2.1 -keyout "$work/k3" -out "$work/c3" 2>/dev/null
+start_herzd --cert "$work/c3" --key "$work/k3"
+for s in tls quic wss; do
+  exits "$s: the name counts" 4 'certificate is not for' "$herz" req --cacert "$work/c3" "$(url $s /)"
+done
 stop_herzd
 
 # mutual TLS

@@ -27,7 +27,7 @@ for i in $(seq 20 79); do
   eval "exec $i>&-"
 done
 eq "afterwards" '{"id":"2"}' "$("$herz" req --timeout 10 "$(url tcp /users/2)" 2>&1)"
-if [ "$(counter accept_starved)" -gt 0 ]; then ok; else bad "accept_starved did not move"; fi
+if [ "$(counter descriptors_exhausted)" -gt 0 ]; then ok; else bad "descriptors_exhausted did not move"; fi
 has "the log tells" "$(cat "$work/log")" -i 'descriptor|files|accept'
 stop_herzd
 

@@ -45,8 +45,8 @@ int herz_dev_certificate(const char *cert_file, const char *key_file, char *sha2
   struct hz_cert_pem pem;
   int err;
 
-  if (access(key_file, R_OK) == 0 &&
-      hz_cert_read_file(cert_file, &info, NULL, 0) == HZ_OK && !hz_cert_expiring(&info, now_s)) {
+  if (access(key_file, R_OK) == 0 && hz_cert_read_file(cert_file, &info, NULL, 0) == HZ_OK &&
+      !hz_cert_expiring(&info, now_s)) {
     describe(&info, now_s, sha256, sha256_len, days_left);
     return 0;
   }

@@ -197,12 +197,7 @@ HERZ_API const char *herz_header(herz_ctx *c, const char *name);
 HERZ_API bool herz_header_at(herz_ctx *c, uint32_t i, const char **name, const char **value);
 
 /** What the body is: content as bytes, as text, or a msgpack value. */
-enum herz_body_kind {
-  HERZ_BODY_NONE,
-  HERZ_BODY_BYTES,
-  HERZ_BODY_TEXT,
-  HERZ_BODY_VALUE
-};
+enum herz_body_kind { HERZ_BODY_NONE, HERZ_BODY_BYTES, HERZ_BODY_TEXT, HERZ_BODY_VALUE };
 /** The collected body; for HERZ_BODY_VALUE its msgpack encoding. `len` and `kind` may be NULL. */
 HERZ_API const void *herz_body(herz_ctx *c, size_t *len, enum herz_body_kind *kind);
 /** The body as a value: msgpack, or JSON by its content-type. NULL: there is none, or it is malformed
@@ -211,15 +206,15 @@ HERZ_API const herz_value *herz_body_value(herz_ctx *c);
 
 /** Streaming routes: `fn` gets each piece as it comes, the last with `fin`. Return false to be sent
  * nothing more until herz_body_resume(). */
-HERZ_API void herz_on_body(herz_ctx *c,
-                           bool (*fn)(herz_ctx *c, const void *data, size_t len, bool fin, void *arg),
-                           void *arg);
+HERZ_API void
+herz_on_body(herz_ctx *c,
+             bool (*fn)(herz_ctx *c, const void *data, size_t len, bool fin, void *arg), void *arg);
 HERZ_API void herz_body_resume(herz_ctx *c);
 
 /** Who asks. Belongs to the call. */
 struct herz_peer {
-  const char *transport;   /* "quic", "ws", ... */
-  const char *address;     /* "127.0.0.1:51234" */
+  const char *transport; /* "quic", "ws", ... */
+  const char *address;   /* "127.0.0.1:51234" */
   bool tls;
   const char *tls_subject; /* of a verified client certificate; "" without */
   bool early;              /* came in 0-RTT */
@@ -257,9 +252,9 @@ HERZ_API int herz_status(const herz_ctx *c);
 HERZ_API void herz_panic(herz_ctx *c, const char *fmt, ...) HERZ_PRINTF(2, 3)
     __attribute__((noreturn));
 /** Panics when `cond` does not hold. */
-#define HERZ_ENSURE(c, cond)                                                                       \
-  do {                                                                                             \
-    if (!(cond)) herz_panic((c), "%s:%d: not so: %s", __FILE__, __LINE__, #cond);                  \
+#define HERZ_ENSURE(c, cond)                                                      \
+  do {                                                                            \
+    if (!(cond)) herz_panic((c), "%s:%d: not so: %s", __FILE__, __LINE__, #cond); \
   } while (0)
 
 /* ---- context: the answer ---------------------------------------------------------------------- */
@@ -346,7 +341,7 @@ HERZ_API const char *herz_as_str(const herz_value *v, const char *fallback); /* 
 
 /** Why a connection ended. */
 struct herz_close_info {
-  int err;          /* 0 for a clean close, else HERZ_E* */
+  int err; /* 0 for a clean close, else HERZ_E* */
   bool by_peer;
   const char *text; /* for people */
 };
@@ -360,11 +355,11 @@ enum herz_client_state {
 
 /** Options of herz_dial(); zeroed means defaults. Text is copied. */
 struct herz_dial_options {
-  bool reconnect;            /* try again, with jittered exponential pauses, when it ends */
-  uint32_t reconnect_min_ms; /* 100 */
-  uint32_t reconnect_max_ms; /* 30000 */
+  bool reconnect;              /* try again, with jittered exponential pauses, when it ends */
+  uint32_t reconnect_min_ms;   /* 100 */
+  uint32_t reconnect_max_ms;   /* 30000 */
   uint32_t connect_timeout_ms; /* for one try: the key "limits.handshake_timeout_ms" */
-  const char *token;         /* sent in HELLO */
+  const char *token;           /* sent in HELLO */
   void (*on_state)(herz_client *, enum herz_client_state, const struct herz_close_info *info,
                    void *arg);
   void *arg;
@@ -386,9 +381,9 @@ HERZ_API int herz_client_rebind(herz_client *cl);
 
 /** An answer. Slices stand for the callback only. */
 struct herz_response {
-  int err;    /* 0, or why there is no (whole) answer: HERZ_E* */
+  int err;          /* 0, or why there is no (whole) answer: HERZ_E* */
   const char *text; /* with err: for people */
-  int status; /* 0 when none came */
+  int status;       /* 0 when none came */
   uint32_t header_count;
   const struct herz_header *headers;
   enum herz_body_kind kind; /* HERZ_BODY_VALUE: `body` is msgpack */
@@ -414,8 +409,8 @@ struct herz_request {
   uint32_t timeout_ms; /* 0: the key "limits.call_timeout_ms" */
   /** When set, content is handed over as it comes instead of being collected. Return false to pause
    * until herz_call_resume(). The first call, with `head` alone (len 0), brings status and headers. */
-  bool (*on_data)(herz_call_handle *, const struct herz_response *head, const void *data, size_t len,
-                  void *arg);
+  bool (*on_data)(herz_call_handle *, const struct herz_response *head, const void *data,
+                  size_t len, void *arg);
 };
 
 /** Makes a call; any number may be in flight (over the peer's limit they wait, in order). `done` is

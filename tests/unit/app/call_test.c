@@ -102,8 +102,9 @@ Test(app_call, a_value_comes_back_as_msgpack) {
   cr_assert_eq(r.status, 200);
   cr_assert_eq(r.kind, HERZ_BODY_VALUE);
   cr_assert_eq(r.len, 7);
-  cr_assert_arr_eq(r.body, "\x81\xa2id\xa2"
-                           "42",
+  cr_assert_arr_eq(r.body,
+                   "\x81\xa2id\xa2"
+                   "42",
                    7);
   herz_app_free(f.app);
 }
@@ -184,10 +185,9 @@ Test(app_call, ten_mebibytes_come_back_exact) {
 Test(app_call, a_body_over_the_limit_is_413) {
   struct fixture f = start(common_routes, "limits.body_bytes=1000");
   char big[2000] = {0};
-  struct result r = call(&f, &(struct herz_request){.method = "POST",
-                                                   .path = "/echo",
-                                                   .body = big,
-                                                   .body_len = sizeof(big)});
+  struct result r =
+      call(&f, &(struct herz_request){
+                   .method = "POST", .path = "/echo", .body = big, .body_len = sizeof(big)});
 
   cr_assert_eq(r.status, 413);
   cr_assert_eq(get(&f, "/users/1").status, 200);
@@ -251,8 +251,8 @@ Test(app_chain, middleware_runs_in_order_and_may_stop) {
   cr_assert_eq(get(&f, "/in/side").status, 403);
   cr_assert_str_eq(trail, "abggba");
   trail[0] = '\0';
-  struct result r = call(
-      &f, &(struct herz_request){.path = "/in/side", .headers = &pass, .header_count = 1});
+  struct result r =
+      call(&f, &(struct herz_request){.path = "/in/side", .headers = &pass, .header_count = 1});
   cr_assert_eq(r.status, 200);
   cr_assert_str_eq(trail, "abghgba");
   trail[0] = '\0';
@@ -363,8 +363,8 @@ Test(app_client, dialling_nobody_fails_every_call_and_closes) {
   struct result r = {0};
   struct fixture f = {.app = app};
 
-  f.cl = herz_dial(app, "mem://nobody",
-                   &(struct herz_dial_options){.on_state = on_state, .arg = &st});
+  f.cl =
+      herz_dial(app, "mem://nobody", &(struct herz_dial_options){.on_state = on_state, .arg = &st});
   cr_assert_not_null(f.cl);
   cr_assert_eq(herz_call(f.cl, &(struct herz_request){.path = "/"}, on_done, &r, NULL), 0);
   until(&f, &r.done);

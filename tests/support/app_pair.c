@@ -1,0 +1,169 @@
+/* Two apps on the simulated network. */
+#include "tests/support/app_pair.h"
+
+#include <criterion/criterion.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/app/app.h"
+#include "core/app/client.h"
+#include "tests/support/quic_identity.h"
+
+static void user(herz_ctx *c) {
+  herz_reply(c, HERZ_OK, herz_map(c, "id", herz_str(c, herz_param(c, "id"))));
+}
+
+static void echo(herz_ctx *c) {
+  size_t len;
+  const void *body = herz_body(c, &len, NULL);
+
+  herz_reply_bytes(c, HERZ_OK, NULL, body, len);
+}
+
+static bool encrypted(const char *scheme) {
+  return strcmp(scheme, "quic") == 0 || strcmp(scheme, "tls") == 0 || strcmp(scheme, "wss") == 0;
+}
+
+static void write_file(const char *dir, const char *name, const char *text) {
+  char path[128];
+  FILE *f;
+
+  (void)snprintf(path, sizeof(path), "%s/%s", dir, name);
+  f = fopen(path, "w");
+  cr_assert_not_null(f);
+  fputs(text, f);
+  fclose(f);
+}
+
+static void make_identity(struct app_pair *p) {
+  strcpy(p->dir, "/tmp/herz-pair-XXXXXX");
+  cr_assert_not_null(mkdtemp(p->dir));
+  write_file(p->dir, "cert.pem", quic_test_cert);
+  write_file(p->dir, "key.pem", quic_test_key);
+}
+
+static void remove_identity(struct app_pair *p) {
+  char path[128];
+
+  if (p->dir[0] == '\0') return;
+  (void)snprintf(path, sizeof(path), "%s/cert.pem", p->dir);
+  (void)unlink(path);
+  (void)snprintf(path, sizeof(path), "%s/key.pem", p->dir);
+  (void)unlink(path);
+  (void)rmdir(p->dir);
+}
+
+static herz_app *make_app(struct app_pair *p, struct hz_env *env, bool server, const char *config) {
+  char text[512] = "log.level=off\n";
+  size_t n = strlen(text);
+
+  if (config != NULL) n += (size_t)snprintf(text + n, sizeof(text) - n, "%s\n", config);
+  if (p->dir[0] != '\0' && server) {
+    (void)snprintf(text + n, sizeof(text) - n,
+                   "tls.cert_file=%s/cert.pem\ntls.key_file=%s/key.pem\n", p->dir, p->dir);
+  } else if (p->dir[0] != '\0') {
+    (void)snprintf(text + n, sizeof(text) - n, "tls.ca_file=%s/cert.pem\n", p->dir);
+  }
+  return hz_app_new_on(env, text);
+}
+
+static bool serve(struct app_pair *p) {
+  char at[64];
+  const char *listener = encrypted(p->scheme) && strcmp(p->scheme, "quic") != 0 ? "tcp" : p->scheme;
+
+  if (strcmp(p->scheme, "ws") == 0) listener = "tcp";
+  if (strcmp(listener, "mem") == 0) {
+    strcpy(at, "mem://pair");
+    strcpy(p->url, at);
+  } else {
+    (void)snprintf(at, sizeof(at), "%s://" AP_SERVER ":4433", listener);
+    (void)snprintf(p->url, sizeof(p->url), "%s://" AP_SERVER ":4433", p->scheme);
+  }
+  herz_use(p->server, herz_recovery);
+  return herz_get(p->server, "/users/:id", user) == 0 && herz_post(p->server, "/echo", echo) == 0 &&
+         herz_listen(p->server, at, NULL, 0) == 0;
+}
+
+bool ap_start(struct app_pair *p, const char *name, uint64_t seed, const char *scheme,
+              const char *config) {
+  *p = (struct app_pair){.sim = sim_new(name, seed), .scheme = scheme};
+  p->server_env = sim_host(p->sim, AP_SERVER);
+  p->client_env = strcmp(scheme, "mem") == 0 ? p->server_env : sim_host(p->sim, AP_CLIENT);
+  if (encrypted(scheme)) make_identity(p);
+  p->server = make_app(p, p->server_env, true, config);
+  p->client = make_app(p, p->client_env, false, config);
+  return p->server != NULL && p->client != NULL && serve(p);
+}
+
+static void on_state(herz_client *cl, enum herz_client_state s, const struct herz_close_info *info,
+                     void *arg) {
+  struct app_pair *p = arg;
+
+  (void)info;
+  if (s != HERZ_CLOSED) return;
+  p->closed++;
+  if (p->cl == cl) p->cl = NULL;
+}
+
+bool ap_dial(struct app_pair *p) {
+  p->cl = herz_dial(p->client, p->url, &(struct herz_dial_options){.on_state = on_state, .arg = p});
+  return p->cl != NULL;
+}
+
+static bool all_closed(void *arg) {
+  struct app_pair *p = arg;
+
+  return (p->server == NULL || hz_list_empty(&p->server->sessions)) &&
+         (p->client == NULL || hz_list_empty(&p->client->clients));
+}
+
+void ap_stop(struct app_pair *p) {
+  if (p->cl != NULL) herz_client_close(p->cl);
+  if (p->server != NULL) {
+    hz_app_unlisten(p->server);
+    hz_app_close_all(p->server, HZ_CLOSE_SHUTDOWN, "the test is over");
+  }
+  bool closed = sim_run_until(p->sim, all_closed, p, sim_now(p->sim) + 600 * HZ_SEC);
+  cr_assert(closed, "connections did not close");
+  sim_run_for(p->sim, 60 * HZ_SEC);
+  herz_app_free(p->client);
+  herz_app_free(p->server);
+  remove_identity(p);
+  size_t leaked = sim_free(p->sim);
+  cr_assert_eq(leaked, 0, "%zu bytes leaked", leaked);
+}
+
+uint64_t ap_sum(const void *data, size_t len) {
+  const uint8_t *p = data;
+  uint64_t sum = 14695981039346656037u;
+
+  for (size_t i = 0; i < len; i++) sum = (sum ^ p[i]) * 1099511628211u;
+  return sum;
+}
+
+static void on_done(const struct herz_response *rs, void *arg) {
+  struct ap_result *r = arg;
+
+  r->done++;
+  r->err = rs->err;
+  r->status = rs->status;
+  r->len = rs->body_len;
+  r->sum = ap_sum(rs->body, rs->body_len);
+}
+
+bool ap_call(struct app_pair *p, const char *method, const char *path, const void *body, size_t len,
+             struct ap_result *r) {
+  struct herz_request rq = {.method = method, .path = path, .body = body, .body_len = len};
+
+  *r = (struct ap_result){0};
+  return p->cl != NULL && herz_call(p->cl, &rq, on_done, r, NULL) == 0;
+}
+
+static bool is_done(void *arg) {
+  return ((struct ap_result *)arg)->done > 0;
+}
+
+bool ap_wait(struct app_pair *p, struct ap_result *r, hz_time ns) {
+  return sim_run_until(p->sim, is_done, r, sim_now(p->sim) + ns);
+}

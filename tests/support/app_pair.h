@@ -1,0 +1,53 @@
+/* Two apps on the simulated network, a server and a client, through the public API. Not here:
+ * conditions of the path and what is asserted (the tests'). */
+#ifndef TESTS_SUPPORT_APP_PAIR_H
+#define TESTS_SUPPORT_APP_PAIR_H
+
+#include <herz/herz.h>
+
+#include "tests/support/sim_net.h"
+
+#define AP_SERVER "10.0.0.1"
+#define AP_CLIENT "10.0.0.2"
+
+struct app_pair {
+  struct sim *sim;
+  struct hz_env *server_env, *client_env;
+  herz_app *server, *client;
+  herz_client *cl;
+  const char *scheme; /* of the URL that is dialled */
+  char dir[64];       /* certificate and key; "" when none are needed */
+  char url[64];
+  int closed; /* how often HERZ_CLOSED came */
+};
+
+/** The answer to one call. */
+struct ap_result {
+  int done; /* how often: 1 at the end */
+  int err, status;
+  size_t len;
+  uint64_t sum; /* of the content, ap_sum() */
+};
+
+/** Starts the simulation with both apps, the server listening for `scheme`: "mem", "tcp", "tls", "ws",
+ * "wss" or "quic". `config` is added to both (NULL: nothing). False: memory was short (only with a
+ * failing allocator); ap_stop() is called all the same. */
+bool ap_start(struct app_pair *p, const char *name, uint64_t seed, const char *scheme,
+              const char *config);
+
+/** Dials. False: memory was short. */
+bool ap_dial(struct app_pair *p);
+
+/** Closes everything, lets the sim run until it is closed, frees. Asserts that nothing leaks. */
+void ap_stop(struct app_pair *p);
+
+/** Begins a call; false: refused at once. `r` stands until it is done. */
+bool ap_call(struct app_pair *p, const char *method, const char *path, const void *body, size_t len,
+             struct ap_result *r);
+
+/** Runs until `r` is done; false: not within `ns`. */
+bool ap_wait(struct app_pair *p, struct ap_result *r, hz_time ns);
+
+uint64_t ap_sum(const void *data, size_t len);
+
+#endif
