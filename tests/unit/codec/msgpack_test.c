@@ -144,13 +144,8 @@ Test(msgpack_reader, never_accepts_a_value_that_was_cut) {
 }
 
 Test(msgpack_reader, stands_still_on_an_error) {
-  static const char *const bad[] = {"\xc1",
-                                    "\xa2"
-                                    "a",
-                                    "\xa1\xff",
-                                    "\x92\x01",
-                                    "\xcd\x01",
-                                    "\xdc\xff"};
+  static const char *const bad[] = {"\xc1",     "\xa2\x61", "\xa1\xff",
+                                    "\x92\x01", "\xcd\x01", "\xdc\xff"};
   for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
     struct hz_mp_reader r = reader(bad[i], strlen(bad[i]));
     struct hz_mp_item item;
