@@ -23,6 +23,11 @@ if(_support)
 endif()
 target_link_libraries(herz_test_support INTERFACE herz_static)
 
+# Criterion's macros and libFuzzer's entry point have no prototypes. A library of its own, linked last,
+# because a target's own options come before those of its libraries and would be overruled.
+add_library(herz_test_flags INTERFACE)
+target_compile_options(herz_test_flags INTERFACE -Wno-missing-prototypes)
+
 # herz_add_test(LABEL SOURCE TIMEOUT [LIBS...])
 function(herz_add_test label src timeout)
   file(RELATIVE_PATH _rel "${HERZ_TESTS_DIR}" "${src}")
@@ -34,9 +39,7 @@ function(herz_add_test label src timeout)
   string(REPLACE "/" "_" _target "test_${_name}")
   add_executable(${_target} "${src}")
   set_target_properties(${_target} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/tests")
-  target_link_libraries(${_target} PRIVATE herz_test_support ${ARGN})
-  # Criterion's macros define test functions without prototypes.
-  target_compile_options(${_target} PRIVATE -Wno-missing-prototypes)
+  target_link_libraries(${_target} PRIVATE herz_test_support herz_test_flags ${ARGN})
   add_test(NAME "${_name}" COMMAND "${_wrap}" "$<TARGET_FILE:${_target}>"
            WORKING_DIRECTORY "${CMAKE_SOURCE_DIR}")
   math(EXPR _timeout "${timeout} * ${_slow}")
@@ -70,9 +73,7 @@ foreach(_src IN LISTS _fuzzers)
   if(_on AND NOT HERZ_SANITIZE STREQUAL "thread")
     add_executable(${_target} "${_src}")
     set_target_properties(${_target} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/fuzz")
-    target_link_libraries(${_target} PRIVATE herz_test_support)
-    # libFuzzer declares the entry point nowhere.
-    target_compile_options(${_target} PRIVATE -Wno-missing-prototypes)
+    target_link_libraries(${_target} PRIVATE herz_test_support herz_test_flags)
     if(HERZ_FUZZ)
       target_link_options(${_target} PRIVATE -fsanitize=fuzzer)
     else()
