@@ -126,7 +126,7 @@ void hz_quic_reason_from_peer(struct hz_close *out, const ngtcp2_ccerr *cc, enum
     hz_close_set(out, HZ_BY_PEER, HZ_LAYER_TLS, alert, HZ_ETLS, "TLS alert %u %s%s%s%s", alert,
                  hz_quic_alert_name(alert), alert_hint(alert, true, role), sep, phrase);
   } else {
-    hz_close_set(out, HZ_BY_PEER, HZ_LAYER_PROTOCOL, code, transport_err(code),
+    hz_close_set(out, HZ_BY_PEER, HZ_LAYER_PROTOCOL, code, transport_err(code, HZ_OK),
                  "QUIC error %#llx %s from the peer%s%s", (unsigned long long)code,
                  hz_quic_error_name(code), sep, phrase);
   }
@@ -164,7 +164,7 @@ void hz_quic_reason_from_error(struct hz_close *out, ngtcp2_ccerr *cc, int liber
       return;
     default:
       hz_close_set(out, HZ_BY_LOCAL, HZ_LAYER_PROTOCOL, cc->error_code,
-                   transport_err(cc->error_code), "QUIC error %#llx %s: %s%s%s",
+                   transport_err(cc->error_code, HZ_EPROTO), "QUIC error %#llx %s: %s%s%s",
                    (unsigned long long)cc->error_code, hz_quic_error_name(cc->error_code),
                    ngtcp2_strerror(liberr), sep, more);
   }
