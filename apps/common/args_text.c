@@ -132,6 +132,7 @@ static void completion_values(const struct args_option *o, FILE *out) {
     fputs("        ", out);
     if (o->letter) fprintf(out, "-%c|", o->letter);
     fprintf(out, "--%s) ", o->name);
+    if (o->kind != ARGS_FILE && o->kind != ARGS_DIR && o->kind != ARGS_CHOICE) fputs(":", out);
     if (o->kind == ARGS_FILE) fputs("COMPREPLY=($(compgen -f -- \"$cur\"))", out);
     if (o->kind == ARGS_DIR) fputs("COMPREPLY=($(compgen -d -- \"$cur\"))", out);
     if (o->kind == ARGS_CHOICE) {
@@ -139,7 +140,7 @@ static void completion_values(const struct args_option *o, FILE *out) {
       for (const char *p = o->value; *p; p++) fputc(*p == '|' ? ' ' : *p, out);
       fputs("' -- \"$cur\"))", out);
     }
-    fputs(" return ;;\n", out);
+    fputs("; return ;;\n", out);
   }
 }
 

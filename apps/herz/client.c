@@ -80,7 +80,9 @@ static bool apply_flags(herz_app *app, const char *url) {
          strerror(errno));
     return false;
   }
-  return set(app, "log level", "log.level", o->verbose ? "info" : "off") &&
+  /* How long an answer may take is the server's affair, unless --timeout says otherwise. */
+  return set(app, "calls", "limits.call_timeout_ms", o->timeout_ms ? NULL : "86400000") &&
+         set(app, "log level", "log.level", o->verbose ? "info" : "off") &&
          set(app, "--cacert", "tls.ca_file", trust_file(url)) &&
          set(app, "--cert", "tls.cert_file", o->cert) &&
          set(app, "--key", "tls.key_file", o->key) &&
@@ -157,19 +159,21 @@ void client_free(struct client *c) {
   c->app = NULL;
 }
 
+/* For errors whose text, the system's or the clock's, names none; those of TLS do. */
 static const char *remedy(int code, const char *url) {
   switch (code) {
     case EXIT_CONNECT:
       return strncmp(url, "unix:", 5) == 0 ? "does a service listen at that path?"
                                            : "does a service listen there? (herzd --dev)";
-    case EXIT_TLS: return "name the authority to trust with --cacert FILE";
     case EXIT_TIMEOUT: return "--timeout S waits longer";
     default: return NULL;
   }
 }
 
 int client_failed(const struct client *c, int err, const char *text) {
-  bool own = c->closed && c->err && (!c->connected || err == HERZ_ECLOSED || err == 0);
+  /* A call that lost its stream says so; why the connection went says more. */
+  bool lost = err == 0 || err == HERZ_ECLOSED || err == HERZ_ERESET || err == HERZ_ECANCELED;
+  bool own = c->closed && c->err && (!c->connected || lost);
   if (own) {
     err = c->err;
     text = c->text;

@@ -37,7 +37,7 @@ const struct args_option req_flags[] = {
      "the body's bytes as they come, also of a msgpack value (else JSON)", &options.raw, 0},
     {ARGS_TEXT, 'w', "write-out", "FORMAT",
      "print this at the end; %{name} is replaced, \\n and \\t too", &options.write_out, 0},
-    {ARGS_FLAG, 0, "rebind", NULL, "QUIC: move to another local port once connected",
+    {ARGS_FLAG, 0, "rebind", NULL, "QUIC: move to another local port when the answer begins",
      &options.rebind, 0},
     {0}};
 
@@ -93,9 +93,19 @@ static void out_text(const char *text) {
   out_write(&req.out, text, strlen(text));
 }
 
+/* Not before the answer begins: only a confirmed handshake may move, and it is by then. */
+static void rebind(void) {
+  int err = herz_client_rebind(req.client.cl);
+  if (err)
+    notice("--rebind: %s", herz_strerror(err));
+  else if (client_options.verbose)
+    notice("* moved to another local port");
+}
+
 static void take_head(const struct herz_response *r) {
   if (req.head_seen || r->status == 0) return;
   req.head_seen = true;
+  if (options.rebind && req.client.cl) rebind();
   out_begin(&req.out);
   req.facts.status = r->status;
   req.facts.first_ns = client_now_ns() - req.client.start_ns;
@@ -193,16 +203,6 @@ static int make_headers(struct herz_request *rq) {
   return EXIT_OK;
 }
 
-static void on_connected(struct client *c, void *arg) {
-  (void)arg;
-  if (!options.rebind) return;
-  int err = herz_client_rebind(c->cl);
-  if (err)
-    notice("--rebind: %s", herz_strerror(err));
-  else if (client_options.verbose)
-    notice("* moved to another local port");
-}
-
 static int start_call(struct herz_request *rq) {
   rq->method = options.method ? options.method : options.data ? "POST" : "GET";
   rq->timeout_ms = client_options.timeout_ms;
@@ -285,7 +285,6 @@ int herz_req(const struct args *a) {
     body_close(&req.body);
     return EXIT_USAGE;
   }
-  req.client.on_connected = on_connected;
   code = client_open(&req.client, a->operands[0]);
   bool wanted = !client_options.quiet && !(req.out.terminal && !options.output);
   progress_start(&req.progress, wanted, client_now_ns());

@@ -13,6 +13,7 @@
 #define SLOW_MAX_MS 60000u
 #define SLOW_WAITING_MAX 10000u /* timers outlive callers who leave: bounded, whoever calls */
 #define LINE_LEN 16u
+#define BYTES_TIMEOUT_MS 86400000u /* as long as a slow reader of 16 GiB takes */
 
 struct slow;
 
@@ -204,16 +205,21 @@ struct demo *herzd_demo(herz_app *app) {
     const char *method, *pattern;
     herz_handler *handler;
   } routes[] = {
-      {"GET", "/", index_page},   {"GET", "/users/:id", user},       {"POST", "/echo", echo},
-      {"MESSAGE", "/echo", echo}, {"GET", "/time", clock_time},      {"GET", "/bytes/:n", bytes},
-      {"GET", "/slow/:ms", slow}, {"GET", "/fail", fail_on_purpose}, {"GET", "/counters", counters},
+      {"GET", "/", index_page},          {"GET", "/users/:id", user},    {"POST", "/echo", echo},
+      {"MESSAGE", "/echo", echo},        {"GET", "/time", clock_time},   {"GET", "/slow/:ms", slow},
+      {"GET", "/fail", fail_on_purpose}, {"GET", "/counters", counters},
   };
   int err = herz_use(app, herz_logger);
   if (!err) err = herz_use(app, herz_recovery);
   for (size_t i = 0; !err && i < sizeof routes / sizeof routes[0]; i++) {
     err = herz_route(app, routes[i].method, routes[i].pattern, routes[i].handler, d);
   }
-  if (!err) return d;
+  herz_group *large = err ? NULL : herz_group_new(app, "/bytes");
+  if (large) {
+    herz_group_timeout(large, BYTES_TIMEOUT_MS);
+    err = herz_group_route(large, "GET", "/:n", bytes, d);
+  }
+  if (!err && large) return d;
   fail(EXIT_USAGE, "demo routes: %s", herz_error(app));
   free(d);
   return NULL;

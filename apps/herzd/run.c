@@ -135,6 +135,16 @@ static int serve(herz_app *app, const struct herzd_cert *cert) {
   return EXIT_OK;
 }
 
+/* A late signal must not turn the end that an earlier one asked for into death by signal: from here
+ * on the app's handlers go. */
+static void end_of_signals(void) {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGTERM);
+  sigaddset(&set, SIGINT);
+  sigprocmask(SIG_BLOCK, &set, NULL);
+}
+
 int herzd_run(const struct args *a) {
   (void)a;
   if (!herzd_options.dev) {
@@ -153,6 +163,7 @@ int herzd_run(const struct args *a) {
     demo = herzd_demo(app);
     code = demo ? serve(app, &cert) : EXIT_USAGE;
   }
+  end_of_signals();
   herz_app_free(app);
   herzd_demo_free(demo);
   if (cert.temporary) dev_files_remove(&cert.files);

@@ -52,7 +52,6 @@ expect "header, then silence" frame_timeout '\xca\xfe\x01\x00\x00\x00\x06\x00'
 expect "a count of 2^32-1" envelope_bad '\xca\xfe\x01\x00\x00\x00\x08\x00\x92\x00\xdf\xff\xff\xff\xff'
 deep=$(printf '\\x91%.0s' {1..60})
 expect "60 arrays deep" envelope_bad '\xca\xfe\x01\x00\x00\x00\x40\x00\x92\x00'"$deep"'\xc0'
-expect "a call before HELLO" envelope_unexpected '\xca\xfe\x01\x00\x00\x00\x0c\x00\x96\x02\x01\xa3GET\xa1/\xc0\xc0'
 expect "bytes behind the envelope" envelope_bad '\xca\xfe\x01\x00\x00\x00\x08\x00\x92\x00\x81\xa1v\x01\x01'
 expect "plain bytes after a TLS record's head" tls_failed '\x16\x03\x01\x00\x20this is no client hello at all..'
 expect "first bytes, then silence" handshake_timeout '\x16\x03'

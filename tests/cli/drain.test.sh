@@ -81,6 +81,7 @@ done
 
 # the caller leaves
 start_herzd
+cancelled=0
 for s in $schemes; do
   mark
   "$herz" req "$(url "$s" /slow/20000)" >/dev/null 2>&1 &
@@ -88,11 +89,15 @@ for s in $schemes; do
   in_flight 1
   kill -TERM $call
   wait $call 2>/dev/null
-  if [ "$s" != quic ]; then # which is noticed when its idle timeout has passed
+  # Over QUIC nobody hears of it, and the end of a plain stream may mean that only the request is
+  # whole: those calls go on until their answer or their deadline.
+  if [ "$s" = tls ] || [ "$s" = ws ] || [ "$s" = wss ]; then
+    before=$cancelled
     for _ in $(seq 200); do
-      [ "$(counter calls_cancelled)" -lt 1 ] || break
+      cancelled=$(counter calls_cancelled)
+      [ "$cancelled" -eq "$before" ] || break
     done
-    has "$s: the call was cancelled" "$(counter calls_cancelled)" '^[1-9]'
+    eq "$s: the call was cancelled" $((before + 1)) "$cancelled"
   fi
   eq "$s: the service lives" '{"id":"1"}' "$("$herz" req "$(url "$s" /users/1)" 2>&1)"
 done

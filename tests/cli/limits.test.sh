@@ -44,7 +44,7 @@ for _ in $(seq 100); do
   [ -z "$got" ] || break
 done
 eq "when there is room again" '{"id":"2"}' "$got"
-if [ "$(counter conns_refused)" -gt 0 ]; then ok; else bad "conns_refused did not move"; fi
+if [ "$(counter turned_away)" -gt 0 ]; then ok; else bad "turned_away did not move"; fi
 stop_herzd
 
 start_herzd --set limits.body_bytes=1000
