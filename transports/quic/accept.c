@@ -84,7 +84,7 @@ static void refuse(struct hz_quic_listener *ln, const struct hz_udp_rx *rx, cons
 }
 
 static bool retry_wanted(const struct hz_quic_listener *ln, const struct hz_udp_rx *rx) {
-  switch (ln->base.config.quic.retry) {
+  switch (ln->base.config.packet.retry) {
     case HZ_RETRY_ALWAYS: return true;
     case HZ_RETRY_NEVER: return false;
     case HZ_RETRY_AUTO: break;

@@ -55,7 +55,7 @@ static bool known_version(uint32_t v) {
 static uint32_t first_version(const struct hz_quic_conn *c,
                               const struct hz_transport_config *config) {
   if (c->session != NULL && known_version(c->session->version)) return c->session->version;
-  return config->quic.prefer_v2 ? NGTCP2_PROTO_VER_V2 : NGTCP2_PROTO_VER_V1;
+  return config->packet.prefer_v2 ? NGTCP2_PROTO_VER_V2 : NGTCP2_PROTO_VER_V1;
 }
 
 static hz_err make_ngtcp2(struct hz_quic_conn *c, const struct hz_transport_config *config) {

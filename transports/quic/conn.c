@@ -78,7 +78,7 @@ void hz_quic_conn_settings(struct hz_quic_conn *c, const struct hz_transport_con
   uint64_t window = l->call_credit_bytes;
 
   ngtcp2_settings_default(s);
-  s->cc_algo = config->quic.congestion == HZ_CC_BBR ? NGTCP2_CC_ALGO_BBR : NGTCP2_CC_ALGO_CUBIC;
+  s->cc_algo = config->packet.congestion == HZ_CC_BBR ? NGTCP2_CC_ALGO_BBR : NGTCP2_CC_ALGO_CUBIC;
   s->initial_ts = c->base.env->now;
   s->handshake_timeout = l->handshake_timeout_ns;
   s->initial_rtt = INITIAL_RTT_NS;
@@ -87,7 +87,7 @@ void hz_quic_conn_settings(struct hz_quic_conn *c, const struct hz_transport_con
   s->max_stream_window = saturate(window, STREAM_WINDOW_MAX_FACTOR);
   s->available_versions = both;
   s->available_versionslen = 2;
-  if (config->quic.prefer_v2) { /* a server that does not, follows what the client chose */
+  if (config->packet.prefer_v2) { /* a server that does not, follows what the client chose */
     s->preferred_versions = v2_first;
     s->preferred_versionslen = 2;
   }

@@ -89,7 +89,7 @@ void hz_quic_unlisten(struct hz_listener *base) {
 static void make_keys(struct hz_quic_listener *ln, struct hz_env *env) {
   static const uint8_t unset[32];
   uint8_t secret[32];
-  memcpy(secret, ln->base.config.quic.reset_key, sizeof(secret));
+  memcpy(secret, ln->base.config.packet.reset_key, sizeof(secret));
   if (memcmp(secret, unset, sizeof(secret)) == 0) env->ops->random(env, secret, sizeof(secret));
   hz_quic_keys_init(&ln->keys, secret);
   ngtcp2_secure_clear(secret, sizeof(secret));
