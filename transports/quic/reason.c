@@ -94,9 +94,9 @@ static hz_err app_err(uint64_t code) {
   }
 }
 
-static hz_err transport_err(uint64_t code) {
+static hz_err transport_err(uint64_t code, hz_err none) {
   switch (code) {
-    case NGTCP2_NO_ERROR: return HZ_OK;
+    case NGTCP2_NO_ERROR: return none;
     case NGTCP2_INTERNAL_ERROR: return HZ_EINTERNAL;
     case NGTCP2_CONNECTION_REFUSED:
     case NGTCP2_INVALID_TOKEN: return HZ_EREFUSED;
