@@ -1,0 +1,162 @@
+/* The tables through which the core and the tcp port reach this adapter, and dialling. Not here:
+ * what happens on a connection (opening.c, link.c, plain.c). */
+#include <stdio.h>
+#include <string.h>
+
+#include "transports/common/tls.h"
+#include "transports/websocket/internal.h"
+#include "transports/websocket/websocket.h"
+
+static hz_err dial(bool secure, struct hz_env *env, const struct hz_endpoint *ep,
+                   const struct hz_transport_config *config, const struct hz_conn_events *events,
+                   void *user, struct hz_conn **out, char *why, size_t why_len);
+
+static hz_err dial_ws(struct hz_env *env, const struct hz_endpoint *ep,
+                      const struct hz_transport_config *config, const struct hz_conn_events *events,
+                      void *user, struct hz_conn **out, char *why, size_t why_len) {
+  return dial(false, env, ep, config, events, user, out, why, why_len);
+}
+
+static hz_err dial_wss(struct hz_env *env, const struct hz_endpoint *ep,
+                       const struct hz_transport_config *config,
+                       const struct hz_conn_events *events, void *user, struct hz_conn **out,
+                       char *why, size_t why_len) {
+  return dial(true, env, ep, config, events, user, out, why, why_len);
+}
+
+static const struct hz_transport_ops ws_ops = {
+    .scheme = "ws",
+    .dial = dial_ws,
+    .close = hz_iostream_op_close,
+    .destroy = hz_iostream_op_destroy,
+    .stream_open = hz_iostream_op_open,
+    .stream_send = hz_iostream_op_send,
+    .stream_consume = hz_iostream_op_consume,
+    .datagram_send = hz_iostream_op_datagram,
+    .datagram_max = hz_iostream_op_datagram_max,
+    .keepalive = hz_ws_op_keepalive,
+};
+
+static const struct hz_transport_ops wss_ops = {
+    .scheme = "wss",
+    .caps = HZ_CAP_SECURE,
+    .dial = dial_wss,
+    .close = hz_iostream_op_close,
+    .destroy = hz_iostream_op_destroy,
+    .stream_open = hz_iostream_op_open,
+    .stream_send = hz_iostream_op_send,
+    .stream_consume = hz_iostream_op_consume,
+    .datagram_send = hz_iostream_op_datagram,
+    .datagram_max = hz_iostream_op_datagram_max,
+    .keepalive = hz_ws_op_keepalive,
+};
+
+const struct hz_transport_ops *hz_transport_ws(void) {
+  return &ws_ops;
+}
+
+const struct hz_transport_ops *hz_transport_wss(void) {
+  return &wss_ops;
+}
+
+/* The Host header: brackets around IPv6, the port unless it is the scheme's own (RFC 9110 4.2). */
+static void host_of(const struct hz_endpoint *ep, bool secure, char *out, size_t len) {
+  bool v6 = ep->host_kind == HZ_HOST_IPV6;
+  int host_len = (int)strcspn(ep->host, "%"); /* a zone means nothing to the other side */
+  unsigned usual = secure ? 443 : 80;
+  if (ep->port == usual)
+    snprintf(out, len, v6 ? "[%.*s]" : "%.*s", host_len, ep->host);
+  else
+    snprintf(out, len, v6 ? "[%.*s]:%u" : "%.*s:%u", host_len, ep->host, (unsigned)ep->port);
+}
+
+/* Everything that is made before connecting; false when memory is short. */
+static bool prepare(struct hz_ws *ws, bool secure, const struct hz_endpoint *ep) {
+  struct hz_env *env = hz_ws_env(ws);
+  uint8_t random[16];
+  char host[HZ_HOST_MAX + 16];
+  env->ops->random(env, random, sizeof(random));
+  hz_ws_make_key(random, ws->key);
+  host_of(ep, secure, host, sizeof(host));
+  ws->request = hz_ws_request(&env->pool, host, ws->key);
+  return ws->request != NULL;
+}
+
+static hz_err dial(bool secure, struct hz_env *env, const struct hz_endpoint *ep,
+                   const struct hz_transport_config *config, const struct hz_conn_events *events,
+                   void *user, struct hz_conn **out, char *why, size_t why_len) {
+  struct hz_tls_ctx *tls = NULL;
+  hz_err e = HZ_ENOMEM;
+  struct hz_ws *ws = hz_new(env->alloc, struct hz_ws);
+  if (ws == NULL) {
+    snprintf(why, why_len, "no memory for a connection");
+    return HZ_ENOMEM;
+  }
+  hz_iostream_init(&ws->s, secure ? &wss_ops : &ws_ops, &hz_ws_hooks, env, NULL, &config->limits);
+  if (!prepare(ws, secure, ep)) {
+    snprintf(why, why_len, "no memory for a request");
+    goto fail;
+  }
+  if (secure) {
+    const struct hz_tls_params params = {
+        .role = HZ_CLIENT, .use = HZ_TLS_STREAM, .alpn = "http/1.1", .name = ep->host};
+    e = hz_tls_ctx_new(env->alloc, &config->tls, &params, &tls, why, why_len);
+    if (e != HZ_OK) goto fail;
+  }
+  e = hz_iostream_connect(&ws->s, ep, tls, events, user, why, why_len);
+  hz_tls_ctx_unref(tls);
+  if (e != HZ_OK) goto fail;
+  *out = &ws->s.conn;
+  return HZ_OK;
+
+fail:
+  hz_iostream_discard(&ws->s);
+  return e;
+}
+
+/* --- the taker ---------------------------------------------------------------------------------
+ */
+
+static enum hz_sniff wants(const uint8_t *first, size_t len) {
+  (void)len; /* every method begins with a capital; frames and TLS do not */
+  return first[0] >= 'A' && first[0] <= 'Z' ? HZ_SNIFF_YES : HZ_SNIFF_NO;
+}
+
+static void turned_away(struct hz_io *io, const struct hz_close *why) {
+  (void)why;
+  hz_io_destroy(io);
+}
+static void no_event(struct hz_io *io) {
+  (void)io;
+}
+static void no_data(struct hz_io *io, const uint8_t *data, size_t len) {
+  (void)io;
+  (void)data;
+  (void)len;
+}
+
+static void take(struct hz_listener *l, struct hz_io *io, const uint8_t *first, size_t len) {
+  static const struct hz_io_events deaf = {.opened = no_event,
+                                           .data = no_data,
+                                           .eof = no_event,
+                                           .writable = no_event,
+                                           .closed = turned_away};
+  struct hz_ws *ws = hz_new(io->env->alloc, struct hz_ws);
+  if (ws == NULL) {
+    struct hz_close why;
+    hz_close_set(&why, HZ_BY_LOCAL, HZ_LAYER_APP, HZ_CLOSE_INTERNAL, HZ_ENOMEM,
+                 "no memory for a connection");
+    io->events = &deaf;
+    hz_io_abort(io, &why);
+    return;
+  }
+  hz_iostream_init(&ws->s, io->peer.tls ? &wss_ops : &ws_ops, &hz_ws_hooks, io->env, l,
+                   &l->config.limits);
+  hz_iostream_accept(&ws->s, io, first, len);
+}
+
+const struct hz_taker *hz_ws_taker(void) {
+  static const struct hz_taker taker = {
+      .name = "http", .alpn = "http/1.1", .wants = wants, .take = take};
+  return &taker;
+}

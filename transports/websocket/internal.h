@@ -1,0 +1,83 @@
+/* What the files of this adapter share: the connection and who does what with it.
+ *   adapter.c  tables, dialling, the taker        opening.c  the handshake on a connection
+ *   link.c     frames on a connection, closing    plain.c    messages as calls */
+#ifndef TRANSPORTS_WEBSOCKET_INTERNAL_H
+#define TRANSPORTS_WEBSOCKET_INTERNAL_H
+
+#include "transports/common/http_head.h"
+#include "transports/common/iostream.h"
+#include "transports/websocket/frame.h"
+#include "transports/websocket/handshake.h"
+
+struct hz_ws_plain;
+
+enum hz_ws_phase {
+  HZ_WS_OPENING, /* heads of HTTP */
+  HZ_WS_FRAMES,
+  HZ_WS_LINGER /* our last word is out, theirs is of no use any more: read on and drop it, so that
+                  closing a socket with unread bytes does not take the last word with it */
+};
+
+struct hz_ws {
+  struct hz_iostream s; /* first */
+  enum hz_ws_phase phase;
+  struct hz_http_head *head;   /* while opening */
+  struct hz_buf *request;      /* client: until the io is open */
+  struct hz_ws_plain *plain;   /* NULL: herz.v1 */
+  uint16_t refusal;            /* server: the status the upgrade is refused with; 0: none */
+  const char *refusal_text;    /* static */
+  bool close_sent, close_seen; /* close frames */
+  bool core_waits;             /* stream_send said HZ_AGAIN */
+  bool pong_waits;             /* the io was full */
+  uint8_t pong_len;
+  uint8_t pong[HZ_WS_CONTROL_MAX]; /* only the latest ping need be answered (5.5.3) */
+  char key[HZ_WS_KEY_LEN + 1];     /* client: of the handshake */
+  uint8_t keys[64];                /* client: masking keys to come, from the env's randomness */
+  uint8_t keys_left;               /* bytes of them */
+  struct hz_ws_parser parser;
+};
+
+static inline struct hz_ws *hz_ws_of(struct hz_iostream *s) {
+  return (struct hz_ws *)(void *)s;
+}
+static inline struct hz_env *hz_ws_env(const struct hz_ws *ws) {
+  return ws->s.conn.env;
+}
+
+/* opening.c */
+void hz_ws_opening_begin(struct hz_ws *ws);
+/** Takes bytes until the handshake is over one way or the other. */
+void hz_ws_opening_feed(struct hz_ws *ws, const uint8_t **data, size_t *len);
+/** What is still to be said when the connection closes before it was open; as hooks->goodbye. */
+bool hz_ws_opening_goodbye(struct hz_ws *ws);
+/** Releases what only the handshake needs. */
+void hz_ws_opening_free(struct hz_ws *ws);
+
+/* link.c */
+extern const struct hz_iostream_hooks hz_ws_hooks;
+/** Parses on until a piece of a message came. Pings, pongs, closes and failures are dealt with
+ * inside. False: all input is taken, or nothing more is wanted. `room` as hz_ws_parse(). */
+bool hz_ws_next(struct hz_ws *ws, const uint8_t **data, size_t *len, uint8_t *room, size_t room_len,
+                struct hz_ws_event *ev);
+/** Fails the connection (RFC 6455 7.1.7) with this status code. */
+void hz_ws_fail(struct hz_ws *ws, uint16_t code, hz_err err, const char *text);
+/** Sends a close frame, once. */
+void hz_ws_send_close(struct hz_ws *ws, uint16_t code, const char *reason);
+/** Answers the peer's close frame and hangs up. */
+void hz_ws_answer_close(struct hz_ws *ws);
+/** Discards input from here on; the peer sees our end and is expected to end too. */
+void hz_ws_linger(struct hz_ws *ws);
+void hz_ws_op_keepalive(struct hz_conn *c);
+
+/* plain.c */
+/** Keeps what calls need of the upgrade. HZ_ENOMEM. */
+HZ_MUST_USE hz_err hz_ws_plain_new(struct hz_ws *ws, const struct hz_ws_upgrade *up);
+void hz_ws_plain_feed(struct hz_ws *ws, const uint8_t *data, size_t len);
+void hz_ws_plain_writable(struct hz_ws *ws);
+/** The peer's close frame came: true when answers are still under way and closing has to wait. */
+bool hz_ws_plain_closing(struct hz_ws *ws);
+/** No answer can be sent any more: handlers are told, input that waits is passed over. */
+void hz_ws_plain_cancel(struct hz_ws *ws);
+void hz_ws_plain_free(struct hz_ws *ws);
+
+#endif

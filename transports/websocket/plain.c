@@ -1,0 +1,238 @@
+/* Plain mode, for clients without herz.v1: each message is a call to the path that the WebSocket
+ * was opened on. Here messages come in; answers go out in answer.c. Not here: what a call does. */
+#include "transports/websocket/plain.h"
+
+#include <string.h>
+
+/* A message has to come in at this rate or more, else its sender is holding memory, not sending. */
+#define SLOW_BYTES_PER_SEC 1024u
+
+/* What a handler may want to know about who opened the WebSocket; the rest was between browser and
+ * server. */
+static const struct hz_str kept_headers[] = {
+    {"authorization", 13}, {"cookie", 6},       {"origin", 6},      {"host", 4},
+    {"user-agent", 10},    {"traceparent", 11}, {"tracestate", 10}, {"accept-language", 15},
+};
+
+static const struct hz_str *kept(struct hz_str name) {
+  for (size_t i = 0; i < sizeof(kept_headers) / sizeof(*kept_headers); i++)
+    if (hz_str_ieq(name, kept_headers[i])) return &kept_headers[i];
+  return NULL;
+}
+
+static bool wanted(const struct hz_header *h) {
+  return kept(h->name) != NULL && hz_utf8_valid(h->value.p, h->value.n);
+}
+
+static void slow_tick(struct hz_timer *t, hz_time now);
+static void ping_tick(struct hz_timer *t, hz_time now);
+
+static void arm(struct hz_ws_plain *p, struct hz_timer *t, hz_time after, hz_timer_fn *fn) {
+  struct hz_env *env = hz_ws_env(p->ws);
+  /* Without memory for it the idle timeout still watches the connection. */
+  (void)hz_timer_set(&env->timers, t, env->now + after, fn);
+}
+
+hz_err hz_ws_plain_new(struct hz_ws *ws, const struct hz_ws_upgrade *up) {
+  const struct hz_http_head *head = ws->head;
+  size_t len = up->path.n;
+  for (uint32_t i = 0; i < head->header_count; i++)
+    if (wanted(&head->headers[i])) len += head->headers[i].value.n;
+  struct hz_ws_plain *p = hz_calloc(hz_ws_env(ws)->alloc, 1, sizeof(*p) + len);
+  if (p == NULL) return HZ_ENOMEM;
+  p->ws = ws;
+  hz_list_init(&p->calls);
+  p->max_inflight = ws->s.limits.calls < HZ_WS_PLAIN_CALLS ? ws->s.limits.calls : HZ_WS_PLAIN_CALLS;
+  char *at = p->text;
+  memcpy(at, up->path.p, up->path.n);
+  p->path = (struct hz_str){at, up->path.n};
+  at += up->path.n;
+  for (uint32_t i = 0; i < head->header_count && p->header_count < HZ_WS_PLAIN_HEADERS; i++) {
+    const struct hz_header *h = &head->headers[i];
+    if (!wanted(h)) continue;
+    memcpy(at, h->value.p, h->value.n);
+    p->headers[p->header_count++] = (struct hz_header){*kept(h->name), {at, h->value.n}};
+    at += h->value.n;
+  }
+  p->pump.fn = hz_ws_plain_pump_now;
+  ws->plain = p;
+  arm(p, &p->ping, ws->s.limits.idle_timeout_ns / 2, ping_tick);
+  return HZ_OK;
+}
+
+/* A browser cannot ping; a page that only waits for events would look dead to the idle timeout. */
+static void ping_tick(struct hz_timer *t, hz_time now) {
+  struct hz_ws_plain *p = HZ_CONTAINER(t, struct hz_ws_plain, ping);
+  hz_time period = p->ws->s.limits.idle_timeout_ns / 2;
+  hz_time silent = now - p->ws->s.last_heard;
+  if (p->ws->s.conn.closing) return;
+  if (silent >= period) {
+    hz_ws_op_keepalive(&p->ws->s.conn);
+    silent = 0;
+  }
+  arm(p, t, period - silent, ping_tick);
+}
+
+static void slow_tick(struct hz_timer *t, hz_time now) {
+  struct hz_ws_plain *p = HZ_CONTAINER(t, struct hz_ws_plain, slow);
+  struct hz_ws *ws = p->ws;
+  hz_time period = ws->s.limits.frame_timeout_ns;
+  uint64_t came = ws->s.io->bytes_in - p->progress;
+  (void)now;
+  if (ws->s.conn.closing) return;
+  p->progress = ws->s.io->bytes_in;
+  /* While we do not read it is we who are slow. */
+  if (p->rest != NULL || came >= period / HZ_MS * SLOW_BYTES_PER_SEC / 1000) {
+    arm(p, t, period, slow_tick);
+    return;
+  }
+  hz_listener_note(ws->s.conn.listener, "ws_slow", "a message came in too slowly");
+  struct hz_close why;
+  hz_close_set(&why, HZ_BY_LOCAL, HZ_LAYER_TIMEOUT, 0, HZ_ETIMEOUT, "a message came in too slowly");
+  hz_iostream_shut(&ws->s, &why);
+}
+
+/* One deadline runs from a message's first byte to its last. */
+static void watch(struct hz_ws_plain *p) {
+  struct hz_ws *ws = p->ws;
+  if (!hz_ws_parser_busy(&ws->parser)) {
+    hz_timer_cancel(&hz_ws_env(ws)->timers, &p->slow);
+  } else if (!hz_timer_armed(&p->slow)) {
+    p->progress = ws->s.io->bytes_in;
+    arm(p, &p->slow, ws->s.limits.frame_timeout_ns, slow_tick);
+  }
+}
+
+/* A message is whole: a call. */
+static void begin_call(struct hz_ws_plain *p, bool text) {
+  struct hz_ws *ws = p->ws;
+  struct hz_env *env = hz_ws_env(ws);
+  struct hz_buf *m = p->message;
+  struct hz_ws_call *c = hz_new(env->alloc, struct hz_ws_call);
+  p->message = NULL;
+  if (c == NULL) {
+    hz_buf_unref(m);
+    hz_ws_fail(ws, HZ_WS_1011_INTERNAL, HZ_ENOMEM, "no memory for a call");
+    return;
+  }
+  c->x = (struct hz_exchange){.ops = &hz_ws_exchange_ops, .conn = &ws->s.conn};
+  c->env = env;
+  c->plain = p;
+  c->text = text;
+  c->bytes = m->len;
+  hz_list_push(&p->calls, &c->link);
+  p->inflight++;
+  p->inflight_bytes += c->bytes;
+  const struct hz_request rq = {
+      .method = HZ_STR("MESSAGE"),
+      .path = p->path,
+      .headers = p->headers,
+      .header_count = p->header_count,
+      .body = {text ? HZ_BODY_TEXT : HZ_BODY_BYTES, {(const char *)hz_buf_data(m), m->len}},
+  };
+  ws->s.conn.events->message(&ws->s.conn, &rq, &c->x);
+  hz_buf_unref(m);
+}
+
+static bool full(const struct hz_ws_plain *p) {
+  return p->inflight >= p->max_inflight ||
+         (p->inflight > 0 && p->inflight_bytes >= p->ws->s.limits.conn_body_bytes);
+}
+
+/* No more messages now: keeps input that was read already, and stops reading. */
+static void stash(struct hz_ws_plain *p, const uint8_t *data, size_t len) {
+  struct hz_buf *b = p->rest;
+  if (b == NULL) b = hz_buf_new(&hz_ws_env(p->ws)->pool, len);
+  if (b == NULL || hz_buf_reserve(&b, len) != HZ_OK || hz_buf_append(b, data, len) != HZ_OK) {
+    p->rest = b;
+    hz_ws_fail(p->ws, HZ_WS_1011_INTERNAL, HZ_ENOMEM, "no memory for a message");
+    return;
+  }
+  p->rest = b;
+  hz_iostream_hold(&p->ws->s, true);
+}
+
+static void feed(struct hz_ws_plain *p, const uint8_t *data, size_t len) {
+  struct hz_ws *ws = p->ws;
+  struct hz_ws_event ev;
+  while (len > 0 && ws->phase == HZ_WS_FRAMES && !ws->s.hung_up) {
+    if (full(p) && !ws->s.conn.closing) {
+      stash(p, data, len);
+      return;
+    }
+    if (p->message == NULL) p->message = hz_buf_new(&hz_ws_env(ws)->pool, len);
+    if (p->message == NULL || hz_buf_reserve(&p->message, len) != HZ_OK) {
+      hz_ws_fail(ws, HZ_WS_1011_INTERNAL, HZ_ENOMEM, "no memory for a message");
+      break;
+    }
+    struct hz_buf *m = p->message;
+    if (!hz_ws_next(ws, &data, &len, hz_buf_tail(m), hz_buf_room(m), &ev)) break;
+    m->len += (uint32_t)ev.len;
+    if (ev.last) begin_call(p, ev.op == HZ_WS_TEXT);
+  }
+  if (p->message != NULL && p->message->len == 0) { /* an idle connection holds no buffer */
+    hz_buf_unref(p->message);
+    p->message = NULL;
+  }
+  watch(p);
+}
+
+void hz_ws_plain_feed(struct hz_ws *ws, const uint8_t *data, size_t len) {
+  struct hz_ws_plain *p = ws->plain;
+  if (p->rest != NULL)
+    stash(p, data, len);
+  else
+    feed(p, data, len);
+}
+
+void hz_ws_plain_resume(struct hz_ws_plain *p) {
+  if (p->rest == NULL || full(p) || p->ws->s.conn.closing) return;
+  struct hz_buf *b = p->rest;
+  p->rest = NULL;
+  hz_iostream_hold(&p->ws->s, false);
+  feed(p, hz_buf_data(b), b->len);
+  hz_buf_unref(b);
+}
+
+void hz_ws_plain_writable(struct hz_ws *ws) {
+  ws->plain->blocked = false;
+  hz_ws_plain_pump(ws->plain);
+}
+
+bool hz_ws_plain_closing(struct hz_ws *ws) {
+  ws->plain->ending = true;
+  return ws->plain->inflight > 0;
+}
+
+void hz_ws_plain_cancel(struct hz_ws *ws) {
+  struct hz_ws_plain *p = ws->plain;
+  while (!hz_list_empty(&p->calls)) {
+    struct hz_ws_call *c = HZ_CONTAINER(p->calls.next, struct hz_ws_call, link);
+    hz_ws_call_cancel(c);
+  }
+  struct hz_buf *b = p->rest;
+  p->rest = NULL;
+  if (b != NULL && ws->phase == HZ_WS_FRAMES) {
+    /* Only a close frame is of interest in it. Unmasked where it stands. */
+    struct hz_ws_event ev;
+    const uint8_t *data = hz_buf_data(b);
+    size_t len = b->len;
+    while (hz_ws_next(ws, &data, &len, hz_buf_data(b), b->len, &ev)) {
+    }
+  }
+  hz_buf_unref(b);
+}
+
+void hz_ws_plain_free(struct hz_ws *ws) {
+  struct hz_ws_plain *p = ws->plain;
+  if (p == NULL) return;
+  hz_buf_unref(p->rest);
+  p->rest = NULL;
+  hz_ws_plain_cancel(ws);
+  hz_buf_unref(p->message);
+  hz_env_undefer(&p->pump);
+  hz_timer_cancel(&hz_ws_env(ws)->timers, &p->slow);
+  hz_timer_cancel(&hz_ws_env(ws)->timers, &p->ping);
+  hz_free(hz_ws_env(ws)->alloc, p);
+  ws->plain = NULL;
+}
