@@ -36,15 +36,15 @@ static void tell_str(const char *text) {
 static void tell_event(const struct hz_ws_event *ev) {
   char head[32];
   switch (ev->op) {
-  case HZ_WS_TEXT:
-  case HZ_WS_BINARY:
-    if (ev->first) tell_str(ev->op == HZ_WS_TEXT ? "text(" : "binary(");
-    tell(ev->data, ev->len);
-    if (ev->last) tell_str(")");
-    return;
-  case HZ_WS_CLOSE: snprintf(head, sizeof(head), "close(%u,", (unsigned)ev->code); break;
-  case HZ_WS_PING: snprintf(head, sizeof(head), "ping("); break;
-  default: snprintf(head, sizeof(head), "pong("); break;
+    case HZ_WS_TEXT:
+    case HZ_WS_BINARY:
+      if (ev->first) tell_str(ev->op == HZ_WS_TEXT ? "text(" : "binary(");
+      tell(ev->data, ev->len);
+      if (ev->last) tell_str(")");
+      return;
+    case HZ_WS_CLOSE: snprintf(head, sizeof(head), "close(%u,", (unsigned)ev->code); break;
+    case HZ_WS_PING: snprintf(head, sizeof(head), "ping("); break;
+    default: snprintf(head, sizeof(head), "pong("); break;
   }
   tell_str(head);
   tell(ev->data, ev->len);
@@ -61,8 +61,7 @@ static void parse(struct hz_ws_parser *p, size_t step, size_t room_len) {
     size_t n = step < w.len - at ? step : w.len - at, left = n;
     const uint8_t *data = w.data + at;
     hz_err e;
-    while ((e = hz_ws_parse(p, &data, &left, room, room_len, &ev)) == HZ_OK)
-      tell_event(&ev);
+    while ((e = hz_ws_parse(p, &data, &left, room, room_len, &ev)) == HZ_OK) tell_event(&ev);
     if (e != HZ_AGAIN) {
       char text[32];
       snprintf(text, sizeof(text), "fail(%u)", (unsigned)p->fail_code);
@@ -94,7 +93,7 @@ static void expect_role(bool from_client, const char *want, int line) {
     }
   }
 }
-#define EXPECT(want)           expect_role(true, (want), __LINE__)
+#define EXPECT(want) expect_role(true, (want), __LINE__)
 #define EXPECT_AS_CLIENT(want) expect_role(false, (want), __LINE__)
 
 static void raw(const void *data, size_t len) {
@@ -310,8 +309,7 @@ Test(ws_frame, s09_takes_valid_text_in_fragments_cut_inside_characters) {
       "\xed\x9f\xbf\xee\x80\x80\xf4\x8f\xbf\xbf\xf0\x90\x80\x80";
   char want[sizeof(text) + 10];
   snprintf(want, sizeof(want), "text(%s)", text);
-  for (size_t i = 0; i + 1 < sizeof(text); i++)
-    frame(i == 0 ? 0x01 : 0x00, text + i, 1);
+  for (size_t i = 0; i + 1 < sizeof(text); i++) frame(i == 0 ? 0x01 : 0x00, text + i, 1);
   frame(0x80, "", 0);
   EXPECT(want);
 }
@@ -490,8 +488,7 @@ Test(ws_frame, seals_a_buffer_in_its_headroom_and_reads_it_again) {
       parse(&p, SIZE_MAX, sizeof(w.data));
       cr_assert_eq(story_len, strlen("binary()") + 8 + lens[i]);
       cr_assert_eq(memcmp(story, "binary(hhhhhhhh", 15), 0);
-      while (hz_buf_headroom(b) > 5)
-        *hz_buf_prepend(b, 1) = 'h';
+      while (hz_buf_headroom(b) > 5) *hz_buf_prepend(b, 1) = 'h';
       uint32_t before = b->len;
       cr_assert_eq(hz_ws_seal(b, HZ_WS_BINARY, true, key), HZ_ELIMIT, "no headroom is left");
       cr_assert_eq(b->len, before);

@@ -183,8 +183,7 @@ Test(ws_handshake, s02_refuses_what_breaks_the_rfc) {
 Test(ws_handshake, s02_refuses_two_thousand_headers) {
   static char text[64 * 1024];
   size_t n = (size_t)snprintf(text, sizeof(text), GOOD KEY), rest;
-  for (int i = 0; i < 2000; i++)
-    n += (size_t)snprintf(text + n, sizeof(text) - n, "a%d: b\r\n", i);
+  for (int i = 0; i < 2000; i++) n += (size_t)snprintf(text + n, sizeof(text) - n, "a%d: b\r\n", i);
   again(false);
   cr_assert_eq(feed(text, n, 100, &rest), HZ_ELIMIT);
   cr_assert_eq(head.fail_status, 431);
@@ -215,8 +214,7 @@ Test(ws_handshake, s02_a_head_of_nothing_but_space_has_an_end) {
   memcpy(text, GOOD "X: ", strlen(GOOD "X: "));
   again(false);
   cr_assert_eq(feed(text, sizeof(text), 1000, &rest), HZ_ELIMIT);
-  for (size_t i = 0; i + 1 < sizeof(text); i += 2)
-    memcpy(text + i, "\r\n", 2);
+  for (size_t i = 0; i + 1 < sizeof(text); i += 2) memcpy(text + i, "\r\n", 2);
   again(false);
   cr_assert_eq(feed(text, sizeof(text), 1000, &rest), HZ_ELIMIT);
   cr_assert_eq(head.fail_status, 431);
@@ -225,8 +223,7 @@ Test(ws_handshake, s02_a_head_of_nothing_but_space_has_an_end) {
 Test(ws_handshake, more_protocols_than_anybody_speaks_are_refused) {
   char text[4096];
   size_t n = (size_t)snprintf(text, sizeof(text), GOOD KEY "Sec-WebSocket-Protocol: p");
-  for (int i = 0; i < 40; i++)
-    n += (size_t)snprintf(text + n, sizeof(text) - n, ",p%d", i);
+  for (int i = 0; i < 40; i++) n += (size_t)snprintf(text + n, sizeof(text) - n, ",p%d", i);
   snprintf(text + n, sizeof(text) - n, "\r\n\r\n");
   cr_assert_eq(judge(text), 400);
 }
@@ -323,9 +320,9 @@ Test(ws_handshake, client_and_server_agree) {
 Test(ws_handshake, client_refuses_what_a_server_must_not_answer) {
   static const char *const key = "dGhlIHNhbXBsZSBub25jZQ==";
 #define OK101 "HTTP/1.1 101 Switching Protocols\r\n"
-#define ACC   "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"
-#define UPG   "Upgrade: WebSocket\r\nConnection: upgrade\r\n"
-#define PRO   "Sec-WebSocket-Protocol: herz.v1\r\n"
+#define ACC "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"
+#define UPG "Upgrade: WebSocket\r\nConnection: upgrade\r\n"
+#define PRO "Sec-WebSocket-Protocol: herz.v1\r\n"
   static const struct {
     hz_err err;
     const char *text;
