@@ -19,7 +19,7 @@ endif()
 
 set(HERZ_WARNINGS
     -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith
-    -Wvla -Wformat=2 -Wundef -Wwrite-strings)
+    -Wvla -Wformat=2 -Wno-format-y2k -Wundef -Wwrite-strings)
 if(HERZ_WERROR)
   list(APPEND HERZ_WARNINGS -Werror)
 endif()
