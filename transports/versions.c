@@ -31,7 +31,7 @@ int herz_version_details(FILE *out) {
     fprintf(out, "herz %s (%s), %s, %s, %s\n", HERZ_VERSION_STRING, HERZ_BUILD_GIT,
             HERZ_BUILD_COMPILER, HERZ_BUILD_TYPE, HERZ_BUILD_TARGET);
 #define X(name, version, floor) \
-  fprintf(out, "%-10s %s%s%s\n", name, version, floor[0] == '\0' ? "" : "  at least ", floor);
+  fprintf(out, "%-10s %s%s%s\n", name, version, (floor)[0] == '\0' ? "" : "  at least ", (floor));
     HERZ_BUILD_LIBRARIES(X)
 #undef X
     fprintf(out, "running    wolfSSL %s, ngtcp2 %s, nghttp3 %s\n", wolfSSL_lib_version(),

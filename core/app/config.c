@@ -68,12 +68,12 @@ static const struct entry table[] = {
     FLAG("tls.require_client_cert", T_BOOL, transport.tls.require_client_cert,
          "server: refuse clients without a certificate"),
     FLAG("tls.early_data", T_NOT, transport.tls.no_early_data, "0-RTT for safe methods"),
-    CHOICE("quic.retry", transport.quic.retry, "auto|always|never",
+    CHOICE("quic.retry", transport.packet.retry, "auto|always|never",
            "address validation by Retry: auto means under load"),
-    CHOICE("quic.congestion", transport.quic.congestion, "cubic|bbr", "congestion control"),
-    {"quic.reset_key", T_KEY, offsetof(struct hz_config, transport.quic.reset_key), 0, 0, NULL,
+    CHOICE("quic.congestion", transport.packet.congestion, "cubic|bbr", "congestion control"),
+    {"quic.reset_key", T_KEY, offsetof(struct hz_config, transport.packet.reset_key), 0, 0, NULL,
      "64 hex digits; the same on every node and start: stateless resets and tokens stay valid"},
-    FLAG("quic.prefer_v2", T_BOOL, transport.quic.prefer_v2, "QUIC version 2 where both know it"),
+    FLAG("quic.prefer_v2", T_BOOL, transport.packet.prefer_v2, "QUIC version 2 where both know it"),
     {"ws.origins", T_ORIGINS, 0, 0, 0, NULL,
      "browser origins that may open a WebSocket, comma-separated; empty: the same host only"},
     CHOICE("log.level", log_level, "debug|info|warn|error|off", "lines below it are not written"),
@@ -238,7 +238,11 @@ static void print_choice(const struct hz_config *c, const struct entry *e, char 
   } else {
     memcpy(&n, member(c, e), sizeof(n));
   }
-  while (n-- > 0 && p != NULL) p = strchr(p, '|') + 1;
+  for (; n > 0 && p != NULL; n--) {
+    p = strchr(p, '|');
+    if (p != NULL) p++;
+  }
+  if (p == NULL) p = "?";
   (void)snprintf(out, len, "%.*s", (int)strcspn(p, "|"), p);
 }
 

@@ -79,11 +79,11 @@ int herz_listen(herz_app *app, const char *url, char *bound, size_t bound_len) {
   if (err != HZ_OK) return (int)err;
   const struct hz_transport_ops *ops = hz_transport_find(hz_str_of(ep.scheme));
   if (ops == NULL || ops->listen == NULL) {
-    return hz_app_fail(
-        app, HZ_EUNSUPPORTED,
-        "%s: nothing listens at \"%s://\"; use quic://, tcp:// (which also takes tls, "
-        "ws and wss) or unix://",
-        url, ep.scheme);
+    char schemes[128];
+
+    hz_transport_list_listening(schemes, sizeof(schemes));
+    return hz_app_fail(app, HZ_EUNSUPPORTED, "%s: nothing listens at \"%s://\"; what listens: %s",
+                       url, ep.scheme, schemes);
   }
   err = freeze(app);
   struct hz_app_listener *al =

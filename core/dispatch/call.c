@@ -156,7 +156,6 @@ void herz_panic(herz_ctx *c, const char *fmt, ...) {
   va_start(ap, fmt);
   (void)vsnprintf(text, sizeof(text), fmt, ap);
   va_end(ap);
-  c->panicked = true;
   c->panic_text = hz_arena_strdup(&c->arena, hz_str_of(text));
   if (c->panic_text == NULL) c->panic_text = "(no memory for the text)";
   siglongjmp(*c->guard, 1);

@@ -38,53 +38,48 @@ struct hz_reply_source {
 struct herz_ctx {
   struct hz_dispatch *d;
   struct hz_exchange *x; /* NULL once released */
-  struct hz_arena arena;
   enum hz_call_state state;
+  int status;     /* of the answer; 0: none yet */
   bool in_chain;  /* a function of the chain, or a callback of it, is on the stack */
   bool cancelled; /* nobody waits for the answer any more */
   bool log_line;  /* herz_logger() is in the chain */
-  bool panicked;
+  bool early, body_done, body_paused;
+  char trace_id[33];
+  uint32_t step; /* of the chain */
+  struct hz_arena arena;
+  hz_time started;
+  struct hz_timer deadline;
 
   /* the request, copied into the arena, NUL-terminated */
   const char *method, *path, *query;
   struct herz_header *headers;
   uint32_t header_count;
-  bool early;
   enum hz_body_kind body_kind;
   struct hz_str body; /* whole: in the carrier's bytes, in `collected`, or in the arena */
   struct hz_buf *collected;
   const herz_value *body_value;
-  bool body_done;
-  struct hz_match match;
-  int unrouted; /* 400, 404, 405 when no route matched; else 0 */
+  size_t body_held; /* bytes that a streaming handler refused so far */
 
   /* the chain */
   const struct hz_route *route;
-  uint32_t step;
   sigjmp_buf *guard; /* where herz_panic() unwinds to */
   const char *panic_text;
-  struct {
-    const char *key;
-    void *value;
-  } slots[HZ_SLOTS_MAX];
-  uint32_t slot_count;
   struct hz_on_end *on_end;
   herz_deferred *deferred;
   bool (*on_body)(herz_ctx *, const void *, size_t, bool, void *);
   void *on_body_arg;
-  bool body_paused;
-  size_t body_held; /* bytes the handler refused so far */
-  char trace_id[33];
 
   /* the answer */
-  int status;
-  struct hz_header out_headers[HZ_OUT_HEADERS_MAX];
-  uint32_t out_count;
   struct hz_reply_source source;
   uint64_t bytes_out;
-
-  hz_time started;
-  struct hz_timer deadline;
+  int unrouted; /* 400, 404, 405 when no route matched; else 0 */
+  uint32_t out_count, slot_count;
+  struct hz_header out_headers[HZ_OUT_HEADERS_MAX];
+  struct {
+    const char *key;
+    void *value;
+  } slots[HZ_SLOTS_MAX];
+  struct hz_match match;
 };
 
 /* call.c */

@@ -98,6 +98,7 @@ static long fill(struct hz_reply_source *s, uint8_t *dst, size_t cap) {
     /* A file that became shorter cannot be completed: the announced content is not there. */
     if (n <= 0) return -1;
   } else {
+    if (s->mem == NULL) return -1;
     memcpy(dst, s->mem + s->offset, want);
     n = (long)want;
   }

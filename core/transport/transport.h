@@ -94,8 +94,8 @@ struct hz_tls_config {
   const char *qlog_dir;     /* QUIC: one qlog a connection */
 };
 
-/** QUIC's own switches; ignored by other adapters. */
-struct hz_quic_config {
+/** Switches of transports that are made of packets; ignored by others. */
+struct hz_packet_config {
   enum { HZ_RETRY_AUTO, HZ_RETRY_ALWAYS, HZ_RETRY_NEVER } retry; /* AUTO: under load */
   enum { HZ_CC_CUBIC, HZ_CC_BBR } congestion;
   uint8_t reset_key[32]; /* stateless reset and token key; all zero: random at start */
@@ -106,7 +106,7 @@ struct hz_quic_config {
 struct hz_transport_config {
   struct hz_limits limits;
   struct hz_tls_config tls;
-  struct hz_quic_config quic;
+  struct hz_packet_config packet;
   const char *const *origins; /* allowed Origin values, NULL-terminated; NULL: same host only */
 };
 
@@ -238,6 +238,9 @@ void hz_close_set(struct hz_close *c, enum hz_close_by by, enum hz_close_layer l
  * agree. At most HZ_TRANSPORTS_MAX, before the first worker starts. */
 #define HZ_TRANSPORTS_MAX 16
 void hz_transport_register(const struct hz_transport_ops *ops);
+
+/** Writes the schemes that can be listened at to `out`: "mem://, tcp://, ...". */
+void hz_transport_list_listening(char *out, size_t len);
 
 /** The adapter for a URL's scheme; NULL when none is registered. */
 const struct hz_transport_ops *hz_transport_find(struct hz_str scheme);

@@ -80,7 +80,7 @@ Test(quic_attack, u01_an_unvalidated_address_gets_three_times_what_it_sent_at_mo
 
 Test(quic_attack, retry_always_makes_every_client_prove_its_address) {
   struct qf *f = qf_new(NAME(retry_always_makes_every_client_prove_its_address), 1, &lan);
-  f->scfg.quic.retry = HZ_RETRY_ALWAYS;
+  f->scfg.packet.retry = HZ_RETRY_ALWAYS;
   struct qf_conn *c = bystander(f);
   cr_assert_eq(qf_noted(f, "retry_sent"), 1u);
   unharmed(f, c);
@@ -90,7 +90,7 @@ Test(quic_attack, retry_always_makes_every_client_prove_its_address) {
 
 Test(quic_attack, u03_tokens_of_others_and_old_ones_are_refused) {
   struct qf *f = qf_new(NAME(u03_tokens_of_others_and_old_ones_are_refused), 1, &lan);
-  f->scfg.quic.retry = HZ_RETRY_ALWAYS;
+  f->scfg.packet.retry = HZ_RETRY_ALWAYS;
   qf_listen(f);
   struct tape t = {.from = QF_CLIENT};
   sim_tap(f->sim, record, &t);

@@ -238,8 +238,8 @@ Test(quic_basic, datagrams_go_both_ways_and_are_bounded) {
 
 static void run_version(const char *name, bool server_v2, bool client_v2) {
   struct qf *f = qf_new(name, 1, &lan);
-  f->scfg.quic.prefer_v2 = server_v2;
-  f->ccfg.quic.prefer_v2 = client_v2;
+  f->scfg.packet.prefer_v2 = server_v2;
+  f->ccfg.packet.prefer_v2 = client_v2;
   struct qf_conn *c = connect_to(f);
   struct qf_stream *call = qf_call(c, 20000);
   cr_assert(qf_until_true(f, &call->done, LIMIT));
@@ -255,7 +255,7 @@ Test(quic_basic, both_versions_meet_whoever_prefers_what) {
 Test(quic_basic, bbr_carries_as_well) {
   const struct sim_link slow = {.delay_ns = 20 * HZ_MS, .rate_bytes = 1250000, .loss = 0.01};
   struct qf *f = qf_new(NAME(bbr_carries_as_well), 1, &slow);
-  f->scfg.quic.congestion = f->ccfg.quic.congestion = HZ_CC_BBR;
+  f->scfg.packet.congestion = f->ccfg.packet.congestion = HZ_CC_BBR;
   struct qf_conn *c = connect_to(f);
   struct qf_stream *call = qf_call(c, 2000000);
   cr_assert(qf_until_true(f, &call->done, 60 * HZ_SEC));

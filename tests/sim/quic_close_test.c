@@ -152,7 +152,7 @@ static void restart_with_key(struct qf *f) {
 
 Test(quic_close, a_restarted_server_resets_what_it_does_not_know) {
   struct qf *f = qf_new(NAME(a_restarted_server_resets_what_it_does_not_know), 1, &lan);
-  memset(f->scfg.quic.reset_key, 7, sizeof(f->scfg.quic.reset_key));
+  memset(f->scfg.packet.reset_key, 7, sizeof(f->scfg.packet.reset_key));
   struct qf_conn *c = connect_to(f);
   /* The server's side goes without a word. */
   struct qf_conn *s = qf_server_conn(f, 0);

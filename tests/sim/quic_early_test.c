@@ -186,7 +186,7 @@ Test(quic_early, early_data_survives_loss) {
 Test(quic_early, a_token_of_an_earlier_visit_makes_retry_unnecessary) {
   struct qf *f = qf_new(NAME(a_token_of_an_earlier_visit_makes_retry_unnecessary), 1, &lan);
   f->ccfg.tls.session_file = session_file();
-  f->scfg.quic.retry = HZ_RETRY_ALWAYS;
+  f->scfg.packet.retry = HZ_RETRY_ALWAYS;
   qf_listen(f);
   visit(f);
   cr_assert_eq(qf_noted(f, "retry_sent"), 1u);
@@ -226,7 +226,7 @@ Test(quic_early, damaged_session_files_only_cost_the_resumption) {
 Test(quic_early, version_2_resumes_with_version_2) {
   struct qf *f = qf_new(NAME(version_2_resumes_with_version_2), 1, &lan);
   f->ccfg.tls.session_file = session_file();
-  f->scfg.quic.prefer_v2 = true;
+  f->scfg.packet.prefer_v2 = true;
   qf_listen(f);
   visit(f);
   struct qf_conn *c = qf_dial(f);
