@@ -60,6 +60,7 @@ for _ in $(seq 200); do
   "$herz" req -q "$(url tcp /)" >/dev/null # something to do that takes a moment
 done
 exec 9>&-
+kill "$client" 2>/dev/null
 wait "$client" 2>/dev/null
 has "a call through openssl's TLS" "$("$herz" decode "$work/tls.out" 2>&1)" 'RES.*200'
 stop_herzd
