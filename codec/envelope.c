@@ -136,19 +136,3 @@ bool hz_headers_next(const struct hz_headers_view *h, size_t *pos, struct hz_str
   *pos = (size_t)(r.p - (const uint8_t *)h->raw.p);
   return true;
 }
-
-enum hz_wire_code hz_wire_code_of(hz_err err, bool in_frame) {
-  switch (err) {
-    case HZ_EMAGIC:
-    case HZ_ECHECKSUM: return HZ_WIRE_BAD_FRAME;
-    case HZ_EVERSION: return HZ_WIRE_VERSION;
-    case HZ_ETOOBIG: return HZ_WIRE_TOO_LARGE;
-    case HZ_EPROTO: return in_frame ? HZ_WIRE_BAD_FRAME : HZ_WIRE_MALFORMED;
-    case HZ_ETRUNC:
-    case HZ_EDEPTH: return HZ_WIRE_MALFORMED;
-    case HZ_ELIMIT: return HZ_WIRE_LIMIT;
-    case HZ_EUNSUPPORTED: return HZ_WIRE_UNKNOWN_KIND;
-    case HZ_ETIMEOUT: return HZ_WIRE_IDLE;
-    default: return HZ_WIRE_INTERNAL;
-  }
-}

@@ -41,7 +41,7 @@ enum hz_wire_code {
   HZ_WIRE_TOO_LARGE = 3,    /* the message gives the limit of the length field */
   HZ_WIRE_MALFORMED = 4,    /* the body is not an envelope */
   HZ_WIRE_UNEXPECTED = 5,   /* a known kind where it may not be */
-  HZ_WIRE_LIMIT = 6,        /* too many calls, subscriptions, headers */
+  HZ_WIRE_LIMIT = 6,        /* too many subscriptions, for instance */
   HZ_WIRE_UNKNOWN_KIND = 7, /* this one alone leaves the connection open */
   HZ_WIRE_IDLE = 8,         /* nothing came, or the rest of a frame did not */
   HZ_WIRE_SHUTDOWN = 9,
@@ -56,10 +56,6 @@ enum hz_wire_code {
 
 /** Headers that one envelope may have; more are HZ_ELIMIT. */
 #define HZ_HEADERS_MAX 256u
-
-/** The code with which a peer is told of `err`: from hz_frame_parse() when `in_frame`, otherwise from
- * hz_envelope_parse(). */
-enum hz_wire_code hz_wire_code_of(hz_err err, bool in_frame);
 
 /** A headers map, still encoded: `count` pairs of str -> str, checked when the envelope was parsed. */
 struct hz_headers_view {

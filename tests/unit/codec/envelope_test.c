@@ -316,14 +316,3 @@ Test(envelope, invalid_utf8_is_found_wherever_it_stands) {
     }
   }
 }
-
-Test(envelope, errors_have_the_codes_of_the_protocol) {
-  cr_assert_eq(hz_wire_code_of(HZ_EMAGIC, true), HZ_WIRE_BAD_FRAME);
-  cr_assert_eq(hz_wire_code_of(HZ_EPROTO, true), HZ_WIRE_BAD_FRAME);
-  cr_assert_eq(hz_wire_code_of(HZ_EVERSION, true), HZ_WIRE_VERSION);
-  cr_assert_eq(hz_wire_code_of(HZ_ETOOBIG, true), HZ_WIRE_TOO_LARGE);
-  cr_assert_eq(hz_wire_code_of(HZ_EPROTO, false), HZ_WIRE_MALFORMED);
-  cr_assert_eq(hz_wire_code_of(HZ_EDEPTH, false), HZ_WIRE_MALFORMED);
-  cr_assert_eq(hz_wire_code_of(HZ_ELIMIT, false), HZ_WIRE_LIMIT);
-  cr_assert_eq(hz_wire_code_of(HZ_EUNSUPPORTED, false), HZ_WIRE_UNKNOWN_KIND);
-}
