@@ -51,9 +51,32 @@ done <<<"$includes"
 # Names of transports in code (not comments) of core and codec; the table of configuration keys says
 # them to users.
 names='\b(quic|websocket|webtransport|http1|h3|ngtcp2|nghttp3|llhttp)\b|\b(ngtcp2|nghttp3|wolfSSL|llhttp)_|"(tcp|ws|wss|mem)(:[^"]*)?"'
-while read -r f; do
-  hits=$(gcc -fpreprocessed -dD -E "$f" 2>/dev/null | grep -vE '^#' | grep -nE "$names" | head -n 3)
-  [ -z "$hits" ] || complain "$f" "names a transport outside transports/: $(echo "$hits" | head -n 1 | cut -c1-90)"
-done < <(c_files | grep -E '^(core|codec)/' | grep -v '^core/app/config\.c$')
+# One awk over everything, with comments taken out and strings left in; quicker than a compiler a file.
+hits=$(c_files | grep -E '^(core|codec)/' | xargs -r awk '
+  FNR == 1 { incomment = 0 }
+  {
+    line = $0; out = ""
+    while (line != "") {
+      if (incomment) {
+        i = index(line, "*/")
+        if (!i) break
+        line = substr(line, i + 2); incomment = 0
+      } else if (match(line, /"([^"\\]|\\.)*"|\/\*|\/\//)) {
+        tok = substr(line, RSTART, RLENGTH)
+        out = out substr(line, 1, RSTART - 1)
+        rest = substr(line, RSTART + RLENGTH)
+        if (tok == "//") { line = ""; break }
+        if (tok == "/*") incomment = 1; else out = out tok
+        line = rest
+      } else { out = out line; break }
+    }
+    gsub(/"[a-z0-9]+\.[a-z0-9_.]+"/, "\"key\"", out) # the name of a configuration key
+    if (out !~ /^[ \t]*#[ \t]*include/) print FILENAME ":" FNR ": " out
+  }' | grep -E "^[^ ]+: .*($names)" | cut -c1-140)
+if [ -n "$hits" ]; then
+  printf '%s\n' "$hits"
+  echo "^ names a transport outside transports/"
+  bad=1
+fi
 
 exit $bad
