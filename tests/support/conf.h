@@ -161,6 +161,9 @@ void conf_say_first(struct conf *c, struct conf_stream *st);
 /** The other side of a real connection disappears without a word, or the simulated host does. */
 void conf_vanish(struct conf *c);
 
+/** Cuts the clients' sockets of real connections to `port`: for TCP that is a reset, to both sides. */
+void conf_cut_sockets(enum conf_below below, uint16_t port);
+
 /** The events of the recorder. */
 extern const struct hz_conn_events conf_events;
 

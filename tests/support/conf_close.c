@@ -1,13 +1,9 @@
 /* Conformance, closing: why, who hears it, what is flushed, what is freed; peers that vanish, that
  * idle; short memory. */
-#include <dirent.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "tests/support/conf_cases.h"
-#include "transports/common/net.h"
 
 /* ---- helpers --------------------------------------------------------------------------------------------- */
 
@@ -214,30 +210,9 @@ void conf_close_gives_up_on_a_peer_that_does_not_read(struct conf *c) {
 
 /* ---- peers that vanish, idle ---------------------------------------------------------------------------------- */
 
-/* The client's socket of a loopback connection is cut: for TCP that is a reset, to both. */
-static void cut_sockets(const struct conf *c) {
-  DIR *dir = opendir("/proc/self/fd");
-  struct dirent *entry;
-  int cut = 0;
-  CONF_CHECK(dir != NULL);
-  while ((entry = readdir(dir)) != NULL) {
-    struct hz_addr peer = {.len = sizeof(peer.u)};
-    const struct sockaddr none = {.sa_family = AF_UNSPEC};
-    int fd = atoi(entry->d_name);
-    if (getpeername(fd, &peer.u.sa, &peer.len) != 0) continue;
-    if (peer.u.sa.sa_family == AF_UNIX && c->t->below == CONF_UNIX) {
-      cut += shutdown(fd, SHUT_RDWR) == 0;
-    } else if (c->t->below == CONF_TCP && hz_addr_port(&peer) == c->to.port) {
-      cut += connect(fd, &none, sizeof(none)) == 0;
-    }
-  }
-  closedir(dir);
-  CONF_CHECK(cut > 0, "there was a socket to cut");
-}
-
 void conf_vanish(struct conf *c) {
   if (c->sim == NULL) {
-    cut_sockets(c);
+    conf_cut_sockets(c->t->below, c->to.port);
   } else if (c->t->below == CONF_UDP) {
     sim_unplug(c->sim, c->ce, true);
   } else {

@@ -127,11 +127,8 @@ static void io_eof(struct hz_io *io) {
 static void io_data(struct hz_io *io, const uint8_t *data, size_t len) {
   (void)io, (void)data, (void)len;
 }
-static const struct hz_io_events mute_events = {.opened = io_event,
-                                                .data = io_data,
-                                                .eof = io_eof,
-                                                .writable = io_event,
-                                                .closed = io_closed};
+static const struct hz_io_events mute_events = {
+    .opened = io_event, .data = io_data, .eof = io_eof, .writable = io_event, .closed = io_closed};
 
 struct mute {
   struct hz_io *io;

@@ -1,0 +1,111 @@
+/* The routes that the cases call. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/support/conf_call.h"
+
+static void user(herz_ctx *c) {
+  herz_reply(c, HERZ_OK, herz_map(c, "id", herz_str(c, herz_param(c, "id"))));
+}
+
+static void echo(herz_ctx *c) {
+  size_t len;
+  const void *body = herz_body(c, &len, NULL);
+  herz_reply_bytes(c, HERZ_OK, NULL, body, len);
+}
+
+/* What arrived beside the body. */
+static void show(herz_ctx *c) {
+  herz_set_header(c, "x-back", herz_header(c, "X-There") != NULL ? herz_header(c, "x-there") : "");
+  herz_reply_text(c, HERZ_OK, herz_query(c, "q") != NULL ? herz_query(c, "q") : "");
+}
+
+static void fail(herz_ctx *c) {
+  herz_panic(c, "on purpose");
+}
+
+static void ended(void *arg) {
+  ((struct conf_calls *)arg)->ends++;
+}
+
+/* Answers when the test completes it, or never. */
+static void later(herz_ctx *c) {
+  struct conf_calls *f = herz_arg(c);
+  herz_on_end(c, ended, f);
+  HERZ_ENSURE(c, f->promised < sizeof(f->promises) / sizeof(f->promises[0]));
+  f->promises[f->promised++] = herz_defer(c);
+}
+
+struct making {
+  struct conf_calls *f;
+  size_t at, total;
+  bool breaks;
+};
+
+static long make(void *arg, void *dst, size_t cap) {
+  struct making *m = arg;
+  size_t n = m->total - m->at < cap ? m->total - m->at : cap;
+  for (size_t i = 0; i < n; i++) ((uint8_t *)dst)[i] = conf_byte(m->at + i);
+  m->at += n;
+  m->f->produced += n;
+  return n == 0 && m->breaks ? -1 : (long)n;
+}
+
+static void make_bytes(herz_ctx *c) {
+  struct conf_calls *f = herz_arg(c);
+  struct making *m = herz_alloc(c, sizeof(*m));
+  HERZ_ENSURE(c, m != NULL);
+  *m = (struct making){.f = f, .total = strtoull(herz_param(c, "n"), NULL, 10)};
+  m->breaks = herz_query(c, "break") != NULL;
+  herz_on_end(c, ended, f);
+  herz_reply_stream(c, HERZ_OK, NULL, make, m);
+}
+
+struct taking {
+  struct conf_calls *f;
+  size_t got;
+  bool exact;
+};
+
+static bool take(herz_ctx *c, const void *data, size_t len, bool fin, void *arg) {
+  struct taking *t = arg;
+  for (size_t i = 0; i < len; i++) {
+    t->exact = t->exact && ((const uint8_t *)data)[i] == conf_byte(t->got + i);
+  }
+  t->got += len;
+  t->f->consumed = t->got;
+  if (fin) {
+    herz_reply(c, t->exact ? HERZ_OK : HERZ_BAD_REQUEST, herz_map(c, "got", herz_uint(c, t->got)));
+    return true;
+  }
+  t->f->reader = t->f->hold ? c : NULL;
+  return !t->f->hold;
+}
+
+static void take_bytes(herz_ctx *c) {
+  struct taking *t = herz_alloc(c, sizeof(*t));
+  HERZ_ENSURE(c, t != NULL);
+  *t = (struct taking){.f = herz_arg(c), .exact = true};
+  herz_on_body(c, take, t);
+}
+
+/* Its deadline is nearer than the caller's. */
+static void impatient(herz_ctx *c) {
+  herz_set_timeout(c, 100);
+  later(c);
+}
+
+void conf_routes(struct conf_calls *c) {
+  herz_app *app = c->server;
+  int err = 0;
+  herz_use(app, herz_recovery);
+  err |= herz_get(app, "/users/:id", user);
+  err |= herz_post(app, "/echo", echo);
+  err |= herz_get(app, "/show", show);
+  err |= herz_get(app, "/fail", fail);
+  err |= herz_route(app, "GET", "/later", later, c);
+  err |= herz_route(app, "GET", "/impatient", impatient, c);
+  err |= herz_route(app, "GET", "/make/:n", make_bytes, c);
+  err |= herz_route_stream(app, "POST", "/take", take_bytes, c);
+  CONF_CHECK(err == 0, "%s", herz_error(app));
+}
