@@ -105,6 +105,21 @@ Test(quic_loss, a_wide_path_is_used) {
   cr_assert_eq(qf_free(f), 0u);
 }
 
+Test(quic_loss, a_long_fat_pipe_is_filled) {
+  const struct sim_link link = {.delay_ns = 50 * HZ_MS};
+  struct qf *f = qf_new("quic_loss/a_long_fat_pipe_is_filled", 1, &link);
+  qf_listen(f);
+  struct qf_conn *c = qf_dial(f);
+  cr_assert(qf_until(f, &c->opened, HZ_SEC));
+  hz_time from = sim_now(f->sim);
+  struct qf_stream *call = qf_call(c, 20u << 20);
+  cr_assert(qf_until_true(f, &call->done, 120 * HZ_SEC));
+  /* A watermark (256 KiB) a round trip (100 ms) alone would take 8 s. */
+  cr_assert_lt(sim_now(f->sim) - from, 6 * HZ_SEC, "%.3f s",
+               (double)(sim_now(f->sim) - from) / 1e9);
+  cr_assert_eq(qf_free(f), 0u);
+}
+
 Test(quic_loss, a_slow_link_does_not_starve_small_calls) {
   const struct sim_link link = {.delay_ns = 20 * HZ_MS, .rate_bytes = 125000};
   struct qf *f = qf_new("quic_loss/a_slow_link_does_not_starve_small_calls", 1, &link);

@@ -78,17 +78,14 @@ static int recv_stream_data(ngtcp2_conn *qc, uint32_t flags, int64_t id, uint64_
 
 static int acked(ngtcp2_conn *qc, int64_t id, uint64_t offset, uint64_t len, void *user,
                  void *stream_user) {
-  struct hz_quic_conn *c = user;
   struct hz_quic_stream *s = stream_user;
   (void)qc;
   (void)id;
+  (void)user;
   if (s == NULL) return 0;
   hz_quic_sendq_acked(&s->q, offset + len);
   if (s->fin_sent && offset + len == s->q.sent && (!s->fin_alone || len == 0)) s->fin_acked = true;
-  if (!s->cut && !s->base.send_done && !hz_quic_mute(c) && hz_quic_sendq_relieved(&s->q) &&
-      c->base.events->writable != NULL) {
-    c->base.events->writable(&s->base);
-  }
+  hz_quic_stream_relieve(s);
   return 0;
 }
 

@@ -56,6 +56,7 @@ struct hz_quic_conn *hz_quic_conn_new(struct hz_env *env, const struct hz_limits
   hz_quic_route_init(&c->route, HZ_QUIC_ROUTE_CONN);
   hz_list_init(&c->streams);
   hz_list_init(&c->ready);
+  hz_list_init(&c->relief);
   hz_list_init(&c->spare);
   return c;
 }

@@ -28,8 +28,9 @@ struct hz_quic_qlog;
 
 struct hz_quic_stream {
   struct hz_stream base;
-  struct hz_link link;  /* conn.streams, or conn.spare */
-  struct hz_link ready; /* conn.ready: has something to send and may */
+  struct hz_link link;   /* conn.streams, or conn.spare */
+  struct hz_link ready;  /* conn.ready: has something to send and may */
+  struct hz_link relief; /* conn.relief: was refused, and something was sent since */
   struct hz_quic_sendq q;
   uint64_t unconsumed; /* given to the core, credit not returned yet */
   bool fin_queued, fin_sent, fin_acked;
@@ -78,7 +79,7 @@ struct hz_quic_conn {
   struct hz_task flush;        /* writes packets at the turn's end */
   struct hz_task bury;         /* tells the core that all is over */
 
-  struct hz_link streams, ready, spare;
+  struct hz_link streams, ready, relief, spare;
   uint32_t spare_count;
   struct hz_buf **datagrams; /* a ring of limits.datagrams */
   uint32_t dg_head, dg_count;
@@ -209,6 +210,8 @@ hz_err hz_quic_datagram_send(struct hz_conn *base, struct hz_buf *b);
 size_t hz_quic_datagram_max(const struct hz_conn *base);
 /** A stream object for `id`, in conn.streams; NULL: no memory. */
 struct hz_quic_stream *hz_quic_stream_new(struct hz_quic_conn *c, int64_t id, bool local);
+/** `writable`, if the stream was full and is not any more. Not while a packet is being built. */
+void hz_quic_stream_relieve(struct hz_quic_stream *s);
 /** The last word about a stream: returns credit, tells the core, reuses the object. */
 void hz_quic_stream_end(struct hz_quic_stream *s);
 /** Nothing more is sent on it; what waits is dropped. */

@@ -77,6 +77,7 @@ static void took(struct hz_quic_conn *c, struct hz_quic_stream *s, size_t n, boo
     s->fin_sent = true;
     s->fin_alone = n == 0;
   }
+  if (s->q.refused && !hz_link_in_list(&s->relief)) hz_list_push(&c->relief, &s->relief);
   hz_list_remove(&s->ready);
   if (has_more(s)) hz_list_push(&c->ready, &s->ready); /* behind the others: round robin */
 }
@@ -230,6 +231,17 @@ static bool write_all(struct hz_quic_conn *c) {
   return any;
 }
 
+/* The senders that were refused may go on as soon as their bytes are on the way; to wait for the
+ * acknowledgement would let the pipe run dry. */
+static void relieve(struct hz_quic_conn *c) {
+  struct hz_link now, *l;
+  hz_list_init(&now);
+  hz_list_splice(&now, &c->relief);
+  while ((l = hz_list_pop(&now)) != NULL) {
+    hz_quic_stream_relieve(HZ_CONTAINER(l, struct hz_quic_stream, relief));
+  }
+}
+
 void hz_quic_flush_task(struct hz_task *t) {
   struct hz_quic_conn *c = HZ_CONTAINER(t, struct hz_quic_conn, flush);
   if (c->state == HZ_QUIC_DEAD) return;
@@ -242,6 +254,7 @@ void hz_quic_flush_task(struct hz_task *t) {
     c->ping = false;
     ngtcp2_conn_set_keep_alive_timeout(c->qc, UINT64_MAX);
   }
+  relieve(c);
   if (c->base.closing && c->pending.buf == NULL && hz_quic_flushed(c)) {
     hz_quic_finish(c);
     return;

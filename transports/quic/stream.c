@@ -32,6 +32,7 @@ void hz_quic_stream_free(struct hz_quic_stream *s) {
   struct hz_quic_conn *c = hz_quic_conn_of(s->base.conn);
   hz_list_remove(&s->link);
   hz_list_remove(&s->ready);
+  hz_list_remove(&s->relief);
   hz_quic_sendq_fini(&s->q);
   if (c->spare_count >= HZ_QUIC_SPARE_STREAMS || c->state == HZ_QUIC_DEAD) {
     hz_free(c->base.env->alloc, s);
@@ -42,6 +43,12 @@ void hz_quic_stream_free(struct hz_quic_stream *s) {
   s->q = q;
   hz_list_push(&c->spare, &s->link);
   c->spare_count++;
+}
+
+void hz_quic_stream_relieve(struct hz_quic_stream *s) {
+  struct hz_quic_conn *c = hz_quic_conn_of(s->base.conn);
+  if (s->cut || s->base.send_done || hz_quic_mute(c) || !hz_quic_sendq_relieved(&s->q)) return;
+  if (c->base.events->writable != NULL) c->base.events->writable(&s->base);
 }
 
 void hz_quic_stream_end(struct hz_quic_stream *s) {
@@ -57,7 +64,11 @@ void hz_quic_stream_end(struct hz_quic_stream *s) {
 hz_err hz_quic_stream_open(struct hz_conn *base, enum hz_dir dir, struct hz_stream **out) {
   struct hz_quic_conn *c = hz_quic_conn_of(base);
   if (c->state == HZ_QUIC_DEAD || base->closing) return HZ_ECLOSED;
-  if (!c->opened) return HZ_AGAIN;
+  if (!c->opened) { /* `slots` follows when the handshake is done */
+    if (dir == HZ_BIDI) c->want_bidi = true;
+    if (dir == HZ_UNI) c->want_uni = true;
+    return HZ_AGAIN;
+  }
   /* The object first: an ID that ngtcp2 has handed out cannot be given back. */
   struct hz_quic_stream *s = hz_quic_stream_new(c, dir == HZ_BIDI ? 0 : 2, true);
   if (s == NULL) return HZ_ENOMEM;
