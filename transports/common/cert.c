@@ -20,8 +20,8 @@
 #include <wolfssl/wolfcrypt/random.h>
 #include <wolfssl/wolfcrypt/sha256.h>
 
-#define DAY_S    UINT64_C(86400)
-#define HOUR_S   UINT64_C(3600)
+#define DAY_S UINT64_C(86400)
+#define HOUR_S UINT64_C(3600)
 #define FILE_MAX ((size_t)256 * 1024)
 
 /* DER tags of a SubjectAltName's entries and of dates. */
@@ -129,7 +129,8 @@ static int sign(struct maker *m, const struct hz_cert_spec *spec) {
 
 static int write_pem(struct maker *m, int der_len, struct hz_cert_pem *out) {
   byte key[256];
-  int rc = wc_DerToPem(m->der, (word32)der_len, (byte *)out->cert, sizeof(out->cert) - 1, CERT_TYPE);
+  int rc =
+      wc_DerToPem(m->der, (word32)der_len, (byte *)out->cert, sizeof(out->cert) - 1, CERT_TYPE);
 
   if (rc < 0) return rc;
   out->cert[rc] = '\0';

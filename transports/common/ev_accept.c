@@ -11,7 +11,7 @@
 #include "transports/common/ev_stream.h"
 
 #define ACCEPTS_PER_TURN 64
-#define STARVED_PAUSE    (100 * HZ_MS)
+#define STARVED_PAUSE (100 * HZ_MS)
 
 struct ev_acceptor {
   struct hz_acceptor base;
@@ -73,12 +73,12 @@ static void accept_some(struct ev_acceptor *a) {
       continue;
     }
     switch (errno) {
-    case EAGAIN: return;
-    case EMFILE:
-    case ENFILE:
-    case ENOBUFS:
-    case ENOMEM: starved(a, errno); return;
-    default: break; /* that peer's trouble (ECONNABORTED, EINTR, network errors): the next one */
+      case EAGAIN: return;
+      case EMFILE:
+      case ENFILE:
+      case ENOBUFS:
+      case ENOMEM: starved(a, errno); return;
+      default: break; /* that peer's trouble (ECONNABORTED, EINTR, network errors): the next one */
     }
   }
 }
@@ -114,8 +114,7 @@ hz_err hz_ev_listen(struct hz_env *env, const struct hz_endpoint *ep,
   a->base.env = env;
   a->base.bound.len = sizeof(a->base.bound.u);
   if (getsockname(fd, &a->base.bound.u.sa, &a->base.bound.len) != 0) a->base.bound = at.addr[0];
-  if (a->base.bound.u.sa.sa_family == AF_UNIX &&
-      lstat(a->base.bound.u.un.sun_path, &st) == 0) {
+  if (a->base.bound.u.sa.sa_family == AF_UNIX && lstat(a->base.bound.u.un.sun_path, &st) == 0) {
     a->dev = st.st_dev;
     a->ino = st.st_ino;
   }

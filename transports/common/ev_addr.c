@@ -103,30 +103,34 @@ static hz_err explain_bind(const struct hz_addr *at, const char *proto, int errn
 
   describe(at, proto, name, sizeof(name));
   switch (errnum) {
-  case EADDRINUSE:
-    (void)snprintf(why, why_len,
-                   at->u.sa.sa_family == AF_UNIX
-                       ? "%s is in use: stop the other process or choose another path with --listen"
-                       : "%s is in use: stop the other process or choose another port with --listen",
-                   name);
-    return HZ_EEXIST;
-  case EACCES:
-  case EPERM:
-    (void)snprintf(why, why_len, "%s: permission denied: choose %s with --listen", name,
-                   at->u.sa.sa_family == AF_UNIX ? "a folder that may be written to"
-                                                 : "a port above 1023");
-    return HZ_EIO;
-  case EADDRNOTAVAIL:
-    (void)snprintf(why, why_len, "%s: this machine does not have that address: choose another host "
-                   "with --listen", name);
-    return HZ_EINVAL;
-  case EMFILE:
-  case ENFILE:
-    (void)snprintf(why, why_len, "%s: no descriptors are left: raise the limit (ulimit -n)", name);
-    return HZ_EIO;
-  default:
-    (void)snprintf(why, why_len, "%s cannot be bound: %s", name, strerror(errnum));
-    return errnum == ENOENT || errnum == ENOTDIR ? HZ_EINVAL : HZ_EIO;
+    case EADDRINUSE:
+      (void)snprintf(
+          why, why_len,
+          at->u.sa.sa_family == AF_UNIX
+              ? "%s is in use: stop the other process or choose another path with --listen"
+              : "%s is in use: stop the other process or choose another port with --listen",
+          name);
+      return HZ_EEXIST;
+    case EACCES:
+    case EPERM:
+      (void)snprintf(why, why_len, "%s: permission denied: choose %s with --listen", name,
+                     at->u.sa.sa_family == AF_UNIX ? "a folder that may be written to"
+                                                   : "a port above 1023");
+      return HZ_EIO;
+    case EADDRNOTAVAIL:
+      (void)snprintf(why, why_len,
+                     "%s: this machine does not have that address: choose another host "
+                     "with --listen",
+                     name);
+      return HZ_EINVAL;
+    case EMFILE:
+    case ENFILE:
+      (void)snprintf(why, why_len, "%s: no descriptors are left: raise the limit (ulimit -n)",
+                     name);
+      return HZ_EIO;
+    default:
+      (void)snprintf(why, why_len, "%s cannot be bound: %s", name, strerror(errnum));
+      return errnum == ENOENT || errnum == ENOTDIR ? HZ_EINVAL : HZ_EIO;
   }
 }
 
@@ -156,12 +160,12 @@ static int make_socket(const struct hz_addr *at, int socktype, bool share) {
     (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
   if (share) (void)setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
   if (family == AF_INET6)
-    (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY,
-                     IN6_IS_ADDR_UNSPECIFIED(
-                         &((const struct sockaddr_in6 *)(const void *)&at->u)->sin6_addr)
-                         ? &off
-                         : &on,
-                     sizeof(on));
+    (void)setsockopt(
+        fd, IPPROTO_IPV6, IPV6_V6ONLY,
+        IN6_IS_ADDR_UNSPECIFIED(&((const struct sockaddr_in6 *)(const void *)&at->u)->sin6_addr)
+            ? &off
+            : &on,
+        sizeof(on));
   return fd;
 }
 
@@ -203,16 +207,12 @@ void hz_ev_close_of_errno(struct hz_close *c, int errnum) {
   hz_err err = HZ_EIO;
 
   switch (errnum) {
-  case ECONNRESET:
-  case EPIPE:
-    err = HZ_ERESET;
-    break;
-  case ECONNREFUSED:
-  case ENOENT: /* a socket path that is not there */
-    err = HZ_EREFUSED;
-    break;
-  case ETIMEDOUT: err = HZ_ETIMEOUT; break;
-  default: break;
+    case ECONNRESET:
+    case EPIPE: err = HZ_ERESET; break;
+    case ECONNREFUSED:
+    case ENOENT: /* a socket path that is not there */ err = HZ_EREFUSED; break;
+    case ETIMEDOUT: err = HZ_ETIMEOUT; break;
+    default: break;
   }
   hz_close_set(c, HZ_BY_NETWORK, HZ_LAYER_OS, (uint64_t)errnum, err, "%s", strerror(errnum));
 }

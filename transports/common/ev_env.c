@@ -115,8 +115,7 @@ static void post(struct hz_env *env, struct hz_post *p) {
                                                   memory_order_relaxed));
   /* Only who made the list non-empty wakes: the worker takes the whole list after it was woken. A
    * full counter (EAGAIN) is as good as a write. */
-  while (head == NULL && write(ev->wake.fd, &one, sizeof(one)) < 0 && errno == EINTR)
-    continue;
+  while (head == NULL && write(ev->wake.fd, &one, sizeof(one)) < 0 && errno == EINTR) continue;
 }
 
 static const struct hz_net_ops net_ops = {
@@ -260,8 +259,7 @@ void hz_ev_run(struct hz_env *env) {
   struct hz_ev *ev = hz_ev_of(env);
 
   ev->stop = false;
-  while (!ev->stop)
-    turn(ev, true);
+  while (!ev->stop) turn(ev, true);
 }
 
 void hz_ev_break(struct hz_env *env) {
@@ -300,8 +298,7 @@ hz_err hz_ev_on_signal(struct hz_env *env, int signum, void (*fn)(void *user, in
   struct hz_ev *ev = hz_ev_of(env);
   unsigned i = 0;
 
-  while (i < EV_SIGNALS && ev->signals[i] != NULL)
-    i++;
+  while (i < EV_SIGNALS && ev->signals[i] != NULL) i++;
   if (i == EV_SIGNALS) return HZ_ELIMIT;
   struct hz_ev_signal *s = hz_new(env->alloc, struct hz_ev_signal);
   if (s == NULL) return HZ_ENOMEM;

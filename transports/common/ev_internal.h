@@ -12,7 +12,7 @@
 struct ev_loop;
 
 #define EV_RX_BYTES ((size_t)64 * 1024)
-#define EV_SIGNALS  8
+#define EV_SIGNALS 8
 
 enum { HZ_WATCH_READ = 1, HZ_WATCH_WRITE = 2 };
 
@@ -32,8 +32,8 @@ struct hz_ev {
   struct hz_timer poll_end;    /* of hz_ev_run_once() */
   _Atomic(struct hz_post *) posts;
   bool stop;
-  int reserve_fd;  /* given up for a moment to turn a peer away when descriptors run out */
-  uint8_t *rx;     /* EV_RX_BYTES: every stream is read into it */
+  int reserve_fd; /* given up for a moment to turn a peer away when descriptors run out */
+  uint8_t *rx;    /* EV_RX_BYTES: every stream is read into it */
   struct hz_udp_rx_area *udp_rx; /* made with the first datagram socket */
   struct hz_ev_signal *signals[EV_SIGNALS];
 };

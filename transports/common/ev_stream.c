@@ -12,7 +12,7 @@
 
 /* Fairness: one loud connection gets so many reads of EV_RX_BYTES a turn. */
 #define READS_PER_TURN 4
-#define IOV_PER_CALL   128
+#define IOV_PER_CALL 128
 /* Small buffers cost more memory than they hold bytes: their number is bounded as well. */
 #define QUEUE_BUFFERS 2048
 

@@ -17,9 +17,9 @@
 
 /* Fairness: so many batches of UDP_SLOTS a turn. */
 #define BATCHES_PER_TURN 4
-#define ECN_BITS         3
+#define ECN_BITS 3
 /* Every kernel with UDP_SEGMENT takes so many in one call. */
-#define GSO_SEGMENTS     64
+#define GSO_SEGMENTS 64
 
 /* What one datagram may carry beside its bytes: TOS or TCLASS, pktinfo, segment size. */
 union control {
@@ -106,8 +106,7 @@ static int receive_batch(struct ev_udp *u) {
     if (errnum == ECONNREFUSED && u->base.refused != NULL) u->base.refused(&u->base, errnum);
     return errnum == ECONNREFUSED ? 0 : -1;
   }
-  for (int i = 0; i < n && !u->closed; i++)
-    hand_over(u, &msgs[i], &peers[i]);
+  for (int i = 0; i < n && !u->closed; i++) hand_over(u, &msgs[i], &peers[i]);
   return n;
 }
 

@@ -6,7 +6,7 @@
 
 /* GRO hands over up to 64 KiB in one piece, so each slot must take that much. Pages that no burst
  * has reached cost nothing. */
-#define UDP_SLOTS      8
+#define UDP_SLOTS 8
 #define UDP_SLOT_BYTES ((size_t)64 * 1024)
 
 struct hz_udp_rx_area {

@@ -44,7 +44,8 @@ struct hz_io {
   const struct hz_io_events *events;
   struct hz_env *env;
   struct hz_peer peer;
-  uint64_t bytes_in, bytes_out;
+  uint64_t bytes_in, bytes_out; /* passed; of a socket: what the network took */
+  struct hz_io *below;          /* what this one lies over (TLS over a socket); NULL: nothing */
   void *user;
 };
 

@@ -63,16 +63,29 @@ static void goodbye_overdue(struct hz_timer *t, hz_time now) {
   hz_iostream_drop(s, &s->why);
 }
 
+/* What the network took so far, whatever lies between us and it. */
+static uint64_t sent_bytes(const struct hz_iostream *s) {
+  const struct hz_io *io = s->io;
+
+  while (io->below != NULL) io = io->below;
+  return io->bytes_out;
+}
+
+/* Looks four times in an idle timeout: what came in has its exact time, that something went out is
+ * seen only here. */
 static void idle_tick(struct hz_timer *t, hz_time now) {
   struct hz_iostream *s = HZ_CONTAINER(t, struct hz_iostream, timer);
+  hz_time timeout = s->limits.idle_timeout_ns, idle;
+  uint64_t sent = sent_bytes(s);
   struct hz_close why;
 
   /* Whom we keep waiting, or who takes what we send, is not idle. */
-  if (s->paused || s->held || s->io->bytes_out != s->out_seen) s->last_heard = now;
-  s->out_seen = s->io->bytes_out;
-  hz_time idle_ns = now - s->last_heard;
-  if (idle_ns < s->limits.idle_timeout_ns) {
-    set_timer(s, s->limits.idle_timeout_ns - idle_ns, idle_tick);
+  if (s->paused || s->held || sent != s->out_seen) s->last_heard = now;
+  s->out_seen = sent;
+  idle = now - s->last_heard;
+  if (idle < timeout) {
+    hz_time left = timeout - idle;
+    set_timer(s, left < timeout / 4 ? left : timeout / 4, idle_tick);
     return;
   }
   hz_close_set(&why, HZ_BY_LOCAL, HZ_LAYER_TIMEOUT, 0, HZ_ETIMEOUT,
@@ -185,9 +198,9 @@ void hz_iostream_force(struct hz_iostream *s, struct hz_buf *b) {
   if (err == HZ_OK) return;
   hz_buf_unref(b);
   if (err == HZ_ECLOSED) return; /* the io has ended; its `closed` is on the way */
-  hz_close_set(&why, HZ_BY_LOCAL, HZ_LAYER_APP,
-               err == HZ_ELIMIT ? HZ_CLOSE_LIMIT : HZ_CLOSE_INTERNAL, err, "%s",
-               err == HZ_ELIMIT ? "the peer wants answers but does not read them" : hz_strerror(err));
+  hz_close_set(
+      &why, HZ_BY_LOCAL, HZ_LAYER_APP, err == HZ_ELIMIT ? HZ_CLOSE_LIMIT : HZ_CLOSE_INTERNAL, err,
+      "%s", err == HZ_ELIMIT ? "the peer wants answers but does not read them" : hz_strerror(err));
   hz_iostream_drop(s, &why);
 }
 
@@ -235,8 +248,8 @@ hz_err hz_iostream_op_send(struct hz_stream *st, struct hz_buf *b, bool fin) {
 
   if (s->conn.closing || st->send_done) return HZ_ECLOSED;
   if (b != NULL) {
-    hz_err err = s->hooks != NULL && s->hooks->send != NULL ? s->hooks->send(s, b)
-                                                            : hz_iostream_push(s, b);
+    hz_err err =
+        s->hooks != NULL && s->hooks->send != NULL ? s->hooks->send(s, b) : hz_iostream_push(s, b);
     if (err != HZ_OK) return err;
   }
   if (!fin) return HZ_OK;
@@ -316,7 +329,8 @@ void hz_iostream_ready(struct hz_iostream *s, bool stream) {
   if (s->ready || s->conn.closing) return;
   s->ready = true;
   s->last_heard = s->conn.env->now;
-  set_timer(s, s->limits.idle_timeout_ns, idle_tick);
+  s->out_seen = sent_bytes(s);
+  set_timer(s, s->limits.idle_timeout_ns / 4, idle_tick);
   if (s->conn.closing) return;
   s->conn.events->opened(&s->conn);
   if (!stream || s->conn.closing) return;
@@ -391,8 +405,7 @@ hz_err hz_iostream_connect(struct hz_iostream *s, const struct hz_endpoint *ep,
     (void)snprintf(why, why_len, "%s: there is no network here", ep->scheme);
     return HZ_EUNSUPPORTED;
   }
-  hz_err err =
-      net->connect(s->conn.env, ep, &s->limits, &io_events, s, &below, why, why_len);
+  hz_err err = net->connect(s->conn.env, ep, &s->limits, &io_events, s, &below, why, why_len);
   if (err != HZ_OK) return err;
   io = below;
   if (tls != NULL) err = hz_tls_io_new(below, false, tls, &s->limits, &io);

@@ -55,8 +55,7 @@ void hz_addr_format(const struct hz_addr *a, char *out, size_t len) {
 bool hz_addr_eq(const struct hz_addr *a, const struct hz_addr *b) {
   if (a->u.sa.sa_family != b->u.sa.sa_family) return false;
   if (a->u.sa.sa_family == AF_INET) {
-    return v4(a)->sin_port == v4(b)->sin_port &&
-           v4(a)->sin_addr.s_addr == v4(b)->sin_addr.s_addr;
+    return v4(a)->sin_port == v4(b)->sin_port && v4(a)->sin_addr.s_addr == v4(b)->sin_addr.s_addr;
   }
   if (a->u.sa.sa_family == AF_INET6) {
     return v6(a)->sin6_port == v6(b)->sin6_port && v6(a)->sin6_scope_id == v6(b)->sin6_scope_id &&

@@ -7,33 +7,33 @@
 
 const char *hz_tls_alert_text(int alert) {
   switch (alert) {
-  case 0: return "close notify";
-  case 10: return "unexpected message";
-  case 20: return "bad record";
-  case 22: return "record too long";
-  case 40: return "no common parameters (handshake failure)";
-  case 42: return "bad certificate";
-  case 43: return "unsupported certificate";
-  case 44: return "certificate revoked";
-  case 45: return "certificate expired";
-  case 46: return "certificate unknown";
-  case 47: return "illegal parameter";
-  case 48: return "unknown certificate authority";
-  case 49: return "access denied";
-  case 50: return "message cannot be decoded";
-  case 51: return "decryption failed";
-  case 70: return "protocol version (TLS 1.3 is needed)";
-  case 71: return "insufficient security";
-  case 80: return "internal error";
-  case 86: return "inappropriate fallback";
-  case 90: return "cancelled by the user";
-  case 109: return "missing extension";
-  case 110: return "unsupported extension";
-  case 112: return "unrecognized name";
-  case 115: return "unknown pre-shared key";
-  case 116: return "a client certificate is required";
-  case 120: return "no application protocol in common";
-  default: return "unknown alert";
+    case 0: return "close notify";
+    case 10: return "unexpected message";
+    case 20: return "bad record";
+    case 22: return "record too long";
+    case 40: return "no common parameters (handshake failure)";
+    case 42: return "bad certificate";
+    case 43: return "unsupported certificate";
+    case 44: return "certificate revoked";
+    case 45: return "certificate expired";
+    case 46: return "certificate unknown";
+    case 47: return "illegal parameter";
+    case 48: return "unknown certificate authority";
+    case 49: return "access denied";
+    case 50: return "message cannot be decoded";
+    case 51: return "decryption failed";
+    case 70: return "protocol version (TLS 1.3 is needed)";
+    case 71: return "insufficient security";
+    case 80: return "internal error";
+    case 86: return "inappropriate fallback";
+    case 90: return "cancelled by the user";
+    case 109: return "missing extension";
+    case 110: return "unsupported extension";
+    case 112: return "unrecognized name";
+    case 115: return "unknown pre-shared key";
+    case 116: return "a client certificate is required";
+    case 120: return "no application protocol in common";
+    default: return "unknown alert";
   }
 }
 
@@ -70,7 +70,8 @@ static const struct cause causes[] = {
      ": use a name that it has, or set the server name"},
     {NO_PEER_CERT, 116, NULL, "the client showed no certificate, and one is required"},
     {UNKNOWN_ALPN_PROTOCOL_NAME_E, 120, NULL, "no application protocol in common (ALPN)"},
-    {UNKNOWN_RECORD_TYPE, 10, NULL, "what the peer sent is not TLS: is this a plain port or client?"},
+    {UNKNOWN_RECORD_TYPE, 10, NULL,
+     "what the peer sent is not TLS: is this a plain port or client?"},
     {VERSION_ERROR, 70, NULL, "the peer does not speak TLS 1.3"},
     {UNSUPPORTED_PROTO_VERSION, 70, NULL, "the peer does not speak TLS 1.3"},
     {MATCH_SUITE_ERROR, 40, NULL, "no cipher suite in common"},

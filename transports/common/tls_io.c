@@ -1,52 +1,16 @@
-/* TLS records over an hz_io. What is sent waits as plain text and is encrypted at the end of the
- * turn, as long as the io below takes it: small pieces share a record, and what waits encrypted is
- * one batch at most. What comes in is decrypted at once; ciphertext is kept only while the reader
- * pauses. Not here: certificates, names, words for failures (tls*.c). */
+/* TLS over an hz_io: the handshake, decrypting what comes in at once (ciphertext is kept only while
+ * the reader pauses), and the io's members. Not here: encrypting (tls_io_send.c); certificates, names,
+ * words for failures (tls*.c). */
 #include "transports/common/tls_io.h"
 
 #include <assert.h>
 #include <string.h>
-#include <sys/uio.h>
 
-#include "transports/common/tls_wolfssl.h"
+#include "transports/common/tls_io_internal.h"
 
 #define RECORD_BYTES ((size_t)16384)
-/* Encrypted in one go and handed below as one buffer, which fits the pool's largest class together
- * with what its records add. */
-#define BATCH_BYTES    ((size_t)60 * 1024)
-#define BATCH_OVERHEAD ((size_t)256)
-/* Pieces from this size on are encrypted where they lie, smaller ones are gathered first. */
-#define GATHER_BELOW ((size_t)4096)
-#define GATHER_IOV   64
-/* Answers that the peer can make TLS give (KeyUpdate, alerts) may wait this much unsent. */
-#define UNASKED_BYTES ((size_t)64 * 1024)
 /* Ciphertext that may be kept while the reader pauses: what the io below had in hand. */
 #define KEPT_BYTES ((size_t)512 * 1024)
-#define NO_MEMORY  "no memory for TLS"
-
-struct hz_tls_io {
-  struct hz_io io;
-  struct hz_io *below;
-  struct hz_tls_ctx *ctx;
-  WOLFSSL *ssl;
-  struct hz_limits limits;
-  struct hz_bufq plain;  /* sent, not yet encrypted; has the watermarks */
-  struct hz_bufq cipher; /* encrypted, not yet taken below */
-  struct hz_buf *tail;   /* where encryption appends; joins `cipher` when full or flushed */
-  const uint8_t *in;     /* ciphertext in hand, inside pump() */
-  size_t in_len;
-  struct hz_buf *kept;   /* ciphertext left over when the reader paused */
-  struct hz_timer timer; /* handshake, then close */
-  struct hz_task work;
-  struct hz_close why;
-  bool below_open, established, closing, closed_below, failed;
-  bool paused;         /* by the reader */
-  bool below_paused;
-  bool pumping;        /* inside pump() */
-  bool sending;        /* inside encryption: the bound on unasked bytes does not apply */
-  bool eof_below, eof; /* FIN; close_notify */
-  bool fin_wanted, fin_sent;
-};
 
 static struct hz_tls_io *of_io(struct hz_io *io) {
   return (struct hz_tls_io *)(void *)io;
@@ -54,21 +18,19 @@ static struct hz_tls_io *of_io(struct hz_io *io) {
 
 /* --- closing ----------------------------------------------------------------------------------- */
 
-static void close_below(struct hz_tls_io *t) {
+void hz_tls_io_close_below(struct hz_tls_io *t) {
   if (t->closed_below) return;
   t->closed_below = true;
   hz_timer_cancel(&t->io.env->timers, &t->timer);
   hz_io_close(t->below, &t->why);
 }
 
-static void abort_below(struct hz_tls_io *t, const struct hz_close *why) {
+void hz_tls_io_abort_below(struct hz_tls_io *t, const struct hz_close *why) {
   if (!t->closing && why != &t->why) t->why = *why;
   t->closing = t->closed_below = true;
   hz_timer_cancel(&t->io.env->timers, &t->timer);
   hz_io_abort(t->below, &t->why);
 }
-
-static void push_below(struct hz_tls_io *t);
 
 /* The session is of no use any more; the alert, if there is one, is sent. */
 static void fail(struct hz_tls_io *t, const struct hz_close *why) {
@@ -77,11 +39,11 @@ static void fail(struct hz_tls_io *t, const struct hz_close *why) {
   if (!t->closing) t->why = *why;
   t->closing = true;
   hz_bufq_fini(&t->plain);
-  push_below(t);
-  close_below(t);
+  hz_tls_io_push(t);
+  hz_tls_io_close_below(t);
 }
 
-static void fail_ssl(struct hz_tls_io *t, int err) {
+void hz_tls_io_fail_ssl(struct hz_tls_io *t, int err) {
   struct hz_close why;
   hz_tls_explain(t->ctx, t->ssl, err, &why);
   fail(t, &why);
@@ -89,7 +51,7 @@ static void fail_ssl(struct hz_tls_io *t, int err) {
 
 static void fail_memory(struct hz_tls_io *t) {
   struct hz_close why;
-  hz_close_set(&why, HZ_BY_LOCAL, HZ_LAYER_APP, HZ_CLOSE_INTERNAL, HZ_ENOMEM, NO_MEMORY);
+  hz_close_set(&why, HZ_BY_LOCAL, HZ_LAYER_APP, HZ_CLOSE_INTERNAL, HZ_ENOMEM, HZ_TLS_IO_NO_MEMORY);
   fail(t, &why);
 }
 
@@ -101,119 +63,13 @@ static void handshake_overdue(struct hz_timer *timer, hz_time now) {
   hz_close_set(&why, HZ_BY_LOCAL, HZ_LAYER_TIMEOUT, 0, HZ_ETIMEOUT,
                "TLS handshake timeout: not done within %llu ms",
                (unsigned long long)(t->limits.handshake_timeout_ns / HZ_MS));
-  abort_below(t, &why);
+  hz_tls_io_abort_below(t, &why);
 }
 
 static void close_overdue(struct hz_timer *timer, hz_time now) {
   struct hz_tls_io *t = HZ_CONTAINER(timer, struct hz_tls_io, timer);
   (void)now;
-  abort_below(t, &t->why);
-}
-
-/* --- encrypting -------------------------------------------------------------------------------- */
-
-static hz_err close_tail(struct hz_tls_io *t) {
-  if (t->tail == NULL) return HZ_OK;
-  hz_err err = hz_bufq_push_forced(&t->cipher, t->tail);
-  if (err == HZ_OK) t->tail = NULL;
-  return err;
-}
-
-static void push_below(struct hz_tls_io *t) {
-  if (close_tail(t) != HZ_OK) {
-    struct hz_close why;
-    hz_close_set(&why, HZ_BY_LOCAL, HZ_LAYER_APP, HZ_CLOSE_INTERNAL, HZ_ENOMEM, NO_MEMORY);
-    abort_below(t, &why);
-    return;
-  }
-  while (t->cipher.count > 0) {
-    struct hz_buf *b = t->cipher.ring[t->cipher.head];
-    size_t len = b->len;
-    if (hz_io_send(t->below, hz_buf_ref(b)) != HZ_OK) {
-      hz_buf_unref(b);
-      return;
-    }
-    (void)hz_bufq_consume(&t->cipher, len);
-  }
-  t->io.bytes_out = t->below->bytes_out;
-}
-
-/* wolfSSL hands over finished records here. */
-static int on_encrypted(WOLFSSL *ssl, char *data, int len, void *arg) {
-  struct hz_tls_io *t = arg;
-  size_t n = (size_t)len, waiting = t->cipher.bytes + (t->tail != NULL ? t->tail->len : 0);
-
-  (void)ssl;
-  if (!t->sending && waiting > UNASKED_BYTES) return WOLFSSL_CBIO_ERR_WANT_WRITE;
-  if (t->tail == NULL || hz_buf_room(t->tail) < n) {
-    if (close_tail(t) != HZ_OK) return WOLFSSL_CBIO_ERR_GENERAL;
-    /* The rest of what waits will follow into the same buffer. */
-    size_t want = (t->plain.bytes < BATCH_BYTES ? t->plain.bytes : BATCH_BYTES) + BATCH_OVERHEAD;
-    t->tail = hz_buf_new(&t->io.env->pool, want > n ? want : n);
-    if (t->tail == NULL) return WOLFSSL_CBIO_ERR_GENERAL;
-  }
-  if (hz_buf_append(t->tail, data, n) != HZ_OK) return WOLFSSL_CBIO_ERR_GENERAL;
-  hz_env_defer(t->io.env, &t->work);
-  return len;
-}
-
-/* False: the session failed. */
-static bool encrypt(struct hz_tls_io *t, const void *data, size_t len) {
-  t->sending = true;
-  int n = wolfSSL_write(t->ssl, data, (int)len);
-  t->sending = false;
-  if (n == (int)len) return true;
-  fail_ssl(t, wolfSSL_get_error(t->ssl, n));
-  return false;
-}
-
-/* The first piece if it is large, else as many small ones as fill a record. Returns how many bytes
- * were encrypted; 0: failed. */
-static size_t encrypt_some(struct hz_tls_io *t) {
-  struct iovec iov[GATHER_IOV];
-  uint8_t record[RECORD_BYTES];
-  int count = hz_bufq_iov(&t->plain, iov, GATHER_IOV);
-  size_t used = 0;
-
-  if (count == 0) return 0;
-  if (count == 1 || iov[0].iov_len >= GATHER_BELOW) {
-    size_t n = iov[0].iov_len < BATCH_BYTES ? iov[0].iov_len : BATCH_BYTES;
-    return encrypt(t, iov[0].iov_base, n) ? n : 0;
-  }
-  for (int i = 0; i < count && used < RECORD_BYTES; i++) {
-    size_t n = RECORD_BYTES - used;
-    if (n > iov[i].iov_len) n = iov[i].iov_len;
-    memcpy(record + used, iov[i].iov_base, n);
-    used += n;
-  }
-  return encrypt(t, record, used) ? used : 0;
-}
-
-static void encrypt_all(struct hz_tls_io *t) {
-  bool writable = false;
-
-  push_below(t);
-  while (t->cipher.count == 0 && t->plain.bytes > 0) {
-    size_t n = encrypt_some(t);
-    if (n == 0) return;
-    if (hz_bufq_consume(&t->plain, n)) writable = true;
-    bool whole = t->tail == NULL || t->tail->len >= BATCH_BYTES || t->cipher.count > 0;
-    if (t->plain.bytes == 0 || whole) push_below(t);
-  }
-  if (t->plain.bytes == 0 && t->fin_wanted && !t->fin_sent) {
-    t->fin_sent = true;
-    t->sending = true;
-    (void)wolfSSL_shutdown(t->ssl); /* close_notify; what is left of it is in `tail` */
-    t->sending = false;
-    push_below(t);
-  }
-  if (t->fin_sent && t->cipher.count == 0) {
-    if (t->closing)
-      close_below(t);
-    else
-      hz_io_finish(t->below);
-  }
-  if (writable && !t->closing) t->io.events->writable(&t->io);
+  hz_tls_io_abort_below(t, &t->why);
 }
 
 /* --- decrypting -------------------------------------------------------------------------------- */
@@ -244,7 +100,8 @@ static bool negotiate(struct hz_tls_io *t) {
 
   if (rc != WOLFSSL_SUCCESS) {
     int err = wolfSSL_get_error(t->ssl, rc);
-    if (err != WOLFSSL_ERROR_WANT_READ && err != WOLFSSL_ERROR_WANT_WRITE) fail_ssl(t, err);
+    if (err != WOLFSSL_ERROR_WANT_READ && err != WOLFSSL_ERROR_WANT_WRITE)
+      hz_tls_io_fail_ssl(t, err);
     return false;
   }
   t->established = true;
@@ -276,7 +133,7 @@ static bool read_record(struct hz_tls_io *t) {
     t->eof = true;
     t->io.events->eof(&t->io);
   } else if (err != WOLFSSL_ERROR_WANT_READ && err != WOLFSSL_ERROR_WANT_WRITE) {
-    fail_ssl(t, err);
+    hz_tls_io_fail_ssl(t, err);
   }
   return false;
 }
@@ -318,8 +175,7 @@ static void pump(struct hz_tls_io *t, const uint8_t *data, size_t len) {
   t->in = data;
   t->in_len = len;
   t->pumping = true;
-  while (more && may_read(t))
-    more = t->established ? read_record(t) : negotiate(t);
+  while (more && may_read(t)) more = t->established ? read_record(t) : negotiate(t);
   t->pumping = false;
   keep(t, t->in, t->in_len);
   t->in_len = 0;
@@ -346,11 +202,11 @@ static void work(struct hz_task *task) {
   if (t->closed_below) return;
   if (t->below_open && (!t->established || t->kept != NULL || t->below_paused)) pump_kept(t);
   if (t->established && !t->failed) {
-    encrypt_all(t);
+    hz_tls_io_encrypt(t);
     return;
   }
-  push_below(t);
-  if (t->closing) close_below(t);
+  hz_tls_io_push(t);
+  if (t->closing) hz_tls_io_close_below(t);
 }
 
 /* --- events from below ------------------------------------------------------------------------- */
@@ -383,7 +239,6 @@ static void below_eof(struct hz_io *below) {
 static void below_writable(struct hz_io *below) {
   struct hz_tls_io *t = below->user;
 
-  t->io.bytes_out = below->bytes_out;
   if (!t->closed_below) hz_env_defer(below->env, &t->work);
 }
 
@@ -443,14 +298,14 @@ static void tls_close(struct hz_io *io, const struct hz_close *why) {
   t->fin_wanted = true;
   if (hz_timer_set(&io->env->timers, &t->timer, io->env->now + t->limits.close_timeout_ns,
                    close_overdue) != HZ_OK) {
-    abort_below(t, why);
+    hz_tls_io_abort_below(t, why);
     return;
   }
   hz_env_defer(io->env, &t->work);
 }
 
 static void tls_abort(struct hz_io *io, const struct hz_close *why) {
-  abort_below(of_io(io), why);
+  hz_tls_io_abort_below(of_io(io), why);
 }
 
 static void tls_destroy(struct hz_io *io) {
@@ -493,14 +348,14 @@ hz_err hz_tls_io_new(struct hz_io *below, bool below_open, struct hz_tls_ctx *ct
   t->io.ops = &tls_ops;
   t->io.env = env;
   t->io.peer = below->peer;
-  t->below = below;
+  t->io.below = t->below = below;
   t->below_open = below_open;
   t->ctx = hz_tls_ctx_ref(ctx);
   t->work.fn = work;
   hz_bufq_init(&t->plain, env->alloc, t->limits.send_high_bytes, t->limits.send_low_bytes);
   hz_bufq_init(&t->cipher, env->alloc, SIZE_MAX, 0);
   wolfSSL_SSLSetIORecv(t->ssl, on_wanted);
-  wolfSSL_SSLSetIOSend(t->ssl, on_encrypted);
+  wolfSSL_SSLSetIOSend(t->ssl, hz_tls_io_encrypted);
   wolfSSL_SetIOReadCtx(t->ssl, t);
   wolfSSL_SetIOWriteCtx(t->ssl, t);
   below->events = &below_events;

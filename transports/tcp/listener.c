@@ -178,7 +178,8 @@ static void on_closed(struct hz_io *io, const struct hz_close *why) {
 
   if (p->in_tls && !p->dropped)
     hz_listener_note(&p->l->base.base,
-                     why->layer == HZ_LAYER_TIMEOUT ? "handshake_timeout" : "tls_failed", why->text);
+                     why->layer == HZ_LAYER_TIMEOUT ? "handshake_timeout" : "tls_failed",
+                     why->text);
   forget(p);
   hz_io_destroy(io);
 }

@@ -119,8 +119,12 @@ static inline void seen_note(struct hz_listener *l, const char *what, const char
 
 static inline struct hz_listener seen_proto(struct seen_listener *s, struct hz_env *env,
                                             const struct hz_transport_ops *ops) {
-  return (struct hz_listener){.ops = ops, .env = env, .admit = seen_admit,
-                              .accepted = seen_accepted, .note = seen_note, .user = s};
+  return (struct hz_listener){.ops = ops,
+                              .env = env,
+                              .admit = seen_admit,
+                              .accepted = seen_accepted,
+                              .note = seen_note,
+                              .user = s};
 }
 
 #endif

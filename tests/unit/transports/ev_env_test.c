@@ -33,8 +33,7 @@ Test(ev_env, timer_fires_at_or_after_its_deadline_and_its_task_in_the_same_turn)
   struct ticker k = {.env = w.env, .task.fn = on_task};
   hz_time at = ev_clock() + 3 * HZ_MS;
   cr_assert_eq(hz_timer_set(&w.env->timers, &k.timer, at, on_tick), HZ_OK);
-  while (k.count == 0)
-    hz_ev_run_once(w.env, HZ_SEC);
+  while (k.count == 0) hz_ev_run_once(w.env, HZ_SEC);
   cr_assert_geq(k.fired, at);
   cr_assert_eq(k.tasks, 1);
   ev_world_fini(&w);
@@ -49,8 +48,7 @@ Test(ev_env, deadlines_are_not_rounded_to_milliseconds) {
     hz_time at = ev_clock() + 300 * HZ_US;
     k.count = 0;
     cr_assert_eq(hz_timer_set(&w.env->timers, &k.timer, at, on_tick), HZ_OK);
-    while (k.count == 0)
-      hz_ev_run_once(w.env, HZ_SEC);
+    while (k.count == 0) hz_ev_run_once(w.env, HZ_SEC);
     if (k.fired - at < best) best = k.fired - at;
   }
   cr_assert_lt(best, 500 * HZ_US, "the best of 20 timers was %llu ns late",
@@ -87,8 +85,8 @@ Test(ev_env, run_goes_on_until_it_is_broken) {
   ev_world_fini(&w);
 }
 
-#define POSTERS   4
-#define POSTS     500
+#define POSTERS 4
+#define POSTS 500
 struct numbered {
   struct hz_post post;
   int thread, number;
@@ -110,8 +108,7 @@ struct poster {
 
 static void *post_all(void *arg) {
   struct poster *p = arg;
-  for (int i = 0; i < POSTS; i++)
-    p->env->ops->post(p->env, &p->posts[i].post);
+  for (int i = 0; i < POSTS; i++) p->env->ops->post(p->env, &p->posts[i].post);
   return NULL;
 }
 
@@ -127,8 +124,7 @@ Test(ev_env, posts_from_threads_all_arrive_in_each_threads_order) {
     cr_assert_eq(pthread_create(&threads[t], NULL, post_all, &posters[t]), 0);
   }
   EV_UNTIL(w.env, total == POSTERS * POSTS);
-  for (int t = 0; t < POSTERS; t++)
-    pthread_join(threads[t], NULL);
+  for (int t = 0; t < POSTERS; t++) pthread_join(threads[t], NULL);
   cr_assert(in_order);
   ev_world_fini(&w);
 }

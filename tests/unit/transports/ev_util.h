@@ -19,12 +19,11 @@ static inline hz_time ev_clock(void) {
 }
 
 /* Turns the loop until `cond` holds; fails the test when it does not in time. */
-#define EV_UNTIL(env, cond)                                                                        \
-  do {                                                                                             \
-    hz_time ev_end_ = ev_clock() + EV_PATIENCE;                                                    \
-    while (!(cond) && ev_clock() < ev_end_)                                                        \
-      hz_ev_run_once((env), 20 * HZ_MS);                                                           \
-    cr_assert(cond, "not in time: %s", #cond);                                                     \
+#define EV_UNTIL(env, cond)                                                    \
+  do {                                                                         \
+    hz_time ev_end_ = ev_clock() + EV_PATIENCE;                                \
+    while (!(cond) && ev_clock() < ev_end_) hz_ev_run_once((env), 20 * HZ_MS); \
+    cr_assert(cond, "not in time: %s", #cond);                                 \
   } while (0)
 
 static inline struct hz_endpoint ev_endpoint(const char *url, enum hz_endpoint_use use) {

@@ -94,9 +94,9 @@ static void net_connect(struct net *n, const char *url) {
   struct hz_endpoint to = ev_endpoint(url, HZ_TO_DIAL);
   struct hz_limits limits = {0};
   char why[256] = "";
-  cr_assert_eq(n->ops->connect(n->w.env, &to, &limits, &events, &n->client, &n->client.io, why,
-                               sizeof(why)),
-               HZ_OK, "%s", why);
+  cr_assert_eq(
+      n->ops->connect(n->w.env, &to, &limits, &events, &n->client, &n->client.io, why, sizeof(why)),
+      HZ_OK, "%s", why);
 }
 
 static void net_pair(struct net *n, const char *url) {
@@ -232,7 +232,8 @@ Test(net_stream, port_in_use_is_told_with_address_and_remedy) {
   cr_assert_eq(n.ops->listen(n.w.env, &ep, &proto, &second, why, sizeof(why)), HZ_EEXIST);
   (void)snprintf(expected, sizeof(expected),
                  "tcp 127.0.0.1:%u is in use: stop the other process or choose another port with "
-                 "--listen", hz_addr_port(&n.acceptor->bound));
+                 "--listen",
+                 hz_addr_port(&n.acceptor->bound));
   cr_assert_str_eq(why, expected);
   net_fini(&n);
 }
@@ -292,8 +293,7 @@ static size_t pour(struct end *e, size_t sent, size_t whole) {
   uint8_t piece[16000]; /* fits the 16 KiB class */
   while (sent < whole) {
     size_t n = whole - sent < sizeof(piece) ? whole - sent : sizeof(piece);
-    for (size_t i = 0; i < n; i++)
-      piece[i] = (uint8_t)((sent + i) * 31 >> 3);
+    for (size_t i = 0; i < n; i++) piece[i] = (uint8_t)((sent + i) * 31 >> 3);
     if (say(e, piece, n) != HZ_OK) break;
     sent += n;
   }
@@ -301,8 +301,7 @@ static size_t pour(struct end *e, size_t sent, size_t whole) {
 }
 
 static void check_pattern(const uint8_t *got, size_t len) {
-  for (size_t i = 0; i < len; i++)
-    cr_assert_eq(got[i], (uint8_t)(i * 31 >> 3), "byte %zu", i);
+  for (size_t i = 0; i < len; i++) cr_assert_eq(got[i], (uint8_t)(i * 31 >> 3), "byte %zu", i);
 }
 
 Test(net_stream, ten_mebibytes_arrive_exact_and_the_queue_stays_bounded) {
@@ -334,8 +333,7 @@ Test(net_stream, pause_stops_data_and_backpressure_reaches_the_sender) {
   before = n.server.got_len;
   cr_assert_gt(before, 0);
   cr_assert_lt(sent, 8 * BULK, "nothing held the sender back");
-  for (int i = 0; i < 5; i++)
-    hz_ev_run_once(n.w.env, HZ_MS);
+  for (int i = 0; i < 5; i++) hz_ev_run_once(n.w.env, HZ_MS);
   cr_assert_eq(n.server.got_len, before);
   n.server.pause_at_once = false;
   hz_io_pause(n.server.io, false);
@@ -401,8 +399,7 @@ Test(net_stream, many_small_buffers_are_bounded_by_number) {
   struct net n;
   int taken = 0;
   net_pair(&n, "tcp://127.0.0.1:0");
-  while (say(&n.client, "x", 1) == HZ_OK && taken < 100000)
-    taken++;
+  while (say(&n.client, "x", 1) == HZ_OK && taken < 100000) taken++;
   cr_assert_lt(taken, 10000);
   EV_UNTIL(n.w.env, n.server.got_len == (size_t)taken && n.client.writables == 1);
   net_fini(&n);
@@ -420,27 +417,24 @@ Test(net_stream, descriptor_limit_turns_peers_away_without_spinning_and_recovers
   memset(extra, 0, sizeof(extra));
   struct hz_endpoint to = ev_endpoint(n.url, HZ_TO_DIAL);
   for (int i = 0; i < 4; i++)
-    cr_assert_eq(n.ops->connect(n.w.env, &to, &limits, &events, &extra[i], &extra[i].io, why,
-                                sizeof(why)), HZ_OK);
+    cr_assert_eq(
+        n.ops->connect(n.w.env, &to, &limits, &events, &extra[i], &extra[i].io, why, sizeof(why)),
+        HZ_OK);
   cr_assert_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
   limit.rlim_cur = 64;
   cr_assert_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
-  while (filled < 64 && (fill[filled] = open("/dev/null", O_RDONLY)) >= 0)
-    filled++;
+  while (filled < 64 && (fill[filled] = open("/dev/null", O_RDONLY)) >= 0) filled++;
   EV_UNTIL(n.w.env, n.starved > 0);
   cr_assert_eq(n.starved_errno, EMFILE);
   cr_assert_eq(n.accepted, 0);
   /* While it pauses, turns without work do not come back at once. */
   int turns = 0;
   hz_time end = ev_clock() + 50 * HZ_MS;
-  for (; ev_clock() < end; turns++)
-    hz_ev_run_once(n.w.env, 10 * HZ_MS);
+  for (; ev_clock() < end; turns++) hz_ev_run_once(n.w.env, 10 * HZ_MS);
   cr_assert_lt(turns, 50, "%d turns in 50 ms", turns);
-  while (filled > 0)
-    close(fill[--filled]);
+  while (filled > 0) close(fill[--filled]);
   EV_UNTIL(n.w.env, n.server.io != NULL);
-  for (int i = 0; i < 4; i++)
-    end_fini(&extra[i]);
+  for (int i = 0; i < 4; i++) end_fini(&extra[i]);
   net_fini(&n);
 }
 

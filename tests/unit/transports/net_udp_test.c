@@ -50,13 +50,16 @@ struct udp {
 };
 
 static struct hz_udp *open_at(struct udp *n, const char *url, bool connected, struct seen *s) {
-  struct hz_udp proto = {.received = on_received, .drained = on_drained, .writable = on_writable,
-                         .refused = on_refused, .user = s};
+  struct hz_udp proto = {.received = on_received,
+                         .drained = on_drained,
+                         .writable = on_writable,
+                         .refused = on_refused,
+                         .user = s};
   struct hz_endpoint ep = ev_endpoint(url, connected ? HZ_TO_DIAL : HZ_TO_LISTEN);
   char why[256] = "";
-  cr_assert_eq(n->ops->udp_open(n->w.env, &ep, connected, &proto, &s->udp, &n->peer, why,
-                                sizeof(why)),
-               HZ_OK, "%s", why);
+  cr_assert_eq(
+      n->ops->udp_open(n->w.env, &ep, connected, &proto, &s->udp, &n->peer, why, sizeof(why)),
+      HZ_OK, "%s", why);
   return s->udp;
 }
 
@@ -78,8 +81,8 @@ static void udp_fini(struct udp *n) {
 
 static hz_err send_to(struct seen *from, const struct hz_addr *to, const struct hz_addr *local,
                       const void *data, size_t len, size_t segment, uint8_t ecn) {
-  const struct hz_udp_tx tx = {.peer = to, .local = local, .ecn = ecn, .data = data, .len = len,
-                               .segment = segment};
+  const struct hz_udp_tx tx = {
+      .peer = to, .local = local, .ecn = ecn, .data = data, .len = len, .segment = segment};
   size_t sent = 0;
   hz_err err = hz_net_of(from->udp->env)->udp_send(from->udp, &tx, &sent);
   if (err == HZ_OK) cr_assert_eq(sent, len);
@@ -137,8 +140,7 @@ Test(net_udp, ecn_and_local_address_pass_both_ways_over_ipv6) {
 Test(net_udp, batch_leaves_in_one_call_and_arrives_in_segments_with_a_short_last_one) {
   struct udp n;
   uint8_t batch[10 * 1200 + 345];
-  for (size_t i = 0; i < sizeof(batch); i++)
-    batch[i] = (uint8_t)(i / 1200);
+  for (size_t i = 0; i < sizeof(batch); i++) batch[i] = (uint8_t)(i / 1200);
   udp_init(&n, "quic://127.0.0.1:0", "127.0.0.1");
   cr_assert_eq(send_to(&n.client, &n.peer, NULL, batch, sizeof(batch), 1200, HZ_ECN_ECT0), HZ_OK);
   EV_UNTIL(n.w.env, n.server.datagrams == 11);
@@ -202,8 +204,8 @@ Test(net_udp, port_in_use_is_told_and_shared_only_among_workers) {
                HZ_EEXIST);
   n.ops->udp_close(n.server.udp);
   n.server.udp = NULL;
-  cr_assert_eq(n.ops->udp_open(n.w.env, &ep, false, &proto, &second, NULL, why, sizeof(why)),
-               HZ_OK, "%s", why);
+  cr_assert_eq(n.ops->udp_open(n.w.env, &ep, false, &proto, &second, NULL, why, sizeof(why)), HZ_OK,
+               "%s", why);
   proto.port_use = HZ_PORT_JOIN;
   cr_assert_eq(n.ops->udp_open(n.w.env, &ep, false, &proto, &third, NULL, why, sizeof(why)), HZ_OK,
                "%s", why);
@@ -226,8 +228,7 @@ Test(net_udp, socket_may_be_closed_from_inside_its_own_event) {
   struct udp n;
   udp_init(&n, "quic://127.0.0.1:0", "127.0.0.1");
   n.server.close_at_once = true;
-  for (int i = 0; i < 3; i++)
-    cr_assert_eq(send_to(&n.client, &n.peer, NULL, "a", 1, 1, 0), HZ_OK);
+  for (int i = 0; i < 3; i++) cr_assert_eq(send_to(&n.client, &n.peer, NULL, "a", 1, 1, 0), HZ_OK);
   EV_UNTIL(n.w.env, n.server.datagrams > 0);
   n.server.udp = NULL;
   cr_assert_eq(n.server.datagrams, 1);

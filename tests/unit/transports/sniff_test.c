@@ -77,7 +77,8 @@ static void port_init(struct port *p, bool certificate) {
   cr_assert_eq(hz_transport_tcp()->listen(&proto, &at, &p->s.l, why, sizeof(why)), HZ_OK, "%s",
                why);
   p->fd = socket(AF_INET, SOCK_STREAM, 0);
-  struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(p->s.l->bound.port),
+  struct sockaddr_in to = {.sin_family = AF_INET,
+                           .sin_port = htons(p->s.l->bound.port),
                            .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
   cr_assert_eq(connect(p->fd, (struct sockaddr *)&to, sizeof(to)), 0);
 }
@@ -100,8 +101,7 @@ static void put(struct port *p, const void *data, size_t len) {
 }
 
 static void turns(struct port *p, int n) {
-  for (int i = 0; i < n; i++)
-    hz_ev_run_once(p->w.env, HZ_MS);
+  for (int i = 0; i < n; i++) hz_ev_run_once(p->w.env, HZ_MS);
 }
 
 /* What the listener sent until it ended; reset counts as an end. */
@@ -249,8 +249,9 @@ static void inside_init(struct inside *n, const char *alpn) {
   struct hz_tls_ctx *ctx = tls_ctx(n->p.w.env, HZ_CLIENT, &config, alpn, "localhost");
   (void)snprintf(url, sizeof(url), "tls://127.0.0.1:%u", (unsigned)n->p.s.l->bound.port);
   struct hz_endpoint to = ev_endpoint(url, HZ_TO_DIAL);
-  cr_assert_eq(hz_net_of(n->p.w.env)->connect(n->p.w.env, &to, &limits, &tls_events, NULL, &below,
-                                              why, sizeof(why)), HZ_OK, "%s", why);
+  cr_assert_eq(hz_net_of(n->p.w.env)
+                   ->connect(n->p.w.env, &to, &limits, &tls_events, NULL, &below, why, sizeof(why)),
+               HZ_OK, "%s", why);
   cr_assert_eq(hz_tls_io_new(below, false, ctx, &limits, &n->client.io), HZ_OK);
   hz_tls_ctx_unref(ctx);
   n->client.io->events = &tls_events;

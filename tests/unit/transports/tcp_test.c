@@ -43,7 +43,8 @@ static void net_init(struct net *n, enum scheme scheme) {
   proto.config.tls.cert_file = n->files.cert;
   proto.config.tls.key_file = n->files.key;
   n->config.tls.ca_file = n->files.cert;
-  (void)snprintf(at, sizeof(at), scheme == UNIX ? "unix:///tmp/herz-tcp-%d.sock" : "tcp://127.0.0.1:0",
+  (void)snprintf(at, sizeof(at),
+                 scheme == UNIX ? "unix:///tmp/herz-tcp-%d.sock" : "tcp://127.0.0.1:0",
                  (int)getpid());
   struct hz_endpoint ep = ev_endpoint(at, HZ_TO_LISTEN);
   cr_assert_eq(listener->listen(&proto, &ep, &n->s.l, why, sizeof(why)), HZ_OK, "%s", why);
@@ -74,8 +75,7 @@ static void net_open(struct net *n, enum scheme scheme) {
 
 static void net_fini(struct net *n) {
   struct seen_conn *all[SEEN_SERVERS + 1] = {&n->client};
-  for (int i = 0; i < SEEN_SERVERS; i++)
-    all[i + 1] = &n->s.conns[i];
+  for (int i = 0; i < SEEN_SERVERS; i++) all[i + 1] = &n->s.conns[i];
   if (n->s.l != NULL) n->s.l->ops->unlisten(n->s.l);
   for (int i = 0; i <= SEEN_SERVERS; i++) {
     if (all[i]->conn != NULL) seen_close(all[i], HZ_CLOSE_NONE, "test over");
@@ -92,17 +92,17 @@ static void net_fini(struct net *n) {
 }
 
 /* The same behaviour is wanted of all three. */
-#define EACH_SCHEME(name)                                                                          \
-  static void name##_over(enum scheme scheme);                                                     \
-  Test(tcp, name##_tcp) {                                                                          \
-    name##_over(TCP);                                                                              \
-  }                                                                                                \
-  Test(tcp, name##_tls) {                                                                          \
-    name##_over(TLS);                                                                              \
-  }                                                                                                \
-  Test(tcp, name##_unix) {                                                                         \
-    name##_over(UNIX);                                                                             \
-  }                                                                                                \
+#define EACH_SCHEME(name)                      \
+  static void name##_over(enum scheme scheme); \
+  Test(tcp, name##_tcp) {                      \
+    name##_over(TCP);                          \
+  }                                            \
+  Test(tcp, name##_tls) {                      \
+    name##_over(TLS);                          \
+  }                                            \
+  Test(tcp, name##_unix) {                     \
+    name##_over(UNIX);                         \
+  }                                            \
   static void name##_over(enum scheme scheme)
 
 EACH_SCHEME(bytes_pass_and_both_sides_know_the_peer) {
@@ -159,8 +159,7 @@ static size_t pour(struct seen_conn *c, size_t sent, size_t whole) {
   uint8_t piece[16000];
   while (sent < whole) {
     size_t n = whole - sent < sizeof(piece) ? whole - sent : sizeof(piece);
-    for (size_t i = 0; i < n; i++)
-      piece[i] = (uint8_t)((sent + i) * 37 >> 4);
+    for (size_t i = 0; i < n; i++) piece[i] = (uint8_t)((sent + i) * 37 >> 4);
     if (seen_say(c, piece, n, sent + n == whole) != HZ_OK) break;
     sent += n;
   }
@@ -168,8 +167,7 @@ static size_t pour(struct seen_conn *c, size_t sent, size_t whole) {
 }
 
 static void check_pattern(const uint8_t *got, size_t len) {
-  for (size_t i = 0; i < len; i++)
-    cr_assert_eq(got[i], (uint8_t)(i * 37 >> 4), "byte %zu", i);
+  for (size_t i = 0; i < len; i++) cr_assert_eq(got[i], (uint8_t)(i * 37 >> 4), "byte %zu", i);
 }
 
 EACH_SCHEME(ten_mebibytes_both_ways_at_once_are_exact) {
@@ -237,8 +235,9 @@ EACH_SCHEME(connections_live_on_after_unlisten_and_the_listener_goes_with_the_la
   EV_UNTIL(n.w.env, n.client.got_len == 10);
   struct seen_conn second = {0};
   struct hz_endpoint ep = ev_endpoint(n.url, HZ_TO_DIAL);
-  cr_assert_eq(n.ops->dial(n.w.env, &ep, &n.config, &seen_events, &second, &second.conn, why,
-                           sizeof(why)), HZ_OK);
+  cr_assert_eq(
+      n.ops->dial(n.w.env, &ep, &n.config, &seen_events, &second, &second.conn, why, sizeof(why)),
+      HZ_OK);
   EV_UNTIL(n.w.env, second.closed == 1);
   cr_assert_eq(second.why.err, HZ_EREFUSED, "%s", second.why.text);
   net_fini(&n);

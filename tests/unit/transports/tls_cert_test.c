@@ -97,25 +97,30 @@ Test(tls_cert, openssl_accepts_it_and_reads_the_same_in_it) {
   tls_write(key, sizeof(key), "dev.key", pem.key);
   (void)snprintf(command, sizeof(command), "openssl verify -CAfile %s %s 2>&1", cert, cert);
   cr_assert_eq(run(command, out, sizeof(out)), 0, "%s", out);
-  (void)snprintf(command, sizeof(command), "openssl verify -x509_strict -verify_hostname localhost "
-                 "-purpose sslserver -CAfile %s %s 2>&1", cert, cert);
+  (void)snprintf(command, sizeof(command),
+                 "openssl verify -x509_strict -verify_hostname localhost "
+                 "-purpose sslserver -CAfile %s %s 2>&1",
+                 cert, cert);
   cr_assert_eq(run(command, out, sizeof(out)), 0, "%s", out);
   (void)snprintf(command, sizeof(command), "openssl x509 -in %s -noout -text 2>&1", cert);
   cr_assert_eq(run(command, out, sizeof(out)), 0, "%s", out);
-  const char *must[] = {"Version: 3",      "prime256v1",      "ecdsa-with-SHA256",
-                        "DNS:localhost",   "127.0.0.1",       "0:0:0:0:0:0:0:1",
-                        "Digital Signature", "TLS Web Server Authentication"};
+  const char *must[] = {
+      "Version: 3", "prime256v1",      "ecdsa-with-SHA256", "DNS:localhost",
+      "127.0.0.1",  "0:0:0:0:0:0:0:1", "Digital Signature", "TLS Web Server Authentication"};
   for (size_t i = 0; i < sizeof(must) / sizeof(must[0]); i++)
     cr_assert_not_null(strstr(out, must[i]), "no \"%s\" in\n%s", must[i], out);
   (void)gethostname(host, sizeof(host) - 1);
   cr_assert_not_null(strstr(out, host), "%s", out);
-  (void)snprintf(command, sizeof(command), "openssl x509 -in %s -outform DER | openssl dgst -sha256 "
-                 "-binary | openssl base64 -A", cert);
+  (void)snprintf(command, sizeof(command),
+                 "openssl x509 -in %s -outform DER | openssl dgst -sha256 "
+                 "-binary | openssl base64 -A",
+                 cert);
   cr_assert_eq(run(command, out, sizeof(out)), 0);
   cr_assert_str_eq(out, pem.info.sha256);
-  (void)snprintf(command, sizeof(command),
-                 "test \"$(openssl x509 -in %s -noout -pubkey)\" = \"$(openssl pkey -in %s -pubout)\"",
-                 cert, key);
+  (void)snprintf(
+      command, sizeof(command),
+      "test \"$(openssl x509 -in %s -noout -pubkey)\" = \"$(openssl pkey -in %s -pubout)\"", cert,
+      key);
   cr_assert_eq(run(command, out, sizeof(out)), 0, "the key is not the certificate's");
   unlink(cert);
   unlink(key);

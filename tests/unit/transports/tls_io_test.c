@@ -54,14 +54,12 @@ Test(tls_io, works_in_pieces_of_one_byte_both_ways) {
 }
 
 static void pattern(uint8_t *out, size_t from, size_t n) {
-  for (size_t i = 0; i < n; i++)
-    out[i] = (uint8_t)((from + i) * 131 >> 5);
+  for (size_t i = 0; i < n; i++) out[i] = (uint8_t)((from + i) * 131 >> 5);
 }
 
 static void check_pattern(const struct tls_end *e, size_t len) {
   cr_assert_eq(e->got_len, len);
-  for (size_t i = 0; i < len; i++)
-    cr_assert_eq(e->got[i], (uint8_t)(i * 131 >> 5), "byte %zu", i);
+  for (size_t i = 0; i < len; i++) cr_assert_eq(e->got[i], (uint8_t)(i * 131 >> 5), "byte %zu", i);
 }
 
 #define BULK ((size_t)4 * 1024 * 1024)
@@ -104,8 +102,7 @@ Test(tls_io, small_pieces_of_one_turn_share_a_record) {
   struct tls_pair p;
   tls_pair_open(&p, &setup);
   uint64_t before = p.client_below->io.bytes_out;
-  for (int i = 0; i < 100; i++)
-    cr_assert_eq(tls_say(&p.client, "0123456789", 10), HZ_OK);
+  for (int i = 0; i < 100; i++) cr_assert_eq(tls_say(&p.client, "0123456789", 10), HZ_OK);
   tls_turns(&p, 3);
   cr_assert_eq(p.server.got_len, 1000);
   uint64_t cost = p.client_below->io.bytes_out - before - 1000;
@@ -283,8 +280,7 @@ Test(tls_io, pause_keeps_what_is_in_hand_and_resume_loses_nothing) {
   cr_assert_lt(sent, BULK, "nothing held the sender back");
   p.client.pause_at_once = false;
   hz_io_pause(p.client.io, false);
-  for (int i = 0; i < 1000 && p.client.got_len < sent; i++)
-    test_env_turn(&p.t);
+  for (int i = 0; i < 1000 && p.client.got_len < sent; i++) test_env_turn(&p.t);
   check_pattern(&p.client, sent);
   /* Pausing at every single event costs turns, not bytes. */
   p.client.pause_at_once = true;
@@ -393,8 +389,7 @@ static void rogue_open(struct tls_pair *p, struct rogue *r) {
   wolfSSL_SSLSetIOSend(r->ssl, rogue_send);
   wolfSSL_SetIOReadCtx(r->ssl, r);
   wolfSSL_SetIOWriteCtx(r->ssl, r);
-  for (int i = 0; i < 10 && wolfSSL_connect(r->ssl) != WOLFSSL_SUCCESS; i++)
-    tls_turns(p, 2);
+  for (int i = 0; i < 10 && wolfSSL_connect(r->ssl) != WOLFSSL_SUCCESS; i++) tls_turns(p, 2);
   tls_turns(p, 2);
   cr_assert_eq(p->server.opened, 1, "%s", p->server.why.text);
   hz_tls_ctx_unref(server);

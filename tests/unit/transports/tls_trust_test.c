@@ -240,8 +240,8 @@ Test(tls_trust, files_of_another_kind_are_told_by_name) {
 
 Test(tls_trust, server_needs_both_files_and_an_authority_to_require_certificates) {
   const struct hz_tls_config none = {.ca_file = NULL}, half = {.cert_file = good.cert};
-  const struct hz_tls_config lax = {.cert_file = good.cert, .key_file = good.key,
-                                    .require_client_cert = true};
+  const struct hz_tls_config lax = {
+      .cert_file = good.cert, .key_file = good.key, .require_client_cert = true};
   context_fails(HZ_SERVER, &none, HZ_EINVAL, "certificate", "key");
   context_fails(HZ_SERVER, &half, HZ_EINVAL, "certificate", "key");
   context_fails(HZ_SERVER, &lax, HZ_EINVAL, "client certificates", "CA file");

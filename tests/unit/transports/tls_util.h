@@ -33,7 +33,9 @@ static inline void tls_make(struct tls_files *f, const char *name, const char *c
                             long until) {
   const char *dns[] = {cn, NULL}, *ip[] = {"127.0.0.1", "::1", NULL};
   uint64_t now = (uint64_t)time(NULL);
-  const struct hz_cert_spec spec = {.common_name = cn, .dns = dns, .ip = ip,
+  const struct hz_cert_spec spec = {.common_name = cn,
+                                    .dns = dns,
+                                    .ip = ip,
                                     .not_before_s = (uint64_t)((long)now + from),
                                     .not_after_s = (uint64_t)((long)now + until)};
   char why[256] = "", file[32];
@@ -134,8 +136,7 @@ static inline void tls_pair_init(struct tls_pair *p, const struct tls_setup *s) 
 }
 
 static inline void tls_turns(struct tls_pair *p, int n) {
-  for (int i = 0; i < n; i++)
-    test_env_turn(&p->t);
+  for (int i = 0; i < n; i++) test_env_turn(&p->t);
 }
 
 static inline void tls_pair_open(struct tls_pair *p, const struct tls_setup *s) {
