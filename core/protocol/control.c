@@ -146,7 +146,7 @@ static void hello_came(struct hz_lane *l, const struct hz_envelope *e) {
                        .max_frame = s->owner->limits->frame_bytes,
                        .ping_ms = (uint32_t)(s->owner->limits->idle_timeout_ns / HZ_MS / 3)};
 
-  if (s->welcomed || s->conn->role == HZ_CLIENT || (!s->mux && l->use != HZ_LANE_NEW)) {
+  if (s->welcomed || l->begun || (!s->mux && l->use != HZ_LANE_NEW)) {
     hz_session_fail(s, l, HZ_C_envelope_unexpected, HZ_WIRE_UNEXPECTED, HZ_EPROTO,
                     "HELLO may only be a client's first frame");
     return;
@@ -176,14 +176,20 @@ static void error_came(struct hz_session *s, const struct hz_envelope *e) {
   static const struct {
     hz_err err;
     enum hz_close_code code;
-  } meant[] = {[HZ_WIRE_BAD_FRAME] = {HZ_EPROTO, HZ_CLOSE_PROTOCOL},
+  } meant[] = {[0] = {HZ_EPROTO, HZ_CLOSE_PROTOCOL},
+               [HZ_WIRE_BAD_FRAME] = {HZ_EPROTO, HZ_CLOSE_PROTOCOL},
                [HZ_WIRE_VERSION] = {HZ_EVERSION, HZ_CLOSE_PROTOCOL},
                [HZ_WIRE_TOO_LARGE] = {HZ_ETOOBIG, HZ_CLOSE_PROTOCOL},
+               [HZ_WIRE_MALFORMED] = {HZ_EPROTO, HZ_CLOSE_PROTOCOL},
+               [HZ_WIRE_UNEXPECTED] = {HZ_EPROTO, HZ_CLOSE_PROTOCOL},
                [HZ_WIRE_LIMIT] = {HZ_ELIMIT, HZ_CLOSE_LIMIT},
+               [HZ_WIRE_UNKNOWN_KIND] = {HZ_EUNSUPPORTED, HZ_CLOSE_PROTOCOL},
                [HZ_WIRE_IDLE] = {HZ_ETIMEOUT, HZ_CLOSE_IDLE},
                [HZ_WIRE_SHUTDOWN] = {HZ_OK, HZ_CLOSE_SHUTDOWN},
-               [HZ_WIRE_INTERNAL] = {HZ_EINTERNAL, HZ_CLOSE_INTERNAL}};
-  size_t i = e->code < sizeof(meant) / sizeof(meant[0]) ? (size_t)e->code : HZ_WIRE_BAD_FRAME;
+               [HZ_WIRE_INTERNAL] = {HZ_EINTERNAL, HZ_CLOSE_INTERNAL},
+               [HZ_WIRE_DENIED] = {HZ_EREFUSED, HZ_CLOSE_AUTH},
+               [HZ_WIRE_FLOW] = {HZ_EPROTO, HZ_CLOSE_PROTOCOL}};
+  size_t i = e->code < sizeof(meant) / sizeof(meant[0]) ? (size_t)e->code : 0;
 
   hz_close_set(&s->peer_error, HZ_BY_PEER, HZ_LAYER_APP, meant[i].code, meant[i].err, "%.*s",
                HZ_STR_ARG(e->text));

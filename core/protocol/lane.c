@@ -157,6 +157,7 @@ void hz_lane_data(struct hz_lane *l, const uint8_t *data, size_t len, bool fin) 
     size_t early = f.wire_len - (before - len);
     HZ_COUNT(s->owner->counters, frames_in);
     hz_session_frame(l, &f, early, &held);
+    l->begun = true;
   }
   if (!s->failing && l->stream != NULL) {
     watch_frame(l);

@@ -81,6 +81,7 @@ struct hz_lane {
   struct hz_frame_parser parser;
   struct hz_timer frame_timer;
   struct hz_bufq pending; /* what the transport had no room for */
+  bool begun;             /* a frame has come on it */
   bool pending_fin, fin_sent, stopped, blocked;
   size_t owed;            /* received while blocked: consumed later, so that the peer stops */
   struct hz_link waiting; /* outflows, in turn */
