@@ -58,15 +58,9 @@ static bool has_more(const struct hz_quic_stream *s) {
 /* The stream whose turn it is. When the connection's window is used up only a FIN alone can go. */
 static struct hz_quic_stream *next_stream(struct hz_quic_conn *c) {
   bool blocked = ngtcp2_conn_get_max_data_left2(c->qc) == 0;
-  struct hz_link *l = c->ready.next;
-  while (l != &c->ready) {
+  for (struct hz_link *l = c->ready.next; l != &c->ready; l = l->next) {
     struct hz_quic_stream *s = HZ_CONTAINER(l, struct hz_quic_stream, ready);
-    l = l->next;
-    if (!has_more(s)) {
-      hz_list_remove(&s->ready);
-    } else if (!blocked || s->q.unsent == 0) {
-      return s;
-    }
+    if (has_more(s) && (!blocked || s->q.unsent == 0)) return s;
   }
   return NULL;
 }

@@ -88,6 +88,7 @@ hz_err hz_quic_stream_open(struct hz_conn *base, enum hz_dir dir, struct hz_stre
 }
 
 static void make_ready(struct hz_quic_conn *c, struct hz_quic_stream *s) {
+  if (s->q.unsent == 0 && !s->fin_queued) return; /* an empty buffer */
   if (!hz_link_in_list(&s->ready)) hz_list_push(&c->ready, &s->ready);
   hz_quic_flush_soon(c);
 }
