@@ -80,9 +80,9 @@ for s in $schemes; do
 done
 
 # the caller leaves
-start_herzd
+start_herzd --set drain_ms=500 --set limits.close_timeout_ms=500
 cancelled=0
-for s in $schemes; do
+for s in tls ws wss quic tcp unix; do
   mark
   "$herz" req "$(url "$s" /slow/20000)" >/dev/null 2>&1 &
   call=$!
