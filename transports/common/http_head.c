@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-#define TEXT_FIRST    1024u /* the most that an ordinary head needs */
+#define TEXT_FIRST 1024u /* the most that an ordinary head needs */
 #define HEADERS_FIRST 16u
 
 static bool is_blank(char c) {
@@ -135,8 +135,7 @@ static void place(struct hz_http_head *h) {
     p += f->name.n;
     f->value.p = p;
     p += f->value.n;
-    while (f->value.n > 0 && is_blank(f->value.p[f->value.n - 1]))
-      f->value.n--;
+    while (f->value.n > 0 && is_blank(f->value.p[f->value.n - 1])) f->value.n--;
   }
 }
 
@@ -194,8 +193,7 @@ struct hz_str hz_http_head_get(const struct hz_http_head *h, const char *name) {
 uint32_t hz_http_head_count(const struct hz_http_head *h, const char *name) {
   uint32_t n = 0;
   struct hz_str want = hz_str_of(name);
-  for (uint32_t i = 0; i < h->header_count; i++)
-    n += hz_str_ieq(h->headers[i].name, want);
+  for (uint32_t i = 0; i < h->header_count; i++) n += hz_str_ieq(h->headers[i].name, want);
   return n;
 }
 
@@ -217,10 +215,8 @@ bool hz_http_list_next(struct hz_str *list, struct hz_str *element) {
     size_t gone = comma == NULL ? e.n : e.n + 1;
     list->p += gone;
     list->n -= gone;
-    for (; e.n > 0 && is_blank(e.p[0]); e.p++)
-      e.n--;
-    while (e.n > 0 && is_blank(e.p[e.n - 1]))
-      e.n--;
+    for (; e.n > 0 && is_blank(e.p[0]); e.p++) e.n--;
+    while (e.n > 0 && is_blank(e.p[e.n - 1])) e.n--;
     *element = e;
     if (e.n > 0) return true;
   }

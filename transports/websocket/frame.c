@@ -74,8 +74,7 @@ static hz_err check_length(struct hz_ws_parser *p) {
   uint64_t n = p->head[1] & 0x7f;
   if (bytes > 0) {
     n = 0;
-    for (uint8_t i = 0; i < bytes; i++)
-      n = n << 8 | p->head[2 + i];
+    for (uint8_t i = 0; i < bytes; i++) n = n << 8 | p->head[2 + i];
     if (n < (bytes == 2 ? UINT64_C(126) : UINT64_C(0x10000)))
       return fail(p, HZ_WS_1002_PROTOCOL, "length not in its shortest form");
     if (n >> 63 != 0) return fail(p, HZ_WS_1002_PROTOCOL, "length with its top bit set");
@@ -243,8 +242,7 @@ size_t hz_ws_header(uint8_t out[HZ_WS_HEADER_MAX], enum hz_ws_op op, bool fin, u
   } else {
     size_t bytes = len > 0xffff ? 8 : 2;
     out[1] = bytes == 8 ? 127 : 126;
-    for (size_t i = 0; i < bytes; i++)
-      out[2 + i] = (uint8_t)(len >> (8 * (bytes - 1 - i)));
+    for (size_t i = 0; i < bytes; i++) out[2 + i] = (uint8_t)(len >> (8 * (bytes - 1 - i)));
     n += bytes;
   }
   if (key == NULL) return n;
@@ -276,8 +274,7 @@ size_t hz_ws_close_payload(uint8_t out[HZ_WS_CONTROL_MAX], uint16_t code, const 
   size_t n = reason == NULL ? 0 : strlen(reason);
   if (n > HZ_WS_REASON_MAX) {
     n = HZ_WS_REASON_MAX;
-    while (n > 0 && ((uint8_t)reason[n] & 0xc0) == 0x80)
-      n--;
+    while (n > 0 && ((uint8_t)reason[n] & 0xc0) == 0x80) n--;
   }
   /* A reason that is not UTF-8 would be answered with 1007 by a strict peer. */
   if (n == 0 || !hz_utf8_valid(reason, n)) return 2;

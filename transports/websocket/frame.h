@@ -37,9 +37,9 @@ enum hz_ws_code {
   HZ_WS_4000_PRIVATE = 4000 /* Herz: 4000 + enum hz_close_code */
 };
 
-#define HZ_WS_HEADER_MAX  14u  /* 2, 8 of length, 4 of key */
+#define HZ_WS_HEADER_MAX 14u   /* 2, 8 of length, 4 of key */
 #define HZ_WS_CONTROL_MAX 125u /* payload of a control frame, section 5.5 */
-#define HZ_WS_REASON_MAX  123u /* what a close frame's code leaves of it */
+#define HZ_WS_REASON_MAX 123u  /* what a close frame's code leaves of it */
 
 /** One thing that came: a piece of a message, or a whole control frame. */
 struct hz_ws_event {

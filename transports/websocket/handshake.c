@@ -144,6 +144,7 @@ static struct hz_buf *head_printf(struct hz_pool *pool, const char *fmt, ...) {
   if (b == NULL) return NULL;
   va_list args;
   va_start(args, fmt);
+  // NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): va_start() is right above
   int n = vsnprintf((char *)hz_buf_tail(b), HEAD_ROOM, fmt, args);
   va_end(args);
   if (n < 0 || (size_t)n >= HEAD_ROOM) {

@@ -13,10 +13,10 @@
 #include "transports/common/http_head.h"
 
 /** Where Herz's own client knocks, and the subprotocol whose messages carry frames. */
-#define HZ_WS_PATH        "/herz"
+#define HZ_WS_PATH "/herz"
 #define HZ_WS_SUBPROTOCOL "herz.v1"
 
-#define HZ_WS_KEY_LEN    24u /* base64 of 16 bytes */
+#define HZ_WS_KEY_LEN 24u    /* base64 of 16 bytes */
 #define HZ_WS_ACCEPT_LEN 28u /* base64 of a SHA-1 */
 
 /** What an upgrade request asked for. Slices point into the head. */

@@ -10,8 +10,7 @@ typedef uint8_t vec16 __attribute__((vector_size(16)));
 void hz_ws_mask(uint8_t *dst, const uint8_t *src, size_t len, const uint8_t key[4],
                 uint64_t offset) {
   uint8_t turned[16]; /* the key as it falls on src[0], four times over */
-  for (size_t i = 0; i < sizeof(turned); i++)
-    turned[i] = key[(offset + i) & 3];
+  for (size_t i = 0; i < sizeof(turned); i++) turned[i] = key[(offset + i) & 3];
   vec16 k;
   memcpy(&k, turned, sizeof(k));
   for (; len >= 64; len -= 64, src += 64, dst += 64) {
@@ -30,6 +29,5 @@ void hz_ws_mask(uint8_t *dst, const uint8_t *src, size_t len, const uint8_t key[
     word ^= key8;
     memcpy(dst, &word, 8);
   }
-  for (size_t i = 0; i < len; i++)
-    dst[i] = (uint8_t)(src[i] ^ turned[i]);
+  for (size_t i = 0; i < len; i++) dst[i] = (uint8_t)(src[i] ^ turned[i]);
 }

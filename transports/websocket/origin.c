@@ -14,8 +14,7 @@ static bool split_authority(struct hz_str a, struct hz_str port_default, struct 
     if (close == NULL) return false;
     end = (size_t)(close - a.p) + 1;
   } else {
-    while (end < a.n && a.p[end] != ':')
-      end++;
+    while (end < a.n && a.p[end] != ':') end++;
   }
   *host = (struct hz_str){a.p, end};
   *port = port_default;
