@@ -384,6 +384,19 @@ Test(quic_attack, u18_transport_parameters_of_the_drafts_count_as_missing) {
   cr_assert_eq(qf_free(f), 0u);
 }
 
+Test(quic_attack, a_client_that_needs_a_hello_retry_request_gets_in) {
+  struct qf *f = qf_new(NAME(a_client_that_needs_a_hello_retry_request_gets_in), 1, &lan);
+  struct qf_conn *c = bystander(f);
+  struct qf_conn *slow = qf_dial(f);
+  swap_tls(slow, "herz/1", 0x39);
+  cr_assert_eq(wolfSSL_NoKeyShares(hz_quic_conn_of(slow->c)->ssl), WOLFSSL_SUCCESS);
+  cr_assert(qf_until(f, &slow->opened, LIMIT), "%s", slow->why.text);
+  struct qf_stream *call = qf_call(slow, 5000);
+  cr_assert(qf_until_true(f, &call->done, LIMIT));
+  unharmed(f, c);
+  cr_assert_eq(qf_free(f), 0u);
+}
+
 static void send_crypto(const char *name, ngtcp2_encryption_level level, const uint8_t *data,
                         size_t len) {
   struct qf *f = qf_new(name, 1, &lan);
