@@ -7,6 +7,6 @@
 /** Members of hz_transport_ops for `tcp` and `unix`. */
 hz_err hz_tcp_listen(const struct hz_listener *proto, const struct hz_endpoint *ep,
                      struct hz_listener **out, char *why, size_t why_len);
-void hz_tcp_unlisten(struct hz_listener *l);
+void hz_tcp_unlisten(struct hz_listener *base);
 
 #endif

@@ -206,7 +206,7 @@ Test(sniff, http_goes_to_its_taker_whole_even_byte_by_byte) {
   hz_sniff_register(&http_taker); /* twice is harmless */
   port_init(&p, false);
   for (int i = 0; i < 4; i++) {
-    put(&p, "GET / HTTP/1.1" + i, 1);
+    put(&p, &"GET / HTTP/1.1"[i], 1);
     turns(&p, 3);
     cr_assert_eq(http.taken, i == 3);
   }
