@@ -3,16 +3,20 @@
 
 #include <string.h>
 
-/* A vector type of the compiler's: SSE2 or NEON where there is one, plain words elsewhere. Loads
- * and stores go through memcpy, for nothing says that a payload is aligned. */
-typedef uint8_t vec16 __attribute__((vector_size(16)));
+/* A vector type of the compiler's: SSE2 or NEON where there is one, plain words elsewhere. Loads and
+ * stores go through memcpy, for nothing says that a payload is aligned. */
+typedef uint64_t vec16 __attribute__((vector_size(16)));
 
 void hz_ws_mask(uint8_t *dst, const uint8_t *src, size_t len, const uint8_t key[4],
                 uint64_t offset) {
-  uint8_t turned[16]; /* the key as it falls on src[0], four times over */
-  for (size_t i = 0; i < sizeof(turned); i++) turned[i] = key[(offset + i) & 3];
-  vec16 k;
-  memcpy(&k, turned, sizeof(k));
+  /* The key as it falls on src[0], then side by side: in words, for most messages are short and
+   * must not wait for bytes that were just stored. */
+  const uint32_t i = offset & 3;
+  const uint8_t turned[4] = {key[i], key[(i + 1) & 3], key[(i + 2) & 3], key[(i + 3) & 3]};
+  uint32_t key4;
+  memcpy(&key4, turned, 4);
+  const uint64_t key8 = key4 | (uint64_t)key4 << 32;
+  const vec16 k = {key8, key8};
   for (; len >= 64; len -= 64, src += 64, dst += 64) {
     vec16 v[4];
     memcpy(v, src, sizeof(v));
@@ -23,11 +27,10 @@ void hz_ws_mask(uint8_t *dst, const uint8_t *src, size_t len, const uint8_t key[
     memcpy(dst, v, sizeof(v));
   }
   for (; len >= 8; len -= 8, src += 8, dst += 8) {
-    uint64_t word, key8;
+    uint64_t word;
     memcpy(&word, src, 8);
-    memcpy(&key8, turned, 8);
     word ^= key8;
     memcpy(dst, &word, 8);
   }
-  for (size_t i = 0; i < len; i++) dst[i] = (uint8_t)(src[i] ^ turned[i]);
+  for (size_t n = 0; n < len; n++) dst[n] = (uint8_t)(src[n] ^ turned[n & 3]);
 }
