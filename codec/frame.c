@@ -84,10 +84,12 @@ static hz_err check_header(struct hz_frame_parser *p) {
 static hz_err take_header(struct hz_frame_parser *p, const uint8_t **data, size_t *len) {
   size_t take = HZ_FRAME_HEADER - p->prefix_len;
   if (take > *len) take = *len;
-  if (take > 0) memcpy(p->prefix + p->prefix_len, *data, take);
-  p->prefix_len = (uint8_t)(p->prefix_len + take);
-  *data += take;
-  *len -= take;
+  if (take > 0) { /* without bytes `*data` may be NULL */
+    memcpy(p->prefix + p->prefix_len, *data, take);
+    p->prefix_len = (uint8_t)(p->prefix_len + take);
+    *data += take;
+    *len -= take;
+  }
   return check_header(p);
 }
 

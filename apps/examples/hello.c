@@ -1,5 +1,7 @@
-/* A service in ten lines: one handler, reached over QUIC, WebSocket, TCP and TLS.
- * Try: herz req quic://localhost:4433/hello/world */
+/* A service in ten lines: one handler, reached over raw TCP and WebSocket.
+ * Try: herz req tcp://localhost:4433/hello/world and ws://...
+ * With a certificate, herz_app_new("tls.cert_file=cert.pem\ntls.key_file=key.pem"), the same port
+ * takes tls:// and wss:// too, and "quic://:4433" can stand beside it. */
 #include <herz/herz.h>
 
 static void hello(herz_ctx *c) {
@@ -11,7 +13,7 @@ int main(void) {
   if (!app) return 2;
   herz_use(app, herz_logger);
   herz_get(app, "/hello/:name", hello);
-  int code = herz_run(app, "quic://:4433", "tcp://:4433", NULL);
+  int code = herz_run(app, "tcp://:4433", NULL);
   herz_app_free(app);
   return code;
 }
