@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "tests/support/fault_alloc.h"
 #include "transports/websocket/mask.h"
 
 #define LIMIT 100000u
@@ -464,60 +463,4 @@ Test(ws_frame, hands_unmasked_payload_out_where_it_stands) {
   size_t len = w.len;
   cr_assert_eq(hz_ws_parse(&p, &data, &len, NULL, 0, &ev), HZ_OK);
   cr_assert_eq(ev.data, w.data + 2);
-}
-
-Test(ws_frame, seals_a_buffer_in_its_headroom_and_reads_it_again) {
-  static const size_t lens[] = {0, 1, 125, 126, 65535, 65536};
-  struct fault_alloc mem;
-  struct hz_pool pool;
-  fault_alloc_init(&mem);
-  cr_assert_eq(hz_pool_init(&pool, &mem.base, 0), HZ_OK);
-  for (size_t i = 0; i < sizeof(lens) / sizeof(*lens); i++) {
-    for (int masked = 0; masked <= 1; masked++) {
-      struct hz_buf *b = hz_buf_new(&pool, lens[i]);
-      memset(hz_buf_tail(b), 'z', lens[i]);
-      b->len = (uint32_t)lens[i];
-      (void)hz_buf_prepend(
-          b, 8); /* the frame header of Herz's own, in front of which there is room yet */
-      memset(hz_buf_data(b), 'h', 8);
-      cr_assert_eq(hz_ws_seal(b, HZ_WS_BINARY, true, masked ? key : NULL), HZ_OK);
-      struct hz_ws_parser p;
-      hz_ws_parser_init(&p, masked, LIMIT);
-      start();
-      raw(hz_buf_data(b), b->len);
-      parse(&p, SIZE_MAX, sizeof(w.data));
-      cr_assert_eq(story_len, strlen("binary()") + 8 + lens[i]);
-      cr_assert_eq(memcmp(story, "binary(hhhhhhhh", 15), 0);
-      while (hz_buf_headroom(b) > 5) *hz_buf_prepend(b, 1) = 'h';
-      uint32_t before = b->len;
-      cr_assert_eq(hz_ws_seal(b, HZ_WS_BINARY, true, key), HZ_ELIMIT, "no headroom is left");
-      cr_assert_eq(b->len, before);
-      hz_buf_unref(b);
-    }
-  }
-  struct hz_buf *shared = hz_buf_copy(&pool, "x", 1);
-  (void)hz_buf_ref(shared);
-  cr_assert_eq(hz_ws_seal(shared, HZ_WS_BINARY, true, NULL), HZ_ELIMIT);
-  cr_assert_eq(shared->len, 1);
-  hz_buf_unref(shared);
-  hz_buf_unref(shared);
-  hz_pool_fini(&pool);
-  cr_assert_eq(fault_alloc_leaks(&mem), 0);
-}
-
-Test(ws_frame, close_payload_is_cut_between_characters) {
-  uint8_t out[HZ_WS_CONTROL_MAX];
-  char reason[200];
-  memset(reason, 'a', sizeof(reason));
-  memcpy(reason + 122, "\xe2\x82\xac", 3);
-  reason[199] = '\0';
-  cr_assert_eq(hz_ws_close_payload(out, HZ_WS_1005_NONE, "x"), 0);
-  cr_assert_eq(hz_ws_close_payload(out, 1001, NULL), 2);
-  cr_assert_eq(hz_ws_close_payload(out, 1001, "bye"), 5);
-  cr_assert_arr_eq(out,
-                   "\x03\xe9"
-                   "bye",
-                   5);
-  cr_assert_eq(hz_ws_close_payload(out, 1001, reason), 2 + 122);
-  cr_assert_eq(hz_ws_close_payload(out, 1001, "\xff"), 2, "a reason that is not UTF-8 stays away");
 }
