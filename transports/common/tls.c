@@ -157,7 +157,7 @@ static hz_err set_protocol(struct hz_tls_ctx *ctx, bool no_early_data, char *why
 
   /* RFC 9001, 4.6.1: with QUIC the size in tickets is this number or none. */
   ctx->early = early != 0;
-  if (ok && (ctx->role == HZ_SERVER || early != 0))
+  if (ok && ctx->role == HZ_SERVER)
     ok = wolfSSL_CTX_set_max_early_data(ctx->native, early) >= 0;
   /* Tickets carry the state themselves; wolfSSL's process-wide cache would only take a lock. */
   if (ctx->role == HZ_SERVER && ctx->use == HZ_TLS_STREAM)
