@@ -145,7 +145,7 @@ void hz_quic_conn_shed(struct hz_quic_conn *c);
 /** A server is through with TLS once the handshake is done: nothing that a client sends there is
  * welcome any more, so its 30 KiB can go. */
 void hz_quic_conn_drop_tls(struct hz_quic_conn *c);
-/** Hands the connection to the core, once; false: the core wants no more of them. */
+/** Hands a server's connection to the core, once. */
 void hz_quic_conn_announce(struct hz_quic_conn *c);
 /** `opened`, once. */
 void hz_quic_conn_open(struct hz_quic_conn *c, bool early);
