@@ -197,8 +197,7 @@ static void error_came(struct hz_session *s, const struct hz_envelope *e) {
 }
 
 /* Frames that only a server, or only a client, may send. */
-static void client_frame(struct hz_lane *l, const struct hz_envelope *e, size_t early_bytes,
-                         size_t *held) {
+static void client_frame(struct hz_lane *l, const struct hz_envelope *e) {
   struct hz_session *s = l->session;
 
   switch (e->kind) {
@@ -212,15 +211,14 @@ static void client_frame(struct hz_lane *l, const struct hz_envelope *e, size_t 
     case HZ_DATA:
     case HZ_END:
     case HZ_CANCEL:
-    case HZ_CREDIT: hz_invoke_answer(l, e, early_bytes, held); break;
+    case HZ_CREDIT: hz_invoke_answer(l, e); break;
     default:
       hz_session_fail(s, l, HZ_C_envelope_unexpected, HZ_WIRE_UNEXPECTED, HZ_EPROTO,
                       "a server may not send a frame of this kind");
   }
 }
 
-static void server_frame(struct hz_lane *l, const struct hz_envelope *e, size_t early_bytes,
-                         size_t *held) {
+static void server_frame(struct hz_lane *l, const struct hz_envelope *e) {
   struct hz_session *s = l->session;
 
   switch (e->kind) {
@@ -229,7 +227,7 @@ static void server_frame(struct hz_lane *l, const struct hz_envelope *e, size_t 
     case HZ_DATA:
     case HZ_END:
     case HZ_CANCEL:
-    case HZ_CREDIT: hz_serve_content(l, e, early_bytes, held); break;
+    case HZ_CREDIT: hz_serve_content(l, e); break;
     case HZ_SUB:
     case HZ_UNSUB:
     case HZ_PUB:
@@ -243,8 +241,7 @@ static void server_frame(struct hz_lane *l, const struct hz_envelope *e, size_t 
   }
 }
 
-void hz_session_frame(struct hz_lane *l, const struct hz_frame *f, size_t early_bytes,
-                      size_t *held) {
+void hz_session_frame(struct hz_lane *l, const struct hz_frame *f) {
   struct hz_session *s = l->session;
   struct hz_envelope e;
   hz_err err = hz_envelope_parse(f->body, f->body_len, &e);
@@ -270,14 +267,14 @@ void hz_session_frame(struct hz_lane *l, const struct hz_frame *f, size_t early_
       if (!e.has_id) {
         error_came(s, &e);
       } else if (s->conn->role == HZ_CLIENT) {
-        hz_invoke_answer(l, &e, early_bytes, held);
+        hz_invoke_answer(l, &e);
       }
       break;
     default:
       if (s->conn->role == HZ_CLIENT) {
-        client_frame(l, &e, early_bytes, held);
+        client_frame(l, &e);
       } else {
-        server_frame(l, &e, early_bytes, held);
+        server_frame(l, &e);
       }
   }
 }

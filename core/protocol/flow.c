@@ -146,17 +146,13 @@ void hz_inflow_init(struct hz_inflow *f, struct hz_lane *l, uint64_t id, uint64_
   *f = (struct hz_inflow){.lane = l, .id = id, .allowed = window};
 }
 
-bool hz_inflow_take(struct hz_inflow *f, size_t len, size_t early_bytes, size_t *held) {
-  if (f->lane->session->mux) {
-    if (len > f->allowed) return false;
-    f->allowed -= len;
+bool hz_inflow_take(struct hz_inflow *f, size_t len) {
+  if (!f->lane->session->mux) {
+    f->lane->unread += len;
     return true;
   }
-  /* What lay in the parser's buffer was given back to the stream when it came. */
-  size_t given = early_bytes < len ? early_bytes : len;
-
-  f->returned += given;
-  *held += len - given;
+  if (len > f->allowed) return false;
+  f->allowed -= len;
   return true;
 }
 
@@ -184,12 +180,8 @@ void hz_inflow_consume(struct hz_inflow *f, size_t n) {
     if (f->returned >= f->allowed) grant(f);
     return;
   }
-  size_t given = n < f->returned ? n : (size_t)f->returned;
-
-  f->returned -= given;
-  if (n > given && l->session->conn != NULL) {
-    l->session->conn->ops->stream_consume(l->stream, n - given);
-  }
+  l->unread -= n;
+  hz_lane_give_back(l, 0);
 }
 
 uint32_t hz_headers_array(const struct hz_headers_view *v, struct hz_header *out, uint32_t max,

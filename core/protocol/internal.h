@@ -14,6 +14,8 @@ void hz_lane_closed(struct hz_lane *l);
 /** Seals `b` and sends it, or keeps it until the transport has room. Takes the reference always.
  * HZ_ECLOSED: it was dropped. */
 hz_err hz_lane_send(struct hz_lane *l, struct hz_buf *b, bool fin);
+/** Returns credit for `n` bytes and what is owed, unless the lane stalls. */
+void hz_lane_give_back(struct hz_lane *l, size_t n);
 /** FIN alone. */
 void hz_lane_fin(struct hz_lane *l);
 /** Wants nothing more of what the peer sends. */
@@ -25,9 +27,8 @@ void hz_lane_abandon(struct hz_lane *l, uint32_t code);
 /** The peer broke the rules: counts, tells it by an ERROR frame on `l` (not for HZ_EMAGIC), closes. */
 void hz_session_fail(struct hz_session *s, struct hz_lane *l, enum hz_counter counter,
                      enum hz_wire_code code, hz_err err, const char *text);
-/** One frame's envelope. `early_bytes`: how much of the frame came before this event. */
-void hz_session_frame(struct hz_lane *l, const struct hz_frame *f, size_t early_bytes,
-                      size_t *held);
+/** One frame's envelope. */
+void hz_session_frame(struct hz_lane *l, const struct hz_frame *f);
 /** Client: keeps a connection with calls under way from looking idle. */
 void hz_session_keepalive(struct hz_session *s);
 /** Both halves call this when a call has gone: closes a session that drains. */
@@ -38,17 +39,14 @@ struct hz_buf *hz_session_buf(struct hz_session *s, size_t size);
 
 /* serve.c */
 void hz_serve_request(struct hz_lane *l, const struct hz_envelope *e);
-/** DATA, END, CANCEL, CREDIT of a call that is served here. `held`: grows by the content that stays
- * with the call for now. */
-void hz_serve_content(struct hz_lane *l, const struct hz_envelope *e, size_t early_bytes,
-                      size_t *held);
+/** DATA, END, CANCEL, CREDIT of a call that is served here. */
+void hz_serve_content(struct hz_lane *l, const struct hz_envelope *e);
 void hz_serve_fin(struct hz_lane *l);
 void hz_serve_lost(struct hz_lane *l, uint32_t code);
 void hz_serve_end_all(struct hz_session *s);
 
 /* invoke.c */
-void hz_invoke_answer(struct hz_lane *l, const struct hz_envelope *e, size_t early_bytes,
-                      size_t *held);
+void hz_invoke_answer(struct hz_lane *l, const struct hz_envelope *e);
 void hz_invoke_fin(struct hz_lane *l);
 void hz_invoke_lost(struct hz_lane *l, uint64_t code);
 void hz_invoke_stopped(struct hz_lane *l);
@@ -59,9 +57,8 @@ void hz_outflow_init(struct hz_outflow *f, struct hz_lane *l, uint64_t id, uint6
                      void (*resume)(struct hz_outflow *));
 void hz_outflow_credit(struct hz_outflow *f, uint64_t n);
 void hz_inflow_init(struct hz_inflow *f, struct hz_lane *l, uint64_t id, uint64_t window);
-/** `len` bytes of content came, `early_bytes` of their frame before this event. False: over the
- * credit. */
-bool hz_inflow_take(struct hz_inflow *f, size_t len, size_t early_bytes, size_t *held);
+/** `len` bytes of content came. False: over the credit. */
+bool hz_inflow_take(struct hz_inflow *f, size_t len);
 void hz_lane_pump(struct hz_task *t);
 
 /** Headers of an envelope as an array of at most `max`; returns how many there are (more than `max`:

@@ -144,14 +144,13 @@ static void response_came(struct hz_invoked *inv, const struct hz_envelope *e) {
   if (inv->session != NULL && !inv->streaming) finish(inv, HZ_OK, "");
 }
 
-static void data_came(struct hz_invoked *inv, const struct hz_envelope *e, size_t early_bytes,
-                      size_t *held) {
+static void data_came(struct hz_invoked *inv, const struct hz_envelope *e) {
   if (!inv->streaming) {
     hz_session_fail(inv->session, inv->lane, HZ_C_envelope_unexpected, HZ_WIRE_UNEXPECTED,
                     HZ_EPROTO, "content without an answer that announces it");
     return;
   }
-  if (!hz_inflow_take(&inv->in, e->body.data.n, early_bytes, held)) {
+  if (!hz_inflow_take(&inv->in, e->body.data.n)) {
     hz_session_fail(inv->session, inv->lane, HZ_C_credit_overrun, HZ_WIRE_FLOW, HZ_ELIMIT,
                     "more content than there was credit for");
     return;
@@ -174,8 +173,7 @@ static void cancelled(struct hz_invoked *inv, uint64_t code) {
   finish(inv, why[i].err, why[i].text);
 }
 
-void hz_invoke_answer(struct hz_lane *l, const struct hz_envelope *e, size_t early_bytes,
-                      size_t *held) {
+void hz_invoke_answer(struct hz_lane *l, const struct hz_envelope *e) {
   struct hz_session *s = l->session;
   struct hz_invoked *inv = s->mux ? hz_idmap_get(&s->calls, e->id) : l->call;
   char text[100];
@@ -189,7 +187,7 @@ void hz_invoke_answer(struct hz_lane *l, const struct hz_envelope *e, size_t ear
   }
   switch (e->kind) {
     case HZ_RES: response_came(inv, e); break;
-    case HZ_DATA: data_came(inv, e, early_bytes, held); break;
+    case HZ_DATA: data_came(inv, e); break;
     case HZ_END:
       if (inv->streaming) finish(inv, HZ_OK, "");
       break;

@@ -63,13 +63,18 @@ void hz_lane_closed(struct hz_lane *l) {
   hz_lane_unhold(l);
 }
 
-static void consume(struct hz_lane *l, size_t n) {
-  if (n == 0 || l->stream == NULL) return;
-  if (l->blocked) {
-    /* The peer reads slower than it asks: it gets no more credit until it has read. */
-    l->owed += n;
-    return;
-  }
+/* The peer gets no more credit while it does not read what it asked for, or while the call has more
+ * than half a window that it has not taken. What is held then is bounded by that, the stream's window
+ * and one frame. */
+static bool stalled(const struct hz_lane *l) {
+  return l->blocked || l->unread > l->session->owner->limits->call_credit_bytes / 2;
+}
+
+void hz_lane_give_back(struct hz_lane *l, size_t n) {
+  l->owed += n;
+  if (l->owed == 0 || l->stream == NULL || l->session->conn == NULL || stalled(l)) return;
+  n = l->owed;
+  l->owed = 0;
   l->session->conn->ops->stream_consume(l->stream, n);
 }
 
@@ -139,12 +144,11 @@ static void ended(struct hz_lane *l) {
 
 void hz_lane_data(struct hz_lane *l, const uint8_t *data, size_t len, bool fin) {
   struct hz_session *s = l->session;
-  size_t total = len, held = 0;
+  size_t total = len;
 
   hz_lane_hold(l);
   while (!s->failing && l->stream != NULL) {
     struct hz_frame f;
-    size_t before = len;
     hz_err err = hz_frame_parse(&l->parser, &data, &len, &f);
 
     if (err == HZ_AGAIN) break;
@@ -154,14 +158,13 @@ void hz_lane_data(struct hz_lane *l, const uint8_t *data, size_t len, bool fin) 
     }
     /* A new frame restarts the clock. */
     hz_timer_cancel(&hz_session_env(s)->timers, &l->frame_timer);
-    size_t early = f.wire_len - (before - len);
     HZ_COUNT(s->owner->counters, frames_in);
-    hz_session_frame(l, &f, early, &held);
+    hz_session_frame(l, &f);
     l->begun = true;
   }
   if (!s->failing && l->stream != NULL) {
     watch_frame(l);
-    consume(l, total - held);
+    hz_lane_give_back(l, total);
     if (fin) ended(l);
   }
   hz_lane_unhold(l);
@@ -195,11 +198,8 @@ static bool flush(struct hz_lane *l) {
 void hz_lane_writable(struct hz_lane *l) {
   hz_lane_hold(l);
   if (l->stream != NULL && flush(l) && l->stream != NULL) {
-    size_t owed = l->owed;
-
     l->blocked = false;
-    l->owed = 0;
-    consume(l, owed);
+    hz_lane_give_back(l, 0);
     if (!hz_list_empty(&l->waiting)) hz_lane_pump(&l->pump);
   }
   hz_lane_unhold(l);

@@ -209,8 +209,7 @@ void hz_serve_request(struct hz_lane *l, const struct hz_envelope *e) {
   begin(c, e);
 }
 
-static void content_came(struct hz_served *c, const struct hz_envelope *e, size_t early_bytes,
-                         size_t *held) {
+static void content_came(struct hz_served *c, const struct hz_envelope *e) {
   struct hz_lane *l = c->lane;
 
   if (c->body_done) {
@@ -218,7 +217,7 @@ static void content_came(struct hz_served *c, const struct hz_envelope *e, size_
                     "content after a request's end");
     return;
   }
-  if (!hz_inflow_take(&c->in, e->body.data.n, early_bytes, held)) {
+  if (!hz_inflow_take(&c->in, e->body.data.n)) {
     hz_session_fail(c->session, l, HZ_C_credit_overrun, HZ_WIRE_FLOW, HZ_ELIMIT,
                     "more content than there was credit for");
     return;
@@ -226,8 +225,7 @@ static void content_came(struct hz_served *c, const struct hz_envelope *e, size_
   hz_call_body(&c->x, e->body.data.p, e->body.data.n, false);
 }
 
-void hz_serve_content(struct hz_lane *l, const struct hz_envelope *e, size_t early_bytes,
-                      size_t *held) {
+void hz_serve_content(struct hz_lane *l, const struct hz_envelope *e) {
   struct hz_session *s = l->session;
   struct hz_served *c = s->mux ? hz_idmap_get(&s->calls, e->id) : l->call;
 
@@ -242,7 +240,7 @@ void hz_serve_content(struct hz_lane *l, const struct hz_envelope *e, size_t ear
     return;
   }
   switch (e->kind) {
-    case HZ_DATA: content_came(c, e, early_bytes, held); break;
+    case HZ_DATA: content_came(c, e); break;
     case HZ_END:
       if (c->body_done) return;
       c->body_done = true;

@@ -66,7 +66,7 @@ struct hz_inflow {
   struct hz_lane *lane;
   uint64_t id;
   uint64_t allowed;  /* mux: bytes the peer may still send */
-  uint64_t returned; /* mux: taken, not yet granted again; streams: already given back */
+  uint64_t returned; /* mux: taken, not yet granted again */
 };
 
 enum hz_lane_use { HZ_LANE_NEW, HZ_LANE_CONTROL, HZ_LANE_SERVED, HZ_LANE_INVOKED };
@@ -83,7 +83,8 @@ struct hz_lane {
   struct hz_bufq pending; /* what the transport had no room for */
   bool begun;             /* a frame has come on it */
   bool pending_fin, fin_sent, stopped, blocked;
-  size_t owed;            /* received while blocked: consumed later, so that the peer stops */
+  size_t unread;          /* with streams: content that the call has not taken yet */
+  size_t owed;            /* received while the lane stalls: its credit is returned later */
   struct hz_link waiting; /* outflows, in turn */
   struct hz_task pump;
 };
