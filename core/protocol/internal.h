@@ -50,6 +50,7 @@ void hz_invoke_answer(struct hz_lane *l, const struct hz_envelope *e);
 void hz_invoke_fin(struct hz_lane *l);
 void hz_invoke_lost(struct hz_lane *l, uint64_t code);
 void hz_invoke_stopped(struct hz_lane *l);
+void hz_invoke_orphan(struct hz_lane *l);
 void hz_invoke_end_all(struct hz_session *s, hz_err err, const char *text);
 
 /* flow.c */

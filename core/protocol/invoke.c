@@ -230,6 +230,16 @@ void hz_invoke_stopped(struct hz_lane *l) {
   inv->sent_all = true;
 }
 
+void hz_invoke_orphan(struct hz_lane *l) {
+  struct hz_invoked *inv = l->call;
+
+  if (inv == NULL) return;
+  hz_outflow_drop(&inv->out);
+  inv->in.lane = NULL;
+  inv->lane = NULL;
+  l->call = NULL;
+}
+
 void hz_invoke_end_all(struct hz_session *s, hz_err err, const char *text) {
   if (s->conn->role == HZ_SERVER) return;
   while (!hz_list_empty(&s->live)) {

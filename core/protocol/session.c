@@ -203,7 +203,11 @@ static void on_stream_closed(struct hz_stream *stream) {
 
   if (l == NULL) return;
   hz_lane_hold(l);
-  lost(l, HZ_CANCEL_GONE);
+  if (l->use == HZ_LANE_INVOKED && stream->conn->closing) {
+    hz_invoke_orphan(l); /* it ends with the connection, for the connection's reason */
+  } else {
+    lost(l, HZ_CANCEL_GONE);
+  }
   hz_lane_closed(l);
   hz_lane_unhold(l);
 }

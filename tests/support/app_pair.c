@@ -147,6 +147,7 @@ static void on_done(const struct herz_response *rs, void *arg) {
 
   r->done++;
   r->err = rs->err;
+  if (rs->err != 0) (void)snprintf(r->text, sizeof(r->text), "%s", rs->text);
   r->status = rs->status;
   r->len = rs->body_len;
   r->sum = ap_sum(rs->body, rs->body_len);

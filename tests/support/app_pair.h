@@ -25,6 +25,7 @@ struct app_pair {
 struct ap_result {
   int done; /* how often: 1 at the end */
   int err, status;
+  char text[120]; /* with err */
   size_t len;
   uint64_t sum; /* of the content, ap_sum() */
 };
