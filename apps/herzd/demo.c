@@ -20,6 +20,7 @@ struct slow;
 struct demo {
   herz_app *app;
   uint32_t slow_waiting;
+  bool ending; /* promises are completed, nothing is freed any more before the app is */
   struct slow *slow_first;
 };
 
@@ -122,12 +123,12 @@ static void bytes(herz_ctx *c) {
   herz_reply_stream(c, HERZ_OK, NULL, read_lines, l);
 }
 
-/* Timers cannot be called back, so one of these lives until its time, also when the caller has
- * left; the list is for those that the app's end overtakes. */
+/* Timers cannot be called back, so one of these lives until its time, also when the caller has left;
+ * the list is for those that the app's end overtakes. */
 struct slow {
   struct slow *next, **link;
   struct demo *demo;
-  herz_deferred *answer;
+  herz_deferred *answer; /* NULL: completed */
   uint64_t ms;
 };
 
@@ -140,13 +141,22 @@ static void slow_free(struct slow *s) {
 
 static void slow_answer(herz_ctx *c, void *arg) {
   struct slow *s = arg;
-  if (c) herz_reply(c, HERZ_OK, herz_map(c, "waited_ms", herz_uint(c, s->ms)));
-  slow_free(s);
+  if (c && s->demo->ending)
+    herz_reply_error(c, HERZ_UNAVAILABLE, "the service ends");
+  else if (c)
+    herz_reply(c, HERZ_OK, herz_map(c, "waited_ms", herz_uint(c, s->ms)));
+  if (!s->demo->ending) slow_free(s);
+}
+
+static void slow_complete(struct slow *s) {
+  herz_deferred *answer = s->answer;
+  if (!answer) return;
+  s->answer = NULL;
+  herz_complete_with(answer, slow_answer, s);
 }
 
 static void slow_over(void *arg) {
-  struct slow *s = arg;
-  herz_complete_with(s->answer, slow_answer, s);
+  slow_complete(arg);
 }
 
 static void slow(herz_ctx *c) {
@@ -223,6 +233,14 @@ struct demo *herzd_demo(herz_app *app) {
   fail(EXIT_USAGE, "demo routes: %s", herz_error(app));
   free(d);
   return NULL;
+}
+
+void herzd_demo_end(struct demo *d) {
+  if (!d) return;
+  d->ending = true;
+  for (struct slow *s = d->slow_first; s; s = s->next) {
+    slow_complete(s);
+  }
 }
 
 void herzd_demo_free(struct demo *d) {

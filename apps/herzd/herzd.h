@@ -42,6 +42,8 @@ int herzd_dev_certificate(struct herzd_cert *cert);
  * app. NULL: said why on stderr. */
 struct demo;
 struct demo *herzd_demo(herz_app *app);
+/** Completes what is still promised: before the app is freed. */
+void herzd_demo_end(struct demo *d);
 void herzd_demo_free(struct demo *d);
 
 /** The commands. */

@@ -164,6 +164,7 @@ int herzd_run(const struct args *a) {
     code = demo ? serve(app, &cert) : EXIT_USAGE;
   }
   end_of_signals();
+  herzd_demo_end(demo);
   herz_app_free(app);
   herzd_demo_free(demo);
   if (cert.temporary) dev_files_remove(&cert.files);
