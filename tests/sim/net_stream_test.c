@@ -36,8 +36,7 @@ static void on_opened(struct hz_io *io) {
 }
 static void on_data(struct hz_io *io, const uint8_t *data, size_t len) {
   struct end *e = io->user;
-  for (size_t i = 0; i < len; i++)
-    cr_assert_eq(data[i], byte_at(e->got + i));
+  for (size_t i = 0; i < len; i++) cr_assert_eq(data[i], byte_at(e->got + i));
   e->got += len;
   e->pieces++;
   e->last_at = io->env->now;
@@ -118,8 +117,7 @@ static void push(struct end *e, size_t total) {
   while (e->sent < total) {
     size_t n = total - e->sent < 10000 ? total - e->sent : 10000;
     struct hz_buf *b = hz_buf_new(&e->io->env->pool, n);
-    for (size_t i = 0; i < n; i++)
-      hz_buf_data(b)[i] = byte_at(e->sent + i);
+    for (size_t i = 0; i < n; i++) hz_buf_data(b)[i] = byte_at(e->sent + i);
     b->len = (uint32_t)n;
     hz_err err = hz_io_send(e->io, b);
     if (err != HZ_OK) {

@@ -7,8 +7,8 @@
 
 #include "tests/support/sim_net.h"
 
-#define A      "10.0.0.1"
-#define B      "10.0.0.2"
+#define A "10.0.0.1"
+#define B "10.0.0.2"
 #define MAX_RX 4096
 
 /* Two hosts, a socket each; what arrives at b is written down. */
@@ -173,8 +173,7 @@ Test(net_udp, burst_takes_neighbours) {
 
 static uint32_t inversions(const struct fixture *f) {
   uint32_t n = 0;
-  for (uint32_t i = 1; i < f->got; i++)
-    n += f->rx[i].number < f->rx[i - 1].number;
+  for (uint32_t i = 1; i < f->got; i++) n += f->rx[i].number < f->rx[i - 1].number;
   return n;
 }
 
@@ -227,12 +226,10 @@ Test(net_udp, corruption_changes_bytes_on_the_wire_only) {
   setup(&f, "net_udp/corruption_changes_bytes_on_the_wire_only", 3);
   sim_tap(f.sim, see_damage, &seen);
   ab(&f)->corrupt = 1;
-  for (uint32_t i = 0; i < 200; i++)
-    cr_assert_eq(send_len(&f, 0, 4), HZ_OK);
+  for (uint32_t i = 0; i < 200; i++) cr_assert_eq(send_len(&f, 0, 4), HZ_OK);
   sim_run_for(f.sim, HZ_SEC);
   uint32_t changed = 0;
-  for (uint32_t i = 0; i < f.got; i++)
-    changed += f.rx[i].number != 0;
+  for (uint32_t i = 0; i < f.got; i++) changed += f.rx[i].number != 0;
   cr_assert_eq(seen, 200);
   cr_assert_eq(f.got, 200);
   cr_assert_gt(changed, 190); /* two changes to one byte may undo each other */
@@ -247,8 +244,7 @@ Test(net_udp, rate_limit_spaces_and_drops_what_overflows_the_queue) {
   send_many(&f, 30, 0);
   cr_assert_eq(f.got, 10);
   cr_assert_eq(ab(&f)->n.queue_dropped, 20);
-  for (uint32_t i = 0; i < f.got; i++)
-    cr_assert_eq(f.rx[i].at, SIM_START + (i + 1) * HZ_MS);
+  for (uint32_t i = 0; i < f.got; i++) cr_assert_eq(f.rx[i].at, SIM_START + (i + 1) * HZ_MS);
   teardown(&f);
 }
 

@@ -10,13 +10,12 @@
 
 #include "transports/common/tls_internal.h"
 
-#define CIPHERS                                                                                    \
-  "TLS13-AES128-GCM-SHA256:TLS13-AES256-GCM-SHA384:TLS13-CHACHA20-POLY1305-SHA256"
+#define CIPHERS "TLS13-AES128-GCM-SHA256:TLS13-AES256-GCM-SHA384:TLS13-CHACHA20-POLY1305-SHA256"
 
 /* Where systems keep the bundle of authorities that their users trust. */
-static const char *const system_bundles[] = {
-    "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt",
-    "/etc/ssl/ca-bundle.pem", "/etc/ssl/cert.pem"};
+static const char *const system_bundles[] = {"/etc/ssl/certs/ca-certificates.crt",
+                                             "/etc/pki/tls/certs/ca-bundle.crt",
+                                             "/etc/ssl/ca-bundle.pem", "/etc/ssl/cert.pem"};
 
 static void init_library(void) {
   (void)wolfSSL_Init();
@@ -51,7 +50,8 @@ static hz_err load_identity(struct hz_tls_ctx *ctx, const struct hz_tls_config *
                             size_t why_len) {
   if (c->cert_file == NULL && c->key_file == NULL && ctx->role == HZ_CLIENT) return HZ_OK;
   if (c->cert_file == NULL || c->key_file == NULL) {
-    (void)snprintf(why, why_len, "TLS needs a certificate and its key: set both files, or use --dev");
+    (void)snprintf(why, why_len,
+                   "TLS needs a certificate and its key: set both files, or use --dev");
     return HZ_EINVAL;
   }
   if (!readable("certificate", c->cert_file, why, why_len) ||
@@ -65,8 +65,10 @@ static hz_err load_identity(struct hz_tls_ctx *ctx, const struct hz_tls_config *
   if (rc == WOLFSSL_SUCCESS && wolfSSL_CTX_check_private_key(ctx->native) == WOLFSSL_SUCCESS)
     return HZ_OK;
   if (hz_tls_is_key(c->key_file))
-    (void)snprintf(why, why_len, "key %s does not match certificate %s: give the pair that was "
-                   "made together", c->key_file, c->cert_file);
+    (void)snprintf(why, why_len,
+                   "key %s does not match certificate %s: give the pair that was "
+                   "made together",
+                   c->key_file, c->cert_file);
   else
     (void)snprintf(why, why_len, "key %s is not a PEM private key (encrypted keys are not taken)",
                    c->key_file);
@@ -87,12 +89,13 @@ static hz_err trust_system(struct hz_tls_ctx *ctx, char *why, size_t why_len) {
   for (size_t i = 0; i < sizeof(system_bundles) / sizeof(system_bundles[0]); i++) {
     /* Some authorities use keys that this build leaves out; the others still count. */
     if (access(system_bundles[i], R_OK) == 0 &&
-        wolfSSL_CTX_load_verify_locations_ex(
-            ctx->native, system_bundles[i], NULL,
-            WOLFSSL_LOAD_FLAG_DATE_ERR_OKAY | WOLFSSL_LOAD_FLAG_IGNORE_ERR) == WOLFSSL_SUCCESS)
+        wolfSSL_CTX_load_verify_locations_ex(ctx->native, system_bundles[i], NULL,
+                                             WOLFSSL_LOAD_FLAG_DATE_ERR_OKAY |
+                                                 WOLFSSL_LOAD_FLAG_IGNORE_ERR) == WOLFSSL_SUCCESS)
       return HZ_OK;
   }
-  (void)snprintf(why, why_len, "the system has no bundle of trusted certificates: use --cacert FILE "
+  (void)snprintf(why, why_len,
+                 "the system has no bundle of trusted certificates: use --cacert FILE "
                  "(or install ca-certificates)");
   return HZ_ETLS;
 }
@@ -157,13 +160,13 @@ static hz_err set_protocol(struct hz_tls_ctx *ctx, bool no_early_data, char *why
 
   /* RFC 9001, 4.6.1: with QUIC the size in tickets is this number or none. */
   ctx->early = early != 0;
-  if (ok && ctx->role == HZ_SERVER)
-    ok = wolfSSL_CTX_set_max_early_data(ctx->native, early) >= 0;
+  if (ok && ctx->role == HZ_SERVER) ok = wolfSSL_CTX_set_max_early_data(ctx->native, early) >= 0;
   /* Tickets carry the state themselves; wolfSSL's process-wide cache would only take a lock. */
   if (ctx->role == HZ_SERVER && ctx->use == HZ_TLS_STREAM)
     (void)wolfSSL_CTX_set_session_cache_mode(ctx->native, WOLFSSL_SESS_CACHE_OFF);
   if (ok) return HZ_OK;
-  (void)snprintf(why, why_len, "the TLS library refuses TLS 1.3 with X25519 and AES-GCM: it was built "
+  (void)snprintf(why, why_len,
+                 "the TLS library refuses TLS 1.3 with X25519 and AES-GCM: it was built "
                  "without them");
   return HZ_ETLS;
 }
@@ -224,13 +227,11 @@ void hz_tls_ctx_unref(struct hz_tls_ctx *ctx) {
 
 static bool name_peer(struct hz_tls_ctx *ctx, WOLFSSL *ssl) {
   if (ctx->name[0] == '\0') return true;
-  if (!ctx->name_is_address &&
-      wolfSSL_UseSNI(ssl, WOLFSSL_SNI_HOST_NAME, ctx->name, (unsigned short)strlen(ctx->name)) !=
-          WOLFSSL_SUCCESS)
+  if (!ctx->name_is_address && wolfSSL_UseSNI(ssl, WOLFSSL_SNI_HOST_NAME, ctx->name,
+                                              (unsigned short)strlen(ctx->name)) != WOLFSSL_SUCCESS)
     return false;
   if (ctx->insecure) return true;
-  if (!ctx->name_is_address)
-    return wolfSSL_check_domain_name(ssl, ctx->name) == WOLFSSL_SUCCESS;
+  if (!ctx->name_is_address) return wolfSSL_check_domain_name(ssl, ctx->name) == WOLFSSL_SUCCESS;
   wolfSSL_set_verify(ssl, WOLFSSL_VERIFY_PEER, hz_tls_check_address);
   wolfSSL_SetCertCbCtx(ssl, ctx);
   return true;
@@ -240,9 +241,8 @@ WOLFSSL *hz_tls_session(struct hz_tls_ctx *ctx) {
   WOLFSSL *ssl = wolfSSL_new(ctx->native);
 
   if (ssl == NULL) return NULL;
-  if (ctx->alpn[0] != '\0' &&
-      wolfSSL_UseALPN(ssl, ctx->alpn, (unsigned)strlen(ctx->alpn),
-                      WOLFSSL_ALPN_FAILED_ON_MISMATCH) != WOLFSSL_SUCCESS)
+  if (ctx->alpn[0] != '\0' && wolfSSL_UseALPN(ssl, ctx->alpn, (unsigned)strlen(ctx->alpn),
+                                              WOLFSSL_ALPN_FAILED_ON_MISMATCH) != WOLFSSL_SUCCESS)
     goto fail;
   if (ctx->role == HZ_CLIENT && !name_peer(ctx, ssl)) goto fail;
   hz_tls_keylog_attach(ctx, ssl);
