@@ -100,7 +100,8 @@ struct conf {
   char cert[96], key[96];
   struct hz_link ends; /* all, servers and clients */
   uint32_t accepted, notes;
-  char why[256]; /* of the last dial that was refused at once */
+  uint64_t shape; /* of the whole run, on the simulator */
+  char why[256];  /* of the last dial that was refused at once */
   bool turn_away;
   bool faults;     /* memory may be short */
   bool hold, echo; /* for streams that the peer opens */

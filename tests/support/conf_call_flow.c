@@ -47,13 +47,19 @@ struct still {
   uint64_t seen;
 };
 
+static uint64_t moved(const struct still *s) {
+  return s->moving != NULL ? *s->moving : *s->moving_too;
+}
+
 static void until_still(struct still *s) {
-  uint64_t now;
-  do {
-    s->seen = s->moving != NULL ? *s->moving : *s->moving_too;
+  for (int i = 0; i < 600; i++) {
+    s->seen = moved(s);
     conf_calls_settle(s->c);
-    now = s->moving != NULL ? *s->moving : *s->moving_too;
-  } while (now != s->seen || now == 0);
+    if (moved(s) == s->seen && s->seen > 0) return;
+    CONF_CHECK(moved(s) < MAY_HOLD, "%llu bytes went to who does not read",
+               (unsigned long long)moved(s));
+  }
+  CONF_CHECK(false, "%llu bytes, and it does not stand still", (unsigned long long)s->seen);
 }
 
 void conf_calls_caller_that_does_not_read_stops_the_handler(struct conf_calls *c) {

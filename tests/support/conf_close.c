@@ -31,22 +31,27 @@ bool conf_nobody_is_there(void *conf) {
   return nobody;
 }
 
+static uint64_t run_once(const struct conf_transport *t, enum conf_driver driver, const char *name,
+                         conf_case *fn, uint64_t seed) {
+  struct conf c;
+  conf_begin(&c, t, driver, name, seed);
+  fn(&c);
+  conf_finish(&c);
+  return c.shape;
+}
+
 void conf_run(const struct conf_transport *t, enum conf_driver driver, const char *name,
               conf_case *fn) {
-  /* Real loops have no seed; weather does. */
   if (driver == CONF_REAL) {
-    struct conf c;
-    conf_begin(&c, t, driver, name, 0);
-    fn(&c);
-    conf_finish(&c);
+    (void)run_once(t, driver, name, fn, 0); /* real loops have no seed; weather does */
     return;
   }
+  uint64_t last = 0, shape = 0;
   SIM_FOR_SEEDS(seed, 1, 3) {
-    struct conf c;
-    conf_begin(&c, t, driver, name, seed);
-    fn(&c);
-    conf_finish(&c);
+    last = seed;
+    shape = run_once(t, driver, name, fn, seed);
   }
+  CONF_CHECK(run_once(t, driver, name, fn, last) == shape, "a seed replays");
 }
 
 struct pair {

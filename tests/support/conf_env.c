@@ -282,6 +282,7 @@ void conf_finish(struct conf *c) {
   conf_until(c, conf_nobody_is_there, c, "every connection is closed");
   conf_ends_free(c);
   conf_settle(c); /* what was deferred last */
+  c->shape = c->sim != NULL ? sim_shape(c->sim) : 0;
   remove_dir(c);
   if (c->sim != NULL) {
     CONF_CHECK(sim_free(c->sim) == 0, "memory is left");

@@ -82,21 +82,25 @@ bool sim_next_seed(struct sim_seeds *s, uint64_t *seed) {
 /* ---- trace ------------------------------------------------------------------------------------
  */
 
-static void mix(struct sim *sim, const void *data, size_t len) {
+static void mix(uint64_t *hash, const void *data, size_t len) {
   const uint8_t *p = data;
-  for (size_t i = 0; i < len; i++)
-    sim->hash = (sim->hash ^ p[i]) * UINT64_C(0x100000001b3);
+  for (size_t i = 0; i < len; i++) *hash = (*hash ^ p[i]) * UINT64_C(0x100000001b3);
 }
 
 void sim_note(struct sim *sim, const char *what, const void *data, size_t len) {
-  mix(sim, &sim->now, sizeof(sim->now));
-  mix(sim, what, strlen(what));
-  mix(sim, &len, sizeof(len));
-  mix(sim, data, len);
+  mix(&sim->shape, &sim->now, sizeof(sim->now));
+  mix(&sim->shape, what, strlen(what));
+  mix(&sim->shape, &len, sizeof(len));
+  mix(&sim->hash, &sim->shape, sizeof(sim->shape));
+  mix(&sim->hash, data, len);
 }
 
 uint64_t sim_hash(const struct sim *sim) {
   return sim->hash;
+}
+
+uint64_t sim_shape(const struct sim *sim) {
+  return sim->shape;
 }
 
 /* ---- events: a binary heap, earliest first, first come first among equals -----------------------
@@ -223,7 +227,7 @@ struct sim *sim_new(const char *name, uint64_t seed) {
   sim->name = name;
   sim->seed = seed;
   sim->now = SIM_START;
-  sim->hash = UINT64_C(0xcbf29ce484222325);
+  sim->hash = sim->shape = UINT64_C(0xcbf29ce484222325);
   hz_rng_seed(&sim->rng, seed);
   hz_list_init(&sim->pipes);
   running = sim;
@@ -232,8 +236,7 @@ struct sim *sim_new(const char *name, uint64_t seed) {
 
 size_t sim_free(struct sim *sim) {
   sim_pipes_free(sim);
-  while (sim->events > 0)
-    free(pop(sim));
+  while (sim->events > 0) free(pop(sim));
   size_t held = 0;
   for (uint32_t i = 0; i < sim->host_count; i++) {
     struct sim_host *h = sim->hosts[i];
@@ -243,8 +246,7 @@ size_t sim_free(struct sim *sim) {
     if (fault_alloc_leaks(&h->alloc) > 0) fault_alloc_free_all(&h->alloc);
     free(h);
   }
-  for (uint32_t i = 0; i < sim->pair_count; i++)
-    free(sim->pairs[i]);
+  for (uint32_t i = 0; i < sim->pair_count; i++) free(sim->pairs[i]);
   free(sim->pairs);
   free(sim->heap);
   if (held > 0) print_replay();

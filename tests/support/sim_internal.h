@@ -83,7 +83,7 @@ struct sim_gro {
 
 struct sim {
   hz_time now;
-  uint64_t seed, hash, seq;
+  uint64_t seed, hash, shape, seq;
   struct hz_rng rng;
   const char *name;
   struct sim_event **heap;

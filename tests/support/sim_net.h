@@ -23,7 +23,7 @@
 #include "transports/common/net.h"
 
 /** Where virtual time starts, and what the wall clock says then (2026-01-01 00:00:00 UTC). */
-#define SIM_START      (1000 * HZ_SEC)
+#define SIM_START (1000 * HZ_SEC)
 #define SIM_WALL_START (UINT64_C(1767225600) * HZ_SEC)
 
 struct sim;
@@ -88,6 +88,9 @@ struct hz_rng *sim_rng(struct sim *);
 
 /** FNV-1a over time, place, and content of everything that happened so far. */
 uint64_t sim_hash(const struct sim *);
+/** The same without content: encrypted bytes differ from run to run, for keys come from elsewhere,
+ * but when and how many must not. */
+uint64_t sim_shape(const struct sim *);
 
 /** The env of the host with this address ("10.0.0.1", "fd00::1"), made when it is new. Its
  * wall clock follows the virtual one, its randomness the seed; one worker, one thread: post() is
