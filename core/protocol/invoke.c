@@ -17,7 +17,10 @@ static void detach(struct hz_invoked *inv) {
   hz_list_remove(&inv->link);
   hz_outflow_drop(&inv->out);
   inv->in.lane = NULL;
-  if (inv->lane != NULL) inv->lane->call = NULL;
+  if (inv->lane != NULL) {
+    inv->lane->call = NULL;
+    hz_lane_unhold(inv->lane);
+  }
   inv->lane = NULL;
   inv->session = NULL;
   if (s == NULL) return;
@@ -57,6 +60,7 @@ static hz_err attach(struct hz_session *s, struct hz_invoked *inv) {
     }
     inv->lane->call = inv;
   }
+  hz_lane_hold(inv->lane); /* until detach(): a shared stream may close before its calls end */
   s->next_id++;
   inv->session = s;
   hz_outflow_init(&inv->out, inv->lane, inv->id, s->peer_credit, resume);
@@ -238,6 +242,7 @@ void hz_invoke_orphan(struct hz_lane *l) {
   inv->in.lane = NULL;
   inv->lane = NULL;
   l->call = NULL;
+  hz_lane_unhold(l);
 }
 
 void hz_invoke_end_all(struct hz_session *s, hz_err err, const char *text) {

@@ -98,7 +98,10 @@ static void consume(struct hz_exchange *x, size_t n) {
 static void detach(struct hz_served *c) {
   hz_outflow_drop(&c->out);
   c->in.lane = NULL;
-  if (c->lane != NULL) c->lane->call = NULL;
+  if (c->lane != NULL) {
+    c->lane->call = NULL;
+    hz_lane_unhold(c->lane);
+  }
   c->lane = NULL;
 }
 
@@ -153,6 +156,7 @@ static struct hz_served *served_new(struct hz_lane *l, const struct hz_envelope 
   c->session = s;
   c->cache = s->owner->served;
   c->lane = l;
+  hz_lane_hold(l); /* until detach(): a shared stream may close before its calls end */
   c->id = e->id;
   c->body_done = e->body.kind != HZ_BODY_FOLLOWS;
   hz_outflow_init(&c->out, l, e->id, s->peer_credit, resume);

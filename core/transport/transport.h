@@ -55,7 +55,7 @@ struct hz_close {
   enum hz_close_layer layer;
   uint64_t code;
   hz_err err;     /* the nearest of Herz's own codes: HZ_OK for a clean close */
-  char text[120]; /* for people; NUL-terminated */
+  char text[160]; /* for people; NUL-terminated */
 };
 
 /** Application close codes, the same numbers on every transport (QUIC application error codes;

@@ -109,9 +109,11 @@ static void echo(struct conf_stream *st, const uint8_t *data, size_t len, bool f
     if (err == HZ_OK) off += n;
   }
   if (err == HZ_AGAIN) st->agains++;
-  memmove(st->echo_buf, st->echo_buf + off, st->echo_len - off);
-  st->echo_len -= off;
-  if (off > 0) conn->ops->stream_consume(st->s, off);
+  if (off > 0) {
+    memmove(st->echo_buf, st->echo_buf + off, st->echo_len - off);
+    st->echo_len -= off;
+    conn->ops->stream_consume(st->s, off);
+  }
   if (st->echo_len == 0 && st->fin_after && !st->fin_sent && err == HZ_OK) {
     st->fin_sent = conn->ops->stream_send(st->s, NULL, true) == HZ_OK;
   }

@@ -79,8 +79,7 @@ void sim_addr_text(const struct sim_addr *a, char *out, size_t len) {
 static struct sim_ip ip_of_path(const char *path) {
   struct sim_ip ip = {.family = AF_UNIX};
   uint64_t hash = UINT64_C(0xcbf29ce484222325);
-  for (const char *p = path; *p != '\0'; p++)
-    hash = (hash ^ (uint8_t)*p) * UINT64_C(0x100000001b3);
+  for (const char *p = path; *p != '\0'; p++) hash = (hash ^ (uint8_t)*p) * UINT64_C(0x100000001b3);
   memcpy(ip.bytes, &hash, sizeof(hash));
   return ip;
 }

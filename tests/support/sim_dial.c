@@ -87,8 +87,7 @@ static struct sim_pipe *pipe_new(struct sim_host *h, struct sim_host *other,
   p->end[1].host = other;
   p->end[0].out = sim_pair(sim, &h->ip, &other->ip);
   p->end[1].out = sim_pair(sim, &other->ip, &h->ip);
-  for (int i = 0; i < 2; i++)
-    p->end[i].last = &p->end[i].first;
+  for (int i = 0; i < 2; i++) p->end[i].last = &p->end[i].first;
   hz_list_push(&sim->pipes, &p->link);
   return p;
 }

@@ -6,8 +6,8 @@
 #include "tests/support/sim_internal.h"
 
 #define DEFAULT_QUEUE_BYTES (64u << 10)
-#define DEFAULT_REORDER_NS  (10 * HZ_MS)
-#define RETRANSMISSION_NS   (200 * HZ_MS)
+#define DEFAULT_REORDER_NS (10 * HZ_MS)
+#define RETRANSMISSION_NS (200 * HZ_MS)
 
 struct sim_pair *sim_pair(struct sim *sim, const struct sim_ip *from, const struct sim_ip *to) {
   for (uint32_t i = 0; i < sim->pair_count; i++) {

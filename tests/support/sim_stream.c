@@ -10,8 +10,8 @@
 #include "tests/support/sim_stream.h"
 
 #define DEFAULT_WINDOW (64u << 10)
-#define READ_BYTES     (16u << 10)
-#define RETRY_NS       (200 * HZ_MS) /* while a cable is out */
+#define READ_BYTES (16u << 10)
+#define RETRY_NS (200 * HZ_MS) /* while a cable is out */
 
 static const struct hz_io_ops io_ops;
 
@@ -194,8 +194,7 @@ static void pump(struct sim_io *s) {
   while ((n = next_piece(s)) > 0) {
     int count = hz_bufq_iov(&s->out, iov, 64);
     size_t there = 0;
-    for (int i = 0; i < count; i++)
-      there += iov[i].iov_len;
+    for (int i = 0; i < count; i++) there += iov[i].iov_len;
     if (n > there) n = there;
     sim_tell(s->pipe, 1 - s->side, SEG_DATA, iov, count, n);
     end->unacked += n;

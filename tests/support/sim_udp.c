@@ -7,7 +7,7 @@
 #include "tests/support/sim_internal.h"
 
 #define UDP_PAYLOAD_MAX 65507u
-#define BLOCKED_NS      HZ_MS
+#define BLOCKED_NS HZ_MS
 
 struct sim_udp {
   struct hz_udp udp;
@@ -106,8 +106,7 @@ void sim_udp_close(struct hz_udp *udp) {
 
 void sim_udp_bury(struct sim_host *h) {
   struct hz_link *l;
-  while ((l = hz_list_pop(&h->dead_udps)) != NULL)
-    hz_free(h->env.alloc, of_link(l));
+  while ((l = hz_list_pop(&h->dead_udps)) != NULL) hz_free(h->env.alloc, of_link(l));
 }
 
 hz_err sim_udp_rebind(struct hz_udp *udp) {

@@ -118,8 +118,9 @@ static int sign(struct maker *m, const struct hz_cert_spec *spec) {
   c->isCA = 0;
   c->beforeDateSz = put_date(c->beforeDate, spec->not_before_s);
   c->afterDateSz = put_date(c->afterDate, spec->not_after_s);
-  rc = wc_SetKeyUsage(c, "digitalSignature");
-  if (rc == 0) rc = wc_SetExtKeyUsage(c, "serverAuth,clientAuth");
+  /* No key usage: it would have to name the signing of certificates, or verifiers would not take this
+   * one for its own issuer (RFC 5280 4.2.1.3); and that a leaf may not claim. */
+  rc = wc_SetExtKeyUsage(c, "serverAuth,clientAuth");
   if (rc == 0) rc = wc_SetSubjectKeyIdFromPublicKey_ex(c, ECC_TYPE, &m->key);
   if (rc == 0) rc = wc_SetAuthKeyIdFromPublicKey_ex(c, ECC_TYPE, &m->key);
   if (rc == 0) rc = wc_MakeCert_ex(c, m->der, sizeof(m->der), ECC_TYPE, &m->key, &m->rng);

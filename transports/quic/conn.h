@@ -70,7 +70,7 @@ struct hz_quic_conn {
   WOLFSSL *ssl; /* NULL once it is not needed any more */
   struct hz_tls_ctx *tls;
   struct hz_quic_tls_guard guard;
-  char detail[64]; /* of a TLS failure */
+  char detail[112]; /* of a TLS failure */
   const struct hz_quic_keys *keys;
   struct hz_quic_keys own_keys; /* a client's */
 

@@ -137,8 +137,9 @@ void hz_quic_reason_from_error(struct hz_close *out, ngtcp2_ccerr *cc, int liber
   const char *more = detail != NULL ? detail : "";
   const char *sep = more[0] != '\0' ? ": " : "";
   if (alert != 0) {
+    const char *hint = more[0] != '\0' ? "" : alert_hint(alert, false, role);
     hz_close_set(out, HZ_BY_LOCAL, HZ_LAYER_TLS, alert, HZ_ETLS, "TLS alert %u %s%s%s%s", alert,
-                 hz_quic_alert_name(alert), alert_hint(alert, false, role), sep, more);
+                 hz_quic_alert_name(alert), hint, sep, more);
     ngtcp2_ccerr_set_tls_alert(cc, (uint8_t)alert, NULL, 0);
     return;
   }

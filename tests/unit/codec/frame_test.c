@@ -234,7 +234,8 @@ Test(frame_seal, leaves_the_buffer_alone_when_it_cannot) {
 
 Test(frame_seal, writes_what_header_and_trailer_beside_the_body_are) {
   start(1000);
-  for (uint8_t flags = 0; flags <= HZ_FRAME_CRC; flags++) {
+  for (int crc = 0; crc <= 1; crc++) {
+    uint8_t flags = crc != 0 ? HZ_FRAME_CRC : 0;
     uint8_t beside[32];
     hz_frame_header(beside, 4, flags);
     memcpy(beside + HZ_FRAME_HEADER, "body", 4);

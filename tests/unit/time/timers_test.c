@@ -91,6 +91,7 @@ Test(timers, one_that_rearms_itself_in_the_past_waits_for_the_next_run) {
   cr_assert_eq(hz_timers_next(&q), 5);
   cr_assert_eq(hz_timers_run(&q, 20), 1);
   cr_assert_eq(p.fired, 2);
+  hz_timer_cancel(&q, &p.timer);
 }
 
 static struct probe victim, helper;
