@@ -1,4 +1,5 @@
-/* Making an app, its configuration, its routes. Not here: listening (listen.c), running (loop.c). */
+/* Making an app, its configuration, its routes. Not here: its workers (worker.c), listening
+ * (listen.c), running (loop.c). */
 #include "core/app/app.h"
 
 #include <errno.h>
@@ -6,9 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#define LANES_KEPT 4096u
-#define CALLS_KEPT 1024u
 
 /* The public header repeats internal numbers: they must not drift apart. */
 _Static_assert((int)HERZ_EAGAIN == (int)HZ_AGAIN && (int)HERZ_EINTERNAL == (int)HZ_EINTERNAL &&
@@ -29,14 +27,16 @@ const char *herz_strerror(int err) {
 int hz_app_fail(herz_app *app, hz_err err, const char *fmt, ...) {
   va_list ap;
 
+  struct hz_worker *w = hz_worker_here(app);
+
   va_start(ap, fmt);
-  (void)vsnprintf(app->error, sizeof(app->error), fmt, ap);
+  (void)vsnprintf(w->error, sizeof(w->error), fmt, ap);
   va_end(ap);
   return (int)err;
 }
 
 const char *herz_error(const herz_app *app) {
-  return app->error;
+  return hz_worker_here((herz_app *)(uintptr_t)app)->error;
 }
 
 /* ---- log ---- */
@@ -44,7 +44,7 @@ const char *herz_error(const herz_app *app) {
 static uint64_t log_clock(void *arg) {
   herz_app *app = arg;
 
-  return app->env->ops->wall_ns(app->env);
+  return app->first.env->ops->wall_ns(app->first.env);
 }
 
 static void log_write(void *arg, const char *line, size_t len) {
@@ -60,16 +60,19 @@ static herz_app *app_new(void) {
   herz_app *app = calloc(1, sizeof(*app));
 
   if (app == NULL) return NULL;
-  hz_alloc_init_libc(&app->libc);
   hz_config_init(&app->config);
   hz_list_init(&app->groups);
-  hz_list_init(&app->listeners);
-  hz_list_init(&app->sessions);
-  hz_list_init(&app->clients);
+  hz_list_init(&app->shares);
+  app->first.app = app;
+  app->worker_count = 1;
   app->log = (struct hz_log){.level = HZ_LOG_OFF, .wall_ns = log_clock, .write = log_write};
   app->log.arg = app;
   (void)snprintf(app->agent, sizeof(app->agent), "herz/%s", herz_version());
   return app;
+}
+
+static struct hz_alloc *alloc_of(const herz_app *app) {
+  return app->first.env->alloc;
 }
 
 static int take_config(herz_app *app, const char *config) {
@@ -100,22 +103,17 @@ static herz_app *finish_new(herz_app *app, struct hz_env *env, const char *confi
     goto fail;
   }
   if (take_config(app, config) != 0) {
-    fprintf(stderr, "herz: %s\n", app->error);
+    fprintf(stderr, "herz: %s\n", herz_error(app));
     goto fail;
   }
   hz_builtin_register();
-  if (env == NULL) {
-    app->driver = hz_builtin_driver();
-    env = app->driver->env_new(&app->libc, &app->config.transport.limits);
-  }
-  if (env == NULL) {
+  if (env == NULL) app->driver = hz_builtin_driver();
+  if (hz_worker_init(&app->first, app, 0, env) != HZ_OK) {
     fprintf(stderr, "herz: no event loop: %s\n", strerror(errno));
     goto fail;
   }
-  app->env = env;
-  if (hz_dispatch_init(&app->dispatch, env, &app->config.transport.limits, &app->counters,
-                       &app->log) != HZ_OK) {
-    if (app->driver != NULL) app->driver->env_free(env);
+  if (hz_routes_init(&app->routes, alloc_of(app)) != HZ_OK) {
+    hz_worker_fini(&app->first);
     goto fail;
   }
   return app;
@@ -133,19 +131,7 @@ herz_app *hz_app_new_on(struct hz_env *env, const char *config) {
   return finish_new(app_new(), env, config);
 }
 
-hz_err hz_app_start(herz_app *app) {
-  struct hz_alloc *alloc = app->env->alloc;
-
-  if (app->started) return HZ_OK;
-  app->started = true;
-  app->log.level = app->config.log_level;
-  app->log.json = app->config.log_json;
-  app->env->pool.limit_bytes = app->config.transport.limits.pool_bytes;
-  hz_cache_init(&app->lanes, alloc, sizeof(struct hz_lane), LANES_KEPT);
-  hz_cache_init(&app->served, alloc, hz_served_size, CALLS_KEPT);
-  hz_cache_init(&app->client_calls, alloc, hz_client_call_size, CALLS_KEPT);
-  return HZ_OK;
-}
+/* ---- freeing ---- */
 
 static void free_groups(herz_app *app) {
   struct hz_link *l;
@@ -153,34 +139,60 @@ static void free_groups(herz_app *app) {
   while ((l = hz_list_pop(&app->groups)) != NULL) {
     herz_group *g = HZ_CONTAINER(l, herz_group, link);
 
-    hz_chain_free(&g->chain, app->env->alloc);
-    hz_free(app->env->alloc, g->prefix);
-    hz_free(app->env->alloc, g);
+    hz_chain_free(&g->chain, alloc_of(app));
+    hz_free(alloc_of(app), g->prefix);
+    hz_free(alloc_of(app), g);
   }
+  while ((l = hz_list_pop(&app->shares)) != NULL) {
+    hz_free(alloc_of(app), HZ_CONTAINER(l, struct hz_app_share, link));
+  }
+}
+
+/* Runs `w`'s loop once, on its behalf; false when nothing of it is left. */
+static bool run_out(struct hz_worker *w, hz_time timeout_ns) {
+  struct hz_worker *was = hz_worker_enter(w);
+
+  w->app->driver->run_once(w->env, timeout_ns);
+  (void)hz_worker_enter(was);
+  return !hz_worker_idle(w);
+}
+
+static void close_worker(struct hz_worker *w) {
+  struct hz_worker *was = hz_worker_enter(w);
+
+  hz_worker_unlisten(w);
+  hz_clients_close(w);
+  hz_worker_close_all(w, HZ_CLOSE_SHUTDOWN, "the service ends");
+  (void)hz_worker_enter(was);
+}
+
+/* Closing takes turns: what was said still has to leave. */
+static void close_workers(herz_app *app) {
+  hz_time give_up = app->first.env->now + app->config.transport.limits.close_timeout_ns;
+  bool more = true;
+
+  for (uint32_t i = 0; i < app->worker_count; i++) close_worker(hz_app_worker(app, i));
+  if (app->driver == NULL) return;
+  while (more && app->first.env->now < give_up) {
+    more = false;
+    for (uint32_t i = 0; i < app->worker_count; i++) {
+      struct hz_worker *w = hz_app_worker(app, i);
+
+      if (run_out(w, i == 0 || !hz_worker_idle(w) ? 5 * HZ_MS : 0)) more = true;
+    }
+  }
+  /* And what was posted by one to another. */
+  for (uint32_t i = 0; i < app->worker_count; i++) (void)run_out(hz_app_worker(app, i), 0);
 }
 
 void herz_app_free(herz_app *app) {
   if (app == NULL) return;
-  hz_app_unlisten(app);
-  hz_clients_close(app);
-  hz_app_close_all(app, HZ_CLOSE_SHUTDOWN, "the service ends");
-  /* Closing takes turns: what was said still has to leave. */
-  hz_time give_up = app->env->now + app->config.transport.limits.close_timeout_ns;
-  while (app->driver != NULL && app->env->now < give_up &&
-         !(hz_list_empty(&app->sessions) && hz_list_empty(&app->clients))) {
-    app->driver->run_once(app->env, 10 * HZ_MS);
-  }
-  if (app->driver != NULL) app->driver->run_once(app->env, 0);
-  hz_timer_cancel(&app->env->timers, &app->grace);
-  hz_dispatch_fini(&app->dispatch);
-  hz_chain_free(&app->chain, app->env->alloc);
+  hz_app_join(app);
+  close_workers(app);
+  hz_routes_fini(&app->routes);
+  hz_chain_free(&app->chain, alloc_of(app));
   free_groups(app);
-  if (app->started) {
-    hz_cache_fini(&app->lanes);
-    hz_cache_fini(&app->served);
-    hz_cache_fini(&app->client_calls);
-  }
-  if (app->driver != NULL) app->driver->env_free(app->env);
+  hz_app_unmake(app);
   hz_config_fini(&app->config);
   free(app);
 }
@@ -191,7 +203,7 @@ int herz_set(herz_app *app, const char *key, const char *value) {
   if (app->started) {
     return hz_app_fail(app, HZ_EINVAL, "%s: set it before the first listener or dial", key);
   }
-  return (int)hz_config_set(&app->config, key, value, app->error, sizeof(app->error));
+  return (int)hz_config_set(&app->config, key, value, app->first.error, sizeof(app->first.error));
 }
 
 void herz_config_print(const herz_app *app, FILE *out) {
@@ -199,18 +211,31 @@ void herz_config_print(const herz_app *app, FILE *out) {
 }
 
 void herz_counters(const herz_app *app, void (*visit)(const char *, uint64_t, void *), void *arg) {
-  for (unsigned i = 0; i < HZ_COUNTER_COUNT; i++) {
-    visit(hz_counter_name((enum hz_counter)i), app->counters.v[i], arg);
+  uint64_t allocations = 0, in_use = 0;
+
+  for (unsigned c = 0; c < HZ_COUNTER_COUNT; c++) {
+    uint64_t sum = 0;
+
+    for (uint32_t i = 0; i < app->worker_count; i++) {
+      sum += hz_tally_get(&hz_app_worker((herz_app *)(uintptr_t)app, i)->counters.v[c]);
+    }
+    visit(hz_counter_name((enum hz_counter)c), sum, arg);
   }
-  visit("allocations", app->env->alloc->calls, arg);
-  visit("pool_bytes_in_use", app->env->pool.in_use_bytes, arg);
+  for (uint32_t i = 0; i < app->worker_count; i++) {
+    const struct hz_env *env = hz_app_worker((herz_app *)(uintptr_t)app, i)->env;
+
+    allocations += hz_tally_get(&env->alloc->calls);
+    in_use += hz_tally_get(&env->pool.in_use_bytes);
+  }
+  visit("allocations", allocations, arg);
+  visit("pool_bytes_in_use", in_use, arg);
 }
 
 /* ---- routes ---- */
 
 int herz_use_arg(herz_app *app, herz_handler *middleware, void *arg) {
   if (app->frozen) return hz_app_fail(app, HZ_EINVAL, "middleware goes before the first listener");
-  return (int)hz_chain_add(&app->chain, app->env->alloc, middleware, arg);
+  return (int)hz_chain_add(&app->chain, alloc_of(app), middleware, arg);
 }
 
 int herz_use(herz_app *app, herz_handler *middleware) {
@@ -218,13 +243,13 @@ int herz_use(herz_app *app, herz_handler *middleware) {
 }
 
 herz_group *herz_group_new(herz_app *app, const char *prefix) {
-  herz_group *g = hz_new(app->env->alloc, herz_group);
+  herz_group *g = hz_new(alloc_of(app), herz_group);
 
   if (g == NULL) return NULL;
   g->app = app;
-  g->prefix = hz_strndup(app->env->alloc, prefix, strlen(prefix));
+  g->prefix = hz_strndup(alloc_of(app), prefix, strlen(prefix));
   if (g->prefix == NULL) {
-    hz_free(app->env->alloc, g);
+    hz_free(alloc_of(app), g);
     return NULL;
   }
   hz_list_push(&app->groups, &g->link);
@@ -235,7 +260,7 @@ int herz_group_use(herz_group *g, herz_handler *middleware, void *arg) {
   if (g->app->frozen) {
     return hz_app_fail(g->app, HZ_EINVAL, "middleware goes before the first listener");
   }
-  return (int)hz_chain_add(&g->chain, g->app->env->alloc, middleware, arg);
+  return (int)hz_chain_add(&g->chain, alloc_of(g->app), middleware, arg);
 }
 
 void herz_group_body_limit(herz_group *g, uint64_t bytes) {
@@ -260,7 +285,8 @@ static int add_route(herz_app *app, const herz_group *g, const char *method, con
     if (g->body_limit > 0) r.body_limit = g->body_limit;
     if (g->timeout_ns > 0) r.timeout_ns = g->timeout_ns;
   }
-  hz_err err = hz_dispatch_add(&app->dispatch, method, pattern, &r, app->error, sizeof(app->error));
+  hz_err err = hz_routes_add(&app->routes, method, pattern, &r, app->first.error,
+                             sizeof(app->first.error));
   if (err == HZ_ENOMEM) return hz_app_fail(app, err, "%s: memory is short", pattern);
   return (int)err;
 }

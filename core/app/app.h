@@ -1,13 +1,10 @@
-/* The app: configuration, routes, listeners, connections and clients of one worker. */
+/* The app: what its workers share. Written by one thread until the loop begins, read-only then; what
+ * changes later says whose it is. */
 #ifndef CORE_APP_APP_H
 #define CORE_APP_APP_H
 
-#include <stdatomic.h>
-
 #include "core/app/config.h"
-#include "core/app/driver.h"
-#include "core/dispatch/dispatch.h"
-#include "core/protocol/session.h"
+#include "core/app/worker.h"
 
 struct herz_group {
   struct hz_link link;
@@ -18,57 +15,58 @@ struct herz_group {
   hz_time timeout_ns;  /* 0: limits.call_timeout_ns */
 };
 
-/** A listener in the app's list: the adapter owns the rest. */
+/** A listener in its worker's list: the adapter owns the rest. */
 struct hz_app_listener {
   struct hz_link link;
   struct hz_listener *listener;
 };
 
-/** A wake-up from any thread that may be asked for again before it was served. */
-struct hz_wish {
-  struct hz_post post;
-  atomic_bool pending;
-  atomic_uint argument;
+/** An address that workers share: stands until the app is freed, for others may still hand packets
+ * to a listener that has gone. */
+struct hz_app_share {
+  struct hz_link link;
+  struct hz_share_end ends[];
 };
 
 struct herz_app {
-  struct hz_alloc libc;
-  struct hz_env *env;
   const struct hz_driver *driver; /* NULL: the env was given */
   struct hz_config config;
-  struct hz_counters counters;
   struct hz_log log;
-  struct hz_dispatch dispatch;
+  struct hz_routes routes;
   struct hz_chain chain; /* herz_use() */
-  struct hz_link groups;
+  struct hz_link groups, shares;
   bool started, frozen;
   char agent[32];
-  struct hz_cache lanes, served, client_calls;
-  struct hz_session_owner server;
-  struct hz_link listeners, sessions, clients;
-  uint32_t conn_count; /* accepted ones */
-  bool draining, stopped;
-  struct hz_timer grace;
-  struct hz_wish stop_wish, drain_wish;
-  bool signalled;
-  char error[512];
+  struct hz_worker first;   /* of the thread that calls herz_loop() */
+  struct hz_worker *others; /* worker_count - 1 */
+  uint32_t worker_count;    /* 1 before the start */
+  uint32_t threads;         /* that were started and not joined */
+  uint32_t running;         /* of them, as far as the first worker has heard */
+  bool signalled;           /* the first worker's */
 };
 
 /** An app on an env that somebody else drives (a simulator, another loop). */
 herz_app *hz_app_new_on(struct hz_env *env, const char *config);
 
-/** Sets the error text and returns `err`. */
+/** Sets the error text of the worker that is here and returns `err`. */
 int hz_app_fail(herz_app *app, hz_err err, const char *fmt, ...) HZ_PRINTF(3, 4);
 
-/** The first listener or dial fixes the configuration: makes env, dispatch, caches. */
+/** The first listener or dial fixes the configuration and makes the workers. The error text is set. */
 HZ_MUST_USE hz_err hz_app_start(herz_app *app);
 
+/** Frees the workers. */
+void hz_app_unmake(herz_app *app);
+
+/** Worker number `i`. */
+struct hz_worker *hz_app_worker(herz_app *app, uint32_t i);
+
+/* loop.c */
+/** Ends the threads of the other workers and waits for them. */
+void hz_app_join(herz_app *app);
 /* listen.c */
-void hz_app_close_all(herz_app *app, enum hz_close_code code, const char *text);
-void hz_app_drain(herz_app *app, uint32_t grace_ms);
-void hz_app_unlisten(herz_app *app);
+void hz_worker_session_ended(struct hz_session *s, const struct hz_close *why);
 /* client.c */
 extern const size_t hz_client_call_size;
-void hz_clients_close(herz_app *app);
+void hz_clients_close(struct hz_worker *w);
 
 #endif

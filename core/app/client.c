@@ -23,7 +23,7 @@ static void tell(herz_client *cl, enum herz_client_state state, const struct hz_
 }
 
 static void client_free(herz_client *cl) {
-  struct hz_env *env = cl->app->env;
+  struct hz_env *env = cl->w->env;
 
   hz_timer_cancel(&env->timers, &cl->retry);
   hz_env_undefer(&cl->settle);
@@ -52,11 +52,11 @@ static void wait_and_retry(herz_client *cl) {
   uint64_t ms = (uint64_t)lo << (cl->failures < 20 ? cl->failures : 20);
 
   if (ms > hi) ms = hi;
-  ms = ms / 2 + hz_env_random_below(cl->app->env, (uint32_t)(ms / 2) + 1);
+  ms = ms / 2 + hz_env_random_below(cl->w->env, (uint32_t)(ms / 2) + 1);
   cl->failures++;
   tell(cl, HERZ_WAITING, &cl->last);
   if (cl->closing) return;
-  (void)hz_timer_set(&cl->app->env->timers, &cl->retry, cl->app->env->now + ms * HZ_MS, retry_due);
+  (void)hz_timer_set(&cl->w->env->timers, &cl->retry, cl->w->env->now + ms * HZ_MS, retry_due);
 }
 
 /* The connection has gone, or never came: from the turn's end. */
@@ -84,20 +84,20 @@ static void on_ready(struct hz_session *s) {
 
   cl->failures = 0;
   tell(cl, HERZ_CONNECTED, NULL);
-  hz_env_defer(cl->app->env, &cl->settle);
+  hz_env_defer(cl->w->env, &cl->settle);
 }
 
 static void on_confirmed(struct hz_session *s, bool accepted) {
   herz_client *cl = client_of(s);
 
   (void)accepted; /* refused calls are in the queue again: see client_call.c */
-  hz_env_defer(cl->app->env, &cl->settle);
+  hz_env_defer(cl->w->env, &cl->settle);
 }
 
 static void on_changed(struct hz_session *s) {
   herz_client *cl = client_of(s);
 
-  hz_env_defer(cl->app->env, &cl->settle);
+  hz_env_defer(cl->w->env, &cl->settle);
 }
 
 static void on_ended(struct hz_session *s, const struct hz_close *why) {
@@ -105,11 +105,11 @@ static void on_ended(struct hz_session *s, const struct hz_close *why) {
 
   cl->session = NULL;
   cl->last = *why;
-  hz_env_defer(cl->app->env, &cl->settle);
+  hz_env_defer(cl->w->env, &cl->settle);
 }
 
 static void dial(herz_client *cl) {
-  struct hz_env *env = cl->app->env;
+  struct hz_env *env = cl->w->env;
   struct hz_session *s;
   struct hz_conn *conn = NULL;
   hz_err err;
@@ -123,7 +123,7 @@ static void dial(herz_client *cl) {
   if (err == HZ_OK) {
     cl->session = s;
     err = cl->ops->dial(env, &cl->endpoint, &cl->config, &hz_session_events, s, &conn,
-                        cl->app->error, sizeof(cl->app->error));
+                        cl->w->error, sizeof(cl->w->error));
     if (err == HZ_OK) {
       if (s->conn == NULL) hz_session_attach(s, conn);
       return;
@@ -132,12 +132,12 @@ static void dial(herz_client *cl) {
     cl->session = NULL;
   }
   hz_close_set(&cl->last, HZ_BY_LOCAL, HZ_LAYER_OS, 0, err, "%s",
-               err == HZ_ENOMEM ? "memory is short" : cl->app->error);
+               err == HZ_ENOMEM ? "memory is short" : cl->w->error);
   hz_env_defer(env, &cl->settle);
 }
 
 static hz_err copy_texts(herz_client *cl, const struct herz_dial_options *o) {
-  struct hz_alloc *a = cl->app->env->alloc;
+  struct hz_alloc *a = cl->w->env->alloc;
   struct hz_str path = cl->endpoint.target.n > 0 ? cl->endpoint.target : HZ_STR("/");
 
   cl->path = hz_strndup(a, path.p, path.n);
@@ -149,6 +149,7 @@ static hz_err copy_texts(herz_client *cl, const struct herz_dial_options *o) {
 
 static void set_up(herz_client *cl, const struct herz_dial_options *o) {
   herz_app *app = cl->app;
+  struct hz_worker *w = cl->w;
 
   cl->options = *o;
   if (cl->options.reconnect_min_ms == 0) cl->options.reconnect_min_ms = BACKOFF_MIN_MS;
@@ -157,12 +158,12 @@ static void set_up(herz_client *cl, const struct herz_dial_options *o) {
   if (o->connect_timeout_ms > 0) {
     cl->config.limits.handshake_timeout_ns = o->connect_timeout_ms * HZ_MS;
   }
-  cl->owner = (struct hz_session_owner){.dispatch = &app->dispatch,
+  cl->owner = (struct hz_session_owner){.dispatch = &w->dispatch,
                                         .limits = &app->config.transport.limits,
-                                        .counters = &app->counters,
+                                        .counters = &w->counters,
                                         .log = &app->log,
-                                        .lanes = &app->lanes,
-                                        .served = &app->served,
+                                        .lanes = &w->lanes,
+                                        .served = &w->served,
                                         .agent = app->agent,
                                         .token = cl->token,
                                         .checksum = app->config.checksum,
@@ -177,10 +178,11 @@ static void set_up(herz_client *cl, const struct herz_dial_options *o) {
 
 herz_client *herz_dial(herz_app *app, const char *url, const struct herz_dial_options *options) {
   static const struct herz_dial_options defaults;
+  struct hz_worker *w = hz_worker_here(app);
   struct hz_endpoint ep;
 
   if (options == NULL) options = &defaults;
-  if (hz_endpoint_parse(hz_str_of(url), HZ_TO_DIAL, &ep, app->error, sizeof(app->error)) != HZ_OK) {
+  if (hz_endpoint_parse(hz_str_of(url), HZ_TO_DIAL, &ep, w->error, sizeof(w->error)) != HZ_OK) {
     return NULL;
   }
   const struct hz_transport_ops *ops = hz_transport_find(hz_str_of(ep.scheme));
@@ -189,12 +191,14 @@ herz_client *herz_dial(herz_app *app, const char *url, const struct herz_dial_op
                       url, ep.scheme);
     return NULL;
   }
-  herz_client *cl = hz_app_start(app) == HZ_OK ? hz_new(app->env->alloc, herz_client) : NULL;
+  if (hz_app_start(app) != HZ_OK) return NULL;
+  herz_client *cl = hz_new(w->env->alloc, herz_client);
   if (cl == NULL) {
     (void)hz_app_fail(app, HZ_ENOMEM, "memory is short");
     return NULL;
   }
   cl->app = app;
+  cl->w = w;
   cl->endpoint = ep;
   cl->ops = ops;
   if (copy_texts(cl, options) != HZ_OK) {
@@ -203,7 +207,7 @@ herz_client *herz_dial(herz_app *app, const char *url, const struct herz_dial_op
     return NULL;
   }
   set_up(cl, options);
-  hz_list_push(&app->clients, &cl->link);
+  hz_list_push(&w->clients, &cl->link);
   dial(cl);
   return cl;
 }
@@ -211,19 +215,19 @@ herz_client *herz_dial(herz_app *app, const char *url, const struct herz_dial_op
 void herz_client_close(herz_client *cl) {
   if (cl->closing) return;
   cl->closing = true;
-  hz_timer_cancel(&cl->app->env->timers, &cl->retry);
+  hz_timer_cancel(&cl->w->env->timers, &cl->retry);
   if (cl->session != NULL) {
     if (cl->session->conn != NULL) {
       hz_session_close(cl->session, HZ_CLOSE_NONE, HZ_OK, "the client was closed");
     }
   } else {
     hz_close_set(&cl->last, HZ_BY_LOCAL, HZ_LAYER_APP, 0, HZ_OK, "the client was closed");
-    hz_env_defer(cl->app->env, &cl->settle);
+    hz_env_defer(cl->w->env, &cl->settle);
   }
 }
 
-void hz_clients_close(herz_app *app) {
-  for (struct hz_link *l = app->clients.next; l != &app->clients; l = l->next) {
+void hz_clients_close(struct hz_worker *w) {
+  for (struct hz_link *l = w->clients.next; l != &w->clients; l = l->next) {
     herz_client_close(HZ_CONTAINER(l, herz_client, link));
   }
 }
@@ -276,7 +280,7 @@ static void ping_late(struct hz_timer *t, hz_time now) {
 
 int herz_ping(herz_client *cl, uint32_t timeout_ms, void (*done)(int, uint64_t, void *),
               void *arg) {
-  struct hz_env *env = cl->app->env;
+  struct hz_env *env = cl->w->env;
   struct client_ping *cp;
 
   if (cl->session == NULL || cl->session->conn == NULL) return HERZ_ECLOSED;

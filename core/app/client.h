@@ -7,6 +7,7 @@
 struct herz_client {
   struct hz_link link;
   herz_app *app;
+  struct hz_worker *w; /* whose it is */
   struct hz_endpoint endpoint;
   const struct hz_transport_ops *ops;
   struct hz_transport_config config; /* the app's, with this client's own timeout */

@@ -9,14 +9,14 @@
 const size_t hz_client_call_size = sizeof(struct herz_call_handle);
 
 static void call_free(herz_call_handle *h) {
-  struct hz_env *env = h->cl->app->env;
+  struct hz_env *env = h->cl->w->env;
 
   hz_timer_cancel(&env->timers, &h->timer);
   hz_env_undefer(&h->cancel);
   hz_list_remove(&h->link);
   hz_buf_unref(h->collected);
   hz_arena_reset(&h->arena);
-  hz_cache_put(&h->cl->app->client_calls, h);
+  hz_cache_put(&h->cl->w->client_calls, h);
 }
 
 void hz_client_call_end(herz_call_handle *h, hz_err err, const char *text) {
@@ -43,7 +43,7 @@ static void give_up_later(herz_call_handle *h, uint32_t code, hz_err err, const 
   hz_invoke_cancel(&h->inv, code);
   h->cancel_err = err;
   h->cancel_text = text;
-  hz_env_defer(h->cl->app->env, &h->cancel);
+  hz_env_defer(h->cl->w->env, &h->cancel);
 }
 
 void hz_client_fail_calls(herz_client *cl, hz_err err, const char *text) {
@@ -129,7 +129,7 @@ static hz_err keep_head(herz_call_handle *h, const struct hz_response *rs) {
 }
 
 static hz_err collect(herz_call_handle *h, const void *data, size_t len) {
-  struct hz_env *env = h->cl->app->env;
+  struct hz_env *env = h->cl->w->env;
   size_t have = h->collected == NULL ? 0 : h->collected->len;
 
   if (have + len > h->cl->app->config.transport.limits.body_bytes) return HZ_ELIMIT;
@@ -322,13 +322,13 @@ static void cancel_due(struct hz_task *t) {
 int herz_call(herz_client *cl, const struct herz_request *rq,
               void (*done)(const struct herz_response *, void *), void *arg,
               herz_call_handle **out) {
-  struct hz_env *env = cl->app->env;
+  struct hz_env *env = cl->w->env;
   const struct hz_limits *limits = &cl->app->config.transport.limits;
   herz_call_handle *h;
   hz_err err;
 
   if (cl->closing) return HERZ_ECLOSED;
-  h = hz_cache_get(&cl->app->client_calls);
+  h = hz_cache_get(&cl->w->client_calls);
   if (h == NULL) return HERZ_ENOMEM;
   h->cl = cl;
   h->done = done;
@@ -353,7 +353,7 @@ int herz_call(herz_client *cl, const struct herz_request *rq,
 }
 
 void herz_call_cancel(herz_call_handle *h) {
-  hz_env_defer(h->cl->app->env, &h->cancel);
+  hz_env_defer(h->cl->w->env, &h->cancel);
 }
 
 void herz_call_resume(herz_call_handle *h) {

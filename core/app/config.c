@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum type { T_U32, T_U64, T_MS, T_BOOL, T_NOT, T_TEXT, T_CHOICE, T_KEY, T_ORIGINS };
+enum type { T_AUTO, T_U32, T_U64, T_MS, T_BOOL, T_NOT, T_TEXT, T_CHOICE, T_KEY, T_ORIGINS };
 
 struct entry {
   const char *key;
@@ -79,6 +79,8 @@ static const struct entry table[] = {
     CHOICE("log.level", log_level, "debug|info|warn|error|off", "lines below it are not written"),
     CHOICE("log.format", log_json, "text|json", "one line an event, on stderr"),
     FLAG("frame.checksum", T_BOOL, checksum, "client: send the checksum with every frame"),
+    {"workers", T_AUTO, offsetof(struct hz_config, workers), 1, HZ_WORKERS_MAX, NULL,
+     "threads that serve; auto: one for each core this process may use"},
     {"drain_ms", T_U32, offsetof(struct hz_config, drain_ms), 0, 86400000, NULL,
      "grace for calls under way when the service ends"},
 };
@@ -90,6 +92,7 @@ void hz_config_init(struct hz_config *c) {
   hz_limits_defaults(&c->transport.limits);
   c->log_level = HZ_LOG_INFO;
   c->drain_ms = 10000;
+  c->workers = 1;
 }
 
 void hz_config_fini(struct hz_config *c) {
@@ -116,6 +119,24 @@ static hz_err set_number(struct hz_config *c, const struct entry *e, const char 
     *(uint32_t *)member(c, e) = (uint32_t)n;
   } else {
     *(uint64_t *)member(c, e) = e->type == T_MS ? n * HZ_MS : n;
+  }
+  return HZ_OK;
+}
+
+static hz_err set_auto(struct hz_config *c, const struct entry *e, const char *value, char *why,
+                       size_t why_len) {
+  uint32_t *n = member(c, e);
+  char *end;
+  unsigned long number = strtoul(value, &end, 10);
+
+  if (strcmp(value, "auto") == 0) {
+    *n = 0;
+  } else if (isdigit((unsigned char)value[0]) && *end == '\0' && number >= e->min && number <= e->max) {
+    *n = (uint32_t)number;
+  } else {
+    (void)snprintf(why, why_len, "%s: \"%s\" is neither auto nor a number from %" PRIu64 " to %" PRIu64,
+                   e->key, value, e->min, e->max);
+    return HZ_EINVAL;
   }
   return HZ_OK;
 }
@@ -214,6 +235,7 @@ hz_err hz_config_set(struct hz_config *c, const char *key, const char *value, ch
 
     if (strcmp(e->key, key) != 0) continue;
     switch (e->type) {
+      case T_AUTO: return set_auto(c, e, value, why, why_len);
       case T_U32:
       case T_U64:
       case T_MS: return set_number(c, e, value, why, why_len);
@@ -251,7 +273,14 @@ static void print_value(const struct hz_config *c, const struct entry *e, char *
   const char *text;
 
   switch (e->type) {
-    case T_U32: (void)snprintf(out, len, "%" PRIu32, *(uint32_t *)member(c, e)); break;
+    case T_AUTO:
+    case T_U32:
+      if (e->type == T_AUTO && *(uint32_t *)member(c, e) == 0) {
+        (void)snprintf(out, len, "auto");
+      } else {
+        (void)snprintf(out, len, "%" PRIu32, *(uint32_t *)member(c, e));
+      }
+      break;
     case T_U64: (void)snprintf(out, len, "%" PRIu64, *(uint64_t *)member(c, e)); break;
     case T_MS: (void)snprintf(out, len, "%" PRIu64, *(uint64_t *)member(c, e) / HZ_MS); break;
     case T_BOOL:

@@ -9,6 +9,7 @@
 #include "core/transport/transport.h"
 
 #define HZ_ORIGINS_MAX 32u
+#define HZ_WORKERS_MAX 64u
 
 struct hz_config {
   struct hz_transport_config transport; /* limits, tls, quic, origins */
@@ -16,6 +17,7 @@ struct hz_config {
   bool log_json;
   bool checksum;
   uint32_t drain_ms;
+  uint32_t workers; /* 0: auto */
   char *strings[16]; /* owned; one for each text key */
   char *origin_text;
   const char *origins[HZ_ORIGINS_MAX + 1];

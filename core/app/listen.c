@@ -1,4 +1,4 @@
-/* Listeners, the connections they bring, and how all of it ends: drain and close. */
+/* Listeners, the connections they bring, and how all of a worker's end: drain and close. */
 #include <string.h>
 
 #include "core/app/app.h"
@@ -9,140 +9,191 @@ void herz_adapter_register(const struct hz_transport_ops *ops) {
 }
 
 static bool admit(struct hz_listener *l) {
-  herz_app *app = l->user;
+  struct hz_worker *w = l->user;
 
-  if (!app->draining && app->conn_count < app->config.transport.limits.connections) return true;
-  HZ_COUNT(&app->counters, conns_refused);
+  if (!w->draining && w->conn_count < w->app->config.transport.limits.connections) return true;
+  HZ_COUNT(&w->counters, conns_refused);
   return false;
 }
 
 static void accepted(struct hz_listener *l, struct hz_conn *conn) {
-  herz_app *app = l->user;
+  struct hz_worker *w = l->user;
   struct hz_session *s;
 
-  if (hz_session_new(conn, &app->server, &s) != HZ_OK) {
-    HZ_COUNT(&app->counters, no_memory);
+  if (hz_session_new(conn, &w->server, &s) != HZ_OK) {
+    HZ_COUNT(&w->counters, no_memory);
     hz_session_refuse(conn, HZ_CLOSE_INTERNAL, "memory is short");
     return;
   }
-  s->user = app;
-  app->conn_count++;
-  hz_list_push(&app->sessions, &s->link);
+  s->user = w;
+  w->conn_count++;
+  hz_list_push(&w->sessions, &s->link);
 }
 
-static void check_drained(herz_app *app) {
-  if (app->draining && app->conn_count == 0 && !app->stopped) {
-    app->stopped = true;
-    if (app->driver != NULL) app->driver->stop(app->env);
-  }
+static void check_drained(struct hz_worker *w) {
+  if (w->draining && w->conn_count == 0 && !w->stopped) hz_worker_stop(w);
 }
 
-static void ended(struct hz_session *s, const struct hz_close *why) {
-  herz_app *app = s->user;
+void hz_worker_session_ended(struct hz_session *s, const struct hz_close *why) {
+  struct hz_worker *w = s->user;
 
   (void)why;
-  app->conn_count--;
-  check_drained(app);
+  w->conn_count--;
+  check_drained(w);
 }
 
 static void note(struct hz_listener *l, const char *what, const char *detail) {
-  herz_app *app = l->user;
+  struct hz_worker *w = l->user;
 
-  app->counters.v[hz_counter_find(what)]++;
-  HZ_LOG(&app->log, HZ_LOG_INFO, "transport note", HZ_F_STR("what", what),
+  hz_tally_add(&w->counters.v[hz_counter_find(what)], 1);
+  HZ_LOG(&w->app->log, HZ_LOG_INFO, "transport note", HZ_F_STR("what", what),
          HZ_F_STR("transport", l->ops->scheme), HZ_F_STR("detail", detail));
 }
 
 static hz_err freeze(herz_app *app) {
-  hz_err err;
-
   if (app->frozen) return HZ_OK;
-  err = hz_app_start(app);
-  if (err == HZ_OK) err = hz_dispatch_freeze(&app->dispatch, &app->chain);
+  hz_err err = hz_app_start(app);
   if (err != HZ_OK) return err;
+  err = hz_routes_freeze(&app->routes, &app->chain, &app->config.transport.limits);
+  if (err != HZ_OK) return (hz_err)hz_app_fail(app, err, "memory is short");
   app->frozen = true;
-  app->server = (struct hz_session_owner){.dispatch = &app->dispatch,
-                                          .limits = &app->config.transport.limits,
-                                          .counters = &app->counters,
-                                          .log = &app->log,
-                                          .lanes = &app->lanes,
-                                          .served = &app->served,
-                                          .agent = app->agent,
-                                          .ended = ended};
   return HZ_OK;
 }
 
-int herz_listen(herz_app *app, const char *url, char *bound, size_t bound_len) {
-  struct hz_endpoint ep;
-  hz_err err = hz_endpoint_parse(hz_str_of(url), HZ_TO_LISTEN, &ep, app->error, sizeof(app->error));
+/* ---- listening ---- */
 
-  if (err != HZ_OK) return (int)err;
-  const struct hz_transport_ops *ops = hz_transport_find(hz_str_of(ep.scheme));
-  if (ops == NULL || ops->listen == NULL) {
-    char schemes[128];
-
-    hz_transport_list_listening(schemes, sizeof(schemes));
-    return hz_app_fail(app, HZ_EUNSUPPORTED, "%s: nothing listens at \"%s://\"; what listens: %s",
-                       url, ep.scheme, schemes);
-  }
-  err = freeze(app);
-  struct hz_app_listener *al =
-      err == HZ_OK ? hz_new(app->env->alloc, struct hz_app_listener) : NULL;
-  if (al == NULL) return hz_app_fail(app, HZ_ENOMEM, "%s: memory is short", url);
+/* One worker's listener at `ep`, which the first one's makes concrete (port 0). */
+static hz_err listen_one(struct hz_worker *w, const struct hz_transport_ops *ops,
+                         const struct hz_endpoint *ep, const struct hz_share *share,
+                         struct hz_listener **out) {
+  herz_app *app = w->app;
+  struct hz_app_listener *al = hz_new(w->env->alloc, struct hz_app_listener);
   struct hz_listener proto = {.ops = ops,
-                              .env = app->env,
+                              .env = w->env,
                               .config = app->config.transport,
+                              .share = *share,
                               .admit = admit,
                               .accepted = accepted,
                               .note = note,
-                              .user = app};
-  err = ops->listen(&proto, &ep, &al->listener, app->error, sizeof(app->error));
+                              .user = w};
+
+  if (al == NULL) return (hz_err)hz_app_fail(app, HZ_ENOMEM, "memory is short for a listener");
+  proto.share.index = w->index;
+  struct hz_worker *here = hz_worker_here(app);
+  hz_err err = ops->listen(&proto, ep, &al->listener, here->error, sizeof(here->error));
   if (err != HZ_OK) {
-    hz_free(app->env->alloc, al);
-    return (int)err;
+    hz_free(w->env->alloc, al);
+    return err;
   }
-  hz_list_push(&app->listeners, &al->link);
+  hz_list_push(&w->listeners, &al->link);
+  *out = al->listener;
+  return HZ_OK;
+}
+
+static void unlisten_last(struct hz_worker *w) {
+  struct hz_app_listener *al = HZ_CONTAINER(w->listeners.prev, struct hz_app_listener, link);
+
+  hz_list_remove(&al->link);
+  al->listener->ops->unlisten(al->listener);
+  hz_free(w->env->alloc, al);
+}
+
+/* Every worker listens, or none does. */
+static hz_err listen_shared(herz_app *app, const struct hz_transport_ops *ops,
+                            struct hz_endpoint *ep) {
+  uint32_t n = app->worker_count;
+  struct hz_app_share *share =
+      hz_calloc(app->first.env->alloc, 1, sizeof(*share) + n * sizeof(share->ends[0]));
+  struct hz_share mine = {.count = n};
+  hz_err err = HZ_OK;
+  uint32_t i = 0;
+
+  if (share == NULL) return (hz_err)hz_app_fail(app, HZ_ENOMEM, "memory is short for a listener");
+  mine.ends = share->ends;
+  hz_list_push(&app->shares, &share->link);
+  for (uint32_t k = 0; k < n; k++) share->ends[k].env = hz_app_worker(app, k)->env;
+  for (; i < n && err == HZ_OK; i++) {
+    err = listen_one(hz_app_worker(app, i), ops, ep, &mine, &share->ends[i].listener);
+    if (err == HZ_OK) ep->port = share->ends[0].listener->bound.port;
+  }
+  for (i = err == HZ_OK ? 0 : i - 1; i > 0; i--) {
+    unlisten_last(hz_app_worker(app, i - 1));
+    share->ends[i - 1].listener = NULL;
+  }
+  return err;
+}
+
+static const struct hz_transport_ops *listening_ops(herz_app *app, const char *url,
+                                                    const struct hz_endpoint *ep) {
+  const struct hz_transport_ops *ops = hz_transport_find(hz_str_of(ep->scheme));
+  char schemes[128];
+
+  if (ops != NULL && ops->listen != NULL) return ops;
+  hz_transport_list_listening(schemes, sizeof(schemes));
+  (void)hz_app_fail(app, HZ_EUNSUPPORTED, "%s: nothing listens at \"%s://\"; what listens: %s", url,
+                    ep->scheme, schemes);
+  return NULL;
+}
+
+int herz_listen(herz_app *app, const char *url, char *bound, size_t bound_len) {
+  struct hz_worker *w = hz_worker_here(app);
+  struct hz_endpoint ep;
+  hz_err err = hz_endpoint_parse(hz_str_of(url), HZ_TO_LISTEN, &ep, w->error, sizeof(w->error));
+
+  if (err != HZ_OK) return (int)err;
+  const struct hz_transport_ops *ops = listening_ops(app, url, &ep);
+  if (ops == NULL) return HERZ_EUNSUPPORTED;
+  err = freeze(app);
+  if (err != HZ_OK) return (int)err;
+  if (app->threads > 0) {
+    return hz_app_fail(app, HZ_EINVAL,
+                       "%s: with several workers every listener comes before herz_loop()", url);
+  }
+  if (ops->shares_address && app->worker_count > 1) {
+    err = listen_shared(app, ops, &ep);
+  } else {
+    struct hz_listener *alone;
+
+    err = listen_one(&app->first, ops, &ep, &(struct hz_share){0}, &alone);
+  }
+  if (err != HZ_OK) return (int)err;
+  struct hz_app_listener *al = HZ_CONTAINER(app->first.listeners.prev, struct hz_app_listener, link);
   if (bound != NULL) (void)hz_endpoint_format(&al->listener->bound, bound, bound_len);
   return 0;
 }
 
-void hz_app_unlisten(herz_app *app) {
-  struct hz_link *l;
-
-  while ((l = hz_list_pop(&app->listeners)) != NULL) {
-    struct hz_app_listener *al = HZ_CONTAINER(l, struct hz_app_listener, link);
-
-    al->listener->ops->unlisten(al->listener);
-    hz_free(app->env->alloc, al);
-  }
+void hz_worker_unlisten(struct hz_worker *w) {
+  while (!hz_list_empty(&w->listeners)) unlisten_last(w);
 }
 
-void hz_app_close_all(herz_app *app, enum hz_close_code code, const char *text) {
+/* ---- ends ---- */
+
+void hz_worker_close_all(struct hz_worker *w, enum hz_close_code code, const char *text) {
   /* Sessions leave the list only when their connection has closed, at a turn's end. */
-  for (struct hz_link *l = app->sessions.next; l != &app->sessions; l = l->next) {
+  for (struct hz_link *l = w->sessions.next; l != &w->sessions; l = l->next) {
     hz_session_close(HZ_CONTAINER(l, struct hz_session, link), code, HZ_OK, text);
   }
 }
 
 static void grace_over(struct hz_timer *t, hz_time now) {
-  herz_app *app = HZ_CONTAINER(t, herz_app, grace);
+  struct hz_worker *w = HZ_CONTAINER(t, struct hz_worker, grace);
 
   (void)now;
-  hz_app_close_all(app, HZ_CLOSE_SHUTDOWN, "the grace time is over");
+  hz_worker_close_all(w, HZ_CLOSE_SHUTDOWN, "the grace time is over");
 }
 
-void hz_app_drain(herz_app *app, uint32_t grace_ms) {
-  if (app->draining) {
-    hz_app_close_all(app, HZ_CLOSE_SHUTDOWN, "the service ends at once");
+void hz_worker_drain(struct hz_worker *w, uint32_t grace_ms) {
+  if (w->draining) {
+    hz_worker_close_all(w, HZ_CLOSE_SHUTDOWN, "the service ends at once");
     return;
   }
-  app->draining = true;
-  HZ_LOG(&app->log, HZ_LOG_INFO, "draining", HZ_F_NUM("conns", app->conn_count),
-         HZ_F_NUM("grace_ms", grace_ms));
-  hz_app_unlisten(app);
-  (void)hz_timer_set(&app->env->timers, &app->grace, app->env->now + grace_ms * HZ_MS, grace_over);
-  for (struct hz_link *l = app->sessions.next; l != &app->sessions; l = l->next) {
+  w->draining = true;
+  HZ_LOG(&w->app->log, HZ_LOG_INFO, "draining", HZ_F_NUM("worker", w->index),
+         HZ_F_NUM("conns", w->conn_count), HZ_F_NUM("grace_ms", grace_ms));
+  hz_worker_unlisten(w);
+  (void)hz_timer_set(&w->env->timers, &w->grace, w->env->now + grace_ms * HZ_MS, grace_over);
+  for (struct hz_link *l = w->sessions.next; l != &w->sessions; l = l->next) {
     hz_session_drain(HZ_CONTAINER(l, struct hz_session, link), grace_ms);
   }
-  check_drained(app);
+  check_drained(w);
 }

@@ -35,12 +35,12 @@ void hz_alloc_init_libc(struct hz_alloc *a) {
 }
 
 void *hz_malloc(struct hz_alloc *a, size_t size) {
-  a->calls++;
+  hz_tally_add(&a->calls, 1);
   return a->malloc(a, size == 0 ? 1 : size);
 }
 
 void *hz_calloc(struct hz_alloc *a, size_t count, size_t size) {
-  a->calls++;
+  hz_tally_add(&a->calls, 1);
   if (count == 0 || size == 0) count = size = 1;
   return a->calloc(a, count, size);
 }
@@ -48,7 +48,7 @@ void *hz_calloc(struct hz_alloc *a, size_t count, size_t size) {
 /* Zero becomes one everywhere because realloc(p, 0) may free `p` and return NULL, which would read
  * as "memory is short, p still stands". */
 void *hz_realloc(struct hz_alloc *a, void *ptr, size_t size) {
-  a->calls++;
+  hz_tally_add(&a->calls, 1);
   return a->realloc(a, ptr, size == 0 ? 1 : size);
 }
 

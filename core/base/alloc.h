@@ -3,8 +3,7 @@
 #ifndef CORE_BASE_ALLOC_H
 #define CORE_BASE_ALLOC_H
 
-#include <stddef.h>
-#include <stdint.h>
+#include "core/base/tally.h"
 
 /** An allocator: four functions as in <stdlib.h>, with a context. `realloc` and `free` take NULL.
  */
@@ -13,11 +12,11 @@ struct hz_alloc {
   void *(*calloc)(struct hz_alloc *, size_t count, size_t size);
   void *(*realloc)(struct hz_alloc *, void *ptr, size_t size);
   void (*free)(struct hz_alloc *, void *ptr);
-  uint64_t calls; /* how many times malloc, calloc and realloc were called: kept by hz_malloc() and
+  hz_tally calls; /* how many times malloc, calloc and realloc were called: kept by hz_malloc() and
                      its like */
 };
 
-/** The C library's allocator. One a thread: `calls` is not atomic. */
+/** The C library's allocator. One a thread: `calls` has one writer. */
 void hz_alloc_init_libc(struct hz_alloc *a);
 
 /** malloc, calloc, realloc and free through `a`. The three return NULL when memory is short. */

@@ -76,7 +76,7 @@ struct hz_buf *hz_buf_new(struct hz_pool *pool, size_t room) {
       .start = HZ_BUF_HEADROOM,
       .size_class = (uint8_t)c,
   };
-  pool->in_use_bytes += object_bytes;
+  hz_tally_add(&pool->in_use_bytes, object_bytes);
   return b;
 }
 
@@ -99,7 +99,7 @@ void hz_buf_unref(struct hz_buf *b) {
   assert(b->refs > 0);
   if (--b->refs > 0) return;
   struct hz_pool *pool = b->pool;
-  pool->in_use_bytes -= BUF_HEAD + b->cap;
+  hz_tally_sub(&pool->in_use_bytes, BUF_HEAD + b->cap);
   size_t c = b->size_class;
   if (c < HZ_POOL_CLASSES && pool->cls[c].count < pool->cls[c].bound) {
     pool->cls[c].free[pool->cls[c].count++] = b;

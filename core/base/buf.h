@@ -38,7 +38,7 @@ struct hz_pool {
     struct hz_buf **free; /* ring used as a stack; grown once, to its bound, at init */
     uint32_t count, bound;
   } cls[HZ_POOL_CLASSES];
-  size_t in_use_bytes;   /* handed out now */
+  hz_tally in_use_bytes; /* handed out now */
   size_t limit_bytes;    /* hz_buf_new() says no above this; 0: no limit */
   uint64_t hits, misses; /* served from a free list; went to the allocator */
 };

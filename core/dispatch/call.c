@@ -145,6 +145,10 @@ void herz_next(herz_ctx *c) {
   c->step = mine;
 }
 
+uint32_t herz_worker(const herz_ctx *c) {
+  return c->d->worker;
+}
+
 void *herz_arg(const herz_ctx *c) {
   return c->step == 0 ? NULL : c->route->steps[c->step - 1].arg;
 }
@@ -201,7 +205,7 @@ static void refuse_bare(struct hz_dispatch *d, struct hz_exchange *x) {
 }
 
 static void refuse(herz_ctx *c, int status, const char *text) {
-  c->route = &c->d->fallback;
+  c->route = &c->d->routes->fallback;
   c->state = HZ_CALL_RUNNING;
   c->in_chain = true;
   if (herz_reply_error(c, status, "%s", text) != 0) c->cancelled = true;
@@ -225,13 +229,13 @@ void hz_call_refuse(struct hz_dispatch *d, struct hz_exchange *x, uint32_t statu
 }
 
 static void route(herz_ctx *c, const struct hz_request *rq) {
-  int found = hz_router_match(c->d->router, hz_str_of(c->method), rq->path, &c->match, &c->arena);
+  int found = hz_router_match(c->d->routes->router, hz_str_of(c->method), rq->path, &c->match, &c->arena);
 
   if (found == HERZ_OK) {
     c->route = c->match.target;
   } else {
     c->unrouted = found;
-    c->route = &c->d->fallback;
+    c->route = &c->d->routes->fallback;
   }
 }
 

@@ -3,7 +3,7 @@
 #ifndef CORE_OBSERVE_COUNTERS_H
 #define CORE_OBSERVE_COUNTERS_H
 
-#include <stdint.h>
+#include "core/base/tally.h"
 
 /* name, meaning */
 #define HZ_COUNTERS(X)                                                                 \
@@ -25,6 +25,8 @@
   X(ws_protocol, "WebSocket connections that broke RFC 6455")                          \
   X(ws_slow, "WebSocket upgrades that did not arrive in time")                         \
   X(bad_packet, "datagrams that are no QUIC packet")                                   \
+  X(packets_forwarded, "QUIC packets handed to the worker that has their connection")  \
+  X(packets_dropped, "QUIC packets for a worker whose mailbox is full")                \
   X(unknown_connection, "QUIC packets of no known connection")                         \
   X(unknown_version, "QUIC packets of a version that is not spoken here")              \
   X(retry_sent, "QUIC clients asked to prove their address")                           \
@@ -63,11 +65,12 @@ enum hz_counter {
       HZ_COUNTER_COUNT
 };
 
+/** Written by their worker, read by any thread. */
 struct hz_counters {
-  uint64_t v[HZ_COUNTER_COUNT];
+  hz_tally v[HZ_COUNTER_COUNT];
 };
 
-#define HZ_COUNT(counters, name) ((counters)->v[HZ_C_##name]++)
+#define HZ_COUNT(counters, name) hz_tally_add(&(counters)->v[HZ_C_##name], 1)
 
 /** Name and meaning of a counter; static text. */
 const char *hz_counter_name(enum hz_counter c);

@@ -29,7 +29,7 @@ static void close_conn(struct hz_session *s, enum hz_close_code code, hz_err err
 void hz_session_fail(struct hz_session *s, struct hz_lane *l, enum hz_counter counter,
                      enum hz_wire_code code, hz_err err, const char *text) {
   if (s->failing || s->conn == NULL) return;
-  s->owner->counters->v[counter]++;
+  hz_tally_add(&s->owner->counters->v[counter], 1);
   HZ_LOG(s->owner->log, HZ_LOG_INFO, "protocol error", HZ_F_NUM("conn", s->conn->id),
          HZ_F_STR("transport", s->conn->ops->scheme), HZ_F_STR("peer", s->conn->peer.addr),
          HZ_F_STR("err", hz_errname(err)), HZ_F_STR("why", text));

@@ -9,6 +9,7 @@
 #ifndef CORE_TRANSPORT_TRANSPORT_H
 #define CORE_TRANSPORT_TRANSPORT_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -170,12 +171,26 @@ struct hz_stream {
   void *user;     /* the core's */
 };
 
+/** One worker's end of an address that several listen at. Ends stand longer than listeners. */
+struct hz_share_end {
+  struct hz_env *env;
+  struct hz_listener *listener; /* its own worker's to read and write; NULL: gone, or never was */
+  atomic_uint waiting;          /* packets in its mailbox, where packets are handed over */
+};
+
+/** Which of how many a listener is. Zeroed: the only one. */
+struct hz_share {
+  uint32_t index, count;
+  struct hz_share_end *ends; /* `count` of them; complete before the first loop turns */
+};
+
 /** The core's side of a listener. */
 struct hz_listener {
   const struct hz_transport_ops *ops;
   struct hz_env *env;
   struct hz_endpoint bound; /* the real address and port after listen */
   struct hz_transport_config config;
+  struct hz_share share;
   /** Asks the core whether one more connection is welcome; false: turn it away (counted). */
   bool (*admit)(struct hz_listener *);
   /** Hands over a new connection right after it was made and before any event of it: sets
@@ -190,6 +205,7 @@ struct hz_listener {
 struct hz_transport_ops {
   const char *scheme; /* "quic" */
   uint32_t caps;
+  bool shares_address; /* several workers can listen at one; else the first does, alone */
   /** Allocates and starts a listener: `*out`, with `proto` copied into it, listening when this
    * returns. HZ_EEXIST (address in use), HZ_EINVAL, HZ_ETLS (certificate missing, or not matching
    * its key), HZ_EIO; `why` (NUL-terminated, names thing, value, remedy) is set on each.

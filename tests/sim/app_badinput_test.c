@@ -84,7 +84,7 @@ static void hang_up(struct app_pair *p, struct peer *peer) {
 }
 
 static uint64_t counted(struct app_pair *p, enum hz_counter c) {
-  return p->server->counters.v[c];
+  return p->server->first.counters.v[c];
 }
 
 /* The code of the one ERROR frame that came; 0: none. */
@@ -218,7 +218,7 @@ Test(app_badinput, a_stream_cut_off_at_every_byte_frees_everything) {
     hang_up(&p, &peer);
   }
   bystander_is_served(&p);
-  cr_assert_eq(p.server->conn_count, 1);
+  cr_assert_eq(p.server->first.conn_count, 1);
   ap_stop(&p);
 }
 

@@ -114,15 +114,15 @@ bool ap_dial(struct app_pair *p) {
 static bool all_closed(void *arg) {
   struct app_pair *p = arg;
 
-  return (p->server == NULL || hz_list_empty(&p->server->sessions)) &&
-         (p->client == NULL || hz_list_empty(&p->client->clients));
+  return (p->server == NULL || hz_list_empty(&p->server->first.sessions)) &&
+         (p->client == NULL || hz_list_empty(&p->client->first.clients));
 }
 
 void ap_stop(struct app_pair *p) {
   if (p->cl != NULL) herz_client_close(p->cl);
   if (p->server != NULL) {
-    hz_app_unlisten(p->server);
-    hz_app_close_all(p->server, HZ_CLOSE_SHUTDOWN, "the test is over");
+    hz_worker_unlisten(&p->server->first);
+    hz_worker_close_all(&p->server->first, HZ_CLOSE_SHUTDOWN, "the test is over");
   }
   bool closed = sim_run_until(p->sim, all_closed, p, sim_now(p->sim) + 600 * HZ_SEC);
   cr_assert(closed, "connections did not close");

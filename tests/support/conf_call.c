@@ -168,14 +168,13 @@ void conf_calls_settle(struct conf_calls *c) {
 
 static bool all_gone(void *arg) {
   struct conf_calls *c = arg;
-  return hz_list_empty(&c->server->sessions) && hz_list_empty(&c->client->clients) &&
-         hz_list_empty(&c->client->sessions);
+  return hz_list_empty(&c->server->first.sessions) && hz_worker_idle(&c->client->first);
 }
 
 static void stop(struct conf_calls *c) {
   if (c->cl != NULL) herz_client_close(c->cl);
-  hz_app_unlisten(c->server);
-  hz_app_close_all(c->server, HZ_CLOSE_SHUTDOWN, "the test is over");
+  hz_worker_unlisten(&c->server->first);
+  hz_worker_close_all(&c->server->first, HZ_CLOSE_SHUTDOWN, "the test is over");
   conf_calls_until(c, all_gone, c, "every connection is gone");
   conf_calls_settle(c);
   if (c->client != c->server) herz_app_free(c->client);
@@ -193,9 +192,9 @@ void conf_calls_vanish(struct conf_calls *c) {
     const char *colon = strrchr(c->url, ':');
     conf_cut_sockets(c->t->below, (uint16_t)strtoul(colon + 1, NULL, 10));
   } else if (c->t->below == CONF_UDP) {
-    sim_unplug(c->sim, c->client->env, true);
+    sim_unplug(c->sim, c->client->first.env, true);
   } else {
-    sim_kill_streams(c->sim, c->client->env);
+    sim_kill_streams(c->sim, c->client->first.env);
   }
 }
 

@@ -1,7 +1,9 @@
 /* Herz: write a handler once; every client reaches it, over QUIC, WebSocket, raw TCP and TLS.
  *
- * Threads: an app and everything that belongs to it is used from one thread, its worker, unless a
- * comment says "any thread". Handlers and callbacks run there and must not block.
+ * Threads: an app runs on one thread, its worker, or on several (key "workers"). It is made and
+ * configured by the thread that then calls herz_loop(), which is the first worker. A connection, its
+ * calls and all that belongs to them stay on one worker: handlers and callbacks run there, and must
+ * not block. What a comment marks with "any thread" may be used by any; docs/workers.md.
  * Results: `int` results are 0 or one of the negative codes HERZ_E*; herz_error() has the sentence.
  * Text is UTF-8 and NUL-terminated unless a length stands beside it. */
 #ifndef HERZ_HERZ_H
@@ -165,10 +167,11 @@ HERZ_API int herz_handle_signals(herz_app *app);
  * main() should: 0, or 2 when listening failed. */
 HERZ_API int herz_run(herz_app *app, const char *url, ...) __attribute__((sentinel));
 
-/** Calls `fn(arg)` once, `delay_ms` from now, on the worker. */
+/** Calls `fn(arg)` once, `delay_ms` from now, on the worker that asks (outside of one: the first). */
 HERZ_API int herz_after(herz_app *app, uint32_t delay_ms, void (*fn)(void *arg), void *arg);
 
-/** Counters by name ("calls", "conns", "bad_first_bytes", ...): visits each. Worker only. */
+/** Counters by name ("calls", "conns_opened", "bad_first_bytes", ...), of all workers together: visits
+ * each. Any thread, between the first listener and herz_app_free(). */
 HERZ_API void herz_counters(const herz_app *app,
                             void (*visit)(const char *name, uint64_t value, void *arg), void *arg);
 
@@ -228,6 +231,8 @@ HERZ_API const char *herz_trace_id(herz_ctx *c);
 
 /** Runs the rest of the chain; returns when it has (deferred calls: before their answer). */
 HERZ_API void herz_next(herz_ctx *c);
+/** The worker that runs the call, from 0: for state that each has of its own. */
+HERZ_API uint32_t herz_worker(const herz_ctx *c);
 /** What was registered with the function that runs. */
 HERZ_API void *herz_arg(const herz_ctx *c);
 /** Slots by name, for middleware to hand things down. At most 16. `key` must be static. */

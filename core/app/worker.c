@@ -1,0 +1,154 @@
+/* The life of a worker, and how an app comes by its workers. Not here: threads and wishes (loop.c), connections (listen.c). */
+#include "core/app/worker.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <string.h>
+
+#include "core/app/app.h"
+
+#define LANES_KEPT 4096u
+#define CALLS_KEPT 1024u
+
+static _Thread_local struct hz_worker *present;
+
+struct hz_worker *hz_worker_enter(struct hz_worker *w) {
+  struct hz_worker *was = present;
+
+  present = w;
+  return was;
+}
+
+struct hz_worker *hz_worker_here(herz_app *app) {
+  return present != NULL && present->app == app ? present : &app->first;
+}
+
+hz_err hz_worker_init(struct hz_worker *w, herz_app *app, uint32_t index, struct hz_env *env) {
+  w->app = app;
+  w->index = index;
+  hz_list_init(&w->listeners);
+  hz_list_init(&w->sessions);
+  hz_list_init(&w->clients);
+  hz_alloc_init_libc(&w->libc);
+  w->env =
+      env != NULL ? env : app->driver->env_new(&w->libc, &app->config.transport.limits);
+  return w->env == NULL ? HZ_ENOMEM : HZ_OK;
+}
+
+void hz_worker_start(struct hz_worker *w) {
+  herz_app *app = w->app;
+  struct hz_alloc *alloc = w->env->alloc;
+
+  w->env->pool.limit_bytes = app->config.transport.limits.pool_bytes;
+  hz_dispatch_init(&w->dispatch, w->index, w->env, &app->routes, &app->config.transport.limits, &w->counters,
+                   &app->log);
+  hz_cache_init(&w->lanes, alloc, sizeof(struct hz_lane), LANES_KEPT);
+  hz_cache_init(&w->served, alloc, hz_served_size, CALLS_KEPT);
+  hz_cache_init(&w->client_calls, alloc, hz_client_call_size, CALLS_KEPT);
+  w->server = (struct hz_session_owner){.dispatch = &w->dispatch,
+                                        .limits = &app->config.transport.limits,
+                                        .counters = &w->counters,
+                                        .log = &app->log,
+                                        .lanes = &w->lanes,
+                                        .served = &w->served,
+                                        .agent = app->agent,
+                                        .ended = hz_worker_session_ended};
+}
+
+void hz_worker_fini(struct hz_worker *w) {
+  hz_timer_cancel(&w->env->timers, &w->grace);
+  if (w->app->started) {
+    hz_dispatch_fini(&w->dispatch);
+    hz_cache_fini(&w->lanes);
+    hz_cache_fini(&w->served);
+    hz_cache_fini(&w->client_calls);
+  }
+  if (w->app->driver != NULL) w->app->driver->env_free(w->env);
+}
+
+void hz_worker_stop(struct hz_worker *w) {
+  herz_app *app = w->app;
+
+  w->stopped = true;
+  if (app->driver == NULL) return;
+  /* Signals come to the first: it stays as long as there is somebody to tell. */
+  if (w->index == 0 && app->running > 0) return;
+  app->driver->stop(w->env);
+}
+
+bool hz_worker_idle(const struct hz_worker *w) {
+  return hz_list_empty(&w->sessions) && hz_list_empty(&w->clients);
+}
+
+/* ---- all of an app's ---- */
+
+struct hz_worker *hz_app_worker(herz_app *app, uint32_t i) {
+  return i == 0 ? &app->first : &app->others[i - 1];
+}
+
+/* A core each, of those that this process may use. */
+static uint32_t workers_wanted(const herz_app *app) {
+  cpu_set_t cores;
+  uint32_t n = app->config.workers;
+
+  if (app->driver == NULL) return 1; /* there is one env, and it is not ours */
+  if (n == 0) n = sched_getaffinity(0, sizeof(cores), &cores) == 0 ? (uint32_t)CPU_COUNT(&cores) : 1;
+  return n < HZ_WORKERS_MAX ? n : HZ_WORKERS_MAX;
+}
+
+static void unmake_workers(herz_app *app) {
+  for (; app->worker_count > 1; app->worker_count--) {
+    hz_worker_fini(&app->others[app->worker_count - 2]);
+  }
+  hz_free(app->first.env->alloc, app->others);
+  app->others = NULL;
+}
+
+static hz_err make_workers(herz_app *app) {
+  uint32_t wanted = workers_wanted(app);
+
+  if (wanted == 1) return HZ_OK;
+  app->others = hz_calloc(app->first.env->alloc, wanted - 1, sizeof(*app->others));
+  if (app->others == NULL) return (hz_err)hz_app_fail(app, HZ_ENOMEM, "memory is short");
+  while (app->worker_count < wanted) {
+    uint32_t i = app->worker_count;
+
+    if (hz_worker_init(&app->others[i - 1], app, i, NULL) == HZ_OK) {
+      app->worker_count++;
+      continue;
+    }
+    (void)hz_app_fail(app, HZ_ENOMEM,
+                      "worker %u of %u has no event loop: %s; ask for fewer by the key "
+                      "\"workers\", or raise the limit of open files",
+                      i + 1, wanted, strerror(errno));
+    unmake_workers(app);
+    return HZ_ENOMEM;
+  }
+  return HZ_OK;
+}
+
+/* What one worker hands out, each must take: address tokens, tickets, stateless resets. */
+static void share_secret(herz_app *app) {
+  static const uint8_t unset[32];
+  uint8_t *key = app->config.transport.packet.reset_key;
+
+  if (app->worker_count == 1 || memcmp(key, unset, sizeof(unset)) != 0) return;
+  app->first.env->ops->random(app->first.env, key, sizeof(unset));
+}
+
+hz_err hz_app_start(herz_app *app) {
+  if (app->started) return HZ_OK;
+  app->log.level = app->config.log_level;
+  app->log.json = app->config.log_json;
+  hz_err err = make_workers(app);
+  if (err != HZ_OK) return err;
+  share_secret(app);
+  for (uint32_t i = 0; i < app->worker_count; i++) hz_worker_start(hz_app_worker(app, i));
+  app->started = true;
+  return HZ_OK;
+}
+
+void hz_app_unmake(herz_app *app) {
+  unmake_workers(app);
+  hz_worker_fini(&app->first);
+}

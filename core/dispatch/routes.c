@@ -1,0 +1,101 @@
+/* Routes and their chains. */
+#include "core/dispatch/routes.h"
+
+#include "core/dispatch/call.h"
+
+static void answer_unrouted(herz_ctx *c) {
+  switch (c->unrouted) {
+    case HERZ_METHOD_NOT_ALLOWED:
+      (void)herz_set_header(c, "allow", hz_arena_strdup(&c->arena, c->match.allow));
+      (void)herz_reply_error(c, c->unrouted, "%s is not allowed here; allowed: %.*s", c->method,
+                             HZ_STR_ARG(c->match.allow));
+      break;
+    case HERZ_BAD_REQUEST:
+      (void)herz_reply_error(c, c->unrouted, "the path is refused: %s", c->match.reason);
+      break;
+    case HERZ_NOT_FOUND: (void)herz_reply_error(c, c->unrouted, "no route for %s", c->path); break;
+    default: (void)herz_reply_error(c, c->unrouted, "memory is short");
+  }
+}
+
+hz_err hz_routes_init(struct hz_routes *r, struct hz_alloc *alloc) {
+  *r = (struct hz_routes){.alloc = alloc, .router = hz_router_new(alloc)};
+  hz_list_init(&r->list);
+  return r->router == NULL ? HZ_ENOMEM : HZ_OK;
+}
+
+void hz_routes_fini(struct hz_routes *r) {
+  struct hz_link *l;
+
+  while ((l = hz_list_pop(&r->list)) != NULL) {
+    struct hz_route *route = HZ_CONTAINER(l, struct hz_route, link);
+
+    hz_free(r->alloc, route->steps);
+    hz_free(r->alloc, route);
+  }
+  hz_free(r->alloc, r->fallback.steps);
+  hz_router_free(r->router);
+}
+
+hz_err hz_chain_add(struct hz_chain *chain, struct hz_alloc *alloc, herz_handler *fn, void *arg) {
+  if (chain->count == chain->cap) {
+    uint32_t cap = chain->cap == 0 ? 8 : chain->cap * 2;
+    struct hz_step *steps = hz_realloc(alloc, chain->steps, cap * sizeof(*steps));
+
+    if (steps == NULL) return HZ_ENOMEM;
+    chain->steps = steps;
+    chain->cap = cap;
+  }
+  chain->steps[chain->count++] = (struct hz_step){fn, arg};
+  return HZ_OK;
+}
+
+void hz_chain_free(struct hz_chain *chain, struct hz_alloc *alloc) {
+  hz_free(alloc, chain->steps);
+  *chain = (struct hz_chain){NULL, 0, 0};
+}
+
+hz_err hz_routes_add(struct hz_routes *r, const char *method, const char *pattern,
+                     const struct hz_route *route, char *err, size_t err_len) {
+  struct hz_route *own = hz_new(r->alloc, struct hz_route);
+  hz_err result;
+
+  if (own == NULL) return HZ_ENOMEM;
+  *own = *route;
+  own->link = (struct hz_link){NULL, NULL};
+  own->steps = NULL;
+  result = hz_router_add(r->router, hz_str_of(method), hz_str_of(pattern), own, err, err_len);
+  if (result != HZ_OK) {
+    hz_free(r->alloc, own);
+    return result;
+  }
+  hz_list_push(&r->list, &own->link);
+  return HZ_OK;
+}
+
+static hz_err build(struct hz_alloc *alloc, struct hz_route *r, const struct hz_chain *global) {
+  uint32_t own = r->group == NULL ? 0 : r->group->count;
+  struct hz_step *at;
+
+  r->step_count = global->count + own + 1;
+  r->steps = at = hz_calloc(alloc, r->step_count, sizeof(*r->steps));
+  if (at == NULL) return HZ_ENOMEM;
+  for (uint32_t i = 0; i < global->count; i++) *at++ = global->steps[i];
+  for (uint32_t i = 0; i < own; i++) *at++ = r->group->steps[i];
+  *at = r->handler;
+  return HZ_OK;
+}
+
+hz_err hz_routes_freeze(struct hz_routes *r, const struct hz_chain *global,
+                        const struct hz_limits *limits) {
+  hz_err err;
+
+  r->fallback.handler.fn = answer_unrouted;
+  r->fallback.body_limit = limits->body_bytes;
+  r->fallback.timeout_ns = limits->call_timeout_ns;
+  err = build(r->alloc, &r->fallback, global);
+  for (struct hz_link *l = r->list.next; err == HZ_OK && l != &r->list; l = l->next) {
+    err = build(r->alloc, HZ_CONTAINER(l, struct hz_route, link), global);
+  }
+  return err == HZ_OK ? hz_router_freeze(r->router) : err;
+}
