@@ -17,11 +17,16 @@
 
 struct slow;
 
+/* What waits on one worker: each has its own, so there is nothing to lock. */
+struct demo_worker {
+  uint32_t slow_waiting;
+  struct slow *slow_first;
+};
+
 struct demo {
   herz_app *app;
-  uint32_t slow_waiting;
   bool ending; /* promises are completed, nothing is freed any more before the app is */
-  struct slow *slow_first;
+  struct demo_worker workers[HERZ_WORKERS_MAX];
 };
 
 static void index_page(herz_ctx *c) {
@@ -128,6 +133,7 @@ static void bytes(herz_ctx *c) {
 struct slow {
   struct slow *next, **link;
   struct demo *demo;
+  struct demo_worker *worker;
   herz_deferred *answer; /* NULL: completed */
   uint64_t ms;
 };
@@ -135,7 +141,7 @@ struct slow {
 static void slow_free(struct slow *s) {
   if (s->next) s->next->link = s->link;
   *s->link = s->next;
-  s->demo->slow_waiting--;
+  s->worker->slow_waiting--;
   free(s);
 }
 
@@ -161,25 +167,26 @@ static void slow_over(void *arg) {
 
 static void slow(herz_ctx *c) {
   struct demo *d = herz_arg(c);
+  struct demo_worker *w = &d->workers[herz_worker(c)];
   uint64_t ms;
   if (!number_param(c, "ms", SLOW_MAX_MS, &ms)) return;
-  if (d->slow_waiting >= SLOW_WAITING_MAX) {
-    herz_reply_error(c, HERZ_UNAVAILABLE, "%u slow calls wait already: try later", d->slow_waiting);
+  if (w->slow_waiting >= SLOW_WAITING_MAX) {
+    herz_reply_error(c, HERZ_UNAVAILABLE, "%u slow calls wait already: try later", w->slow_waiting);
     return;
   }
   struct slow *s = malloc(sizeof *s);
   HERZ_ENSURE(c, s != NULL);
-  *s = (struct slow){.demo = d, .answer = herz_defer(c), .ms = ms};
+  *s = (struct slow){.demo = d, .worker = w, .answer = herz_defer(c), .ms = ms};
   if (!s->answer) {
     free(s);
     herz_reply_error(c, HERZ_UNAVAILABLE, "memory is short: try later");
     return;
   }
-  s->next = d->slow_first;
-  s->link = &d->slow_first;
+  s->next = w->slow_first;
+  s->link = &w->slow_first;
   if (s->next) s->next->link = &s->next;
-  d->slow_first = s;
-  d->slow_waiting++;
+  w->slow_first = s;
+  w->slow_waiting++;
   if (herz_after(d->app, (uint32_t)ms, slow_over, s) != 0) slow_over(s);
 }
 
@@ -238,17 +245,19 @@ struct demo *herzd_demo(herz_app *app) {
 void herzd_demo_end(struct demo *d) {
   if (!d) return;
   d->ending = true;
-  for (struct slow *s = d->slow_first; s; s = s->next) {
-    slow_complete(s);
+  for (size_t i = 0; i < HERZ_WORKERS_MAX; i++) {
+    for (struct slow *s = d->workers[i].slow_first; s; s = s->next) slow_complete(s);
   }
 }
 
 void herzd_demo_free(struct demo *d) {
   if (!d) return;
-  for (struct slow *s = d->slow_first; s;) {
-    struct slow *next = s->next;
-    free(s);
-    s = next;
+  for (size_t i = 0; i < HERZ_WORKERS_MAX; i++) {
+    for (struct slow *s = d->workers[i].slow_first; s;) {
+      struct slow *next = s->next;
+      free(s);
+      s = next;
+    }
   }
   free(d);
 }

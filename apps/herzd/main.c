@@ -36,7 +36,7 @@ static const struct args_option service_flags[] = {
     {ARGS_LIST, 0, "set", "KEY=VALUE",
      "set a configuration key; repeatable (herzd config defaults lists them)", &herzd_options.set,
      0},
-    {ARGS_TEXT, 0, "workers", "N", "threads; this version has one: 1 or auto",
+    {ARGS_TEXT, 0, "workers", "N", "threads that serve, or auto (default): one a core",
      &herzd_options.workers, 0},
     {ARGS_FILE, 0, "ready-file", "FILE",
      "write the bound URLs there, one a line, once all listen (a FIFO does as well)",

@@ -33,10 +33,7 @@ static bool set_pair(herz_app *app, const char *pair) {
 
 static bool apply_flags(herz_app *app) {
   const struct herzd_options *o = &herzd_options;
-  if (o->workers && strcmp(o->workers, "1") != 0 && strcmp(o->workers, "auto") != 0) {
-    fail(EXIT_USAGE, "--workers %s: this version runs one worker; give 1 or auto", o->workers);
-    return false;
-  }
+  if (!set(app, "--workers", "workers", o->workers ? o->workers : "auto")) return false;
   if (!set(app, "--log-format", "log.format", o->log_format)) return false;
   if (!set(app, "--log-level", "log.level", o->log_level)) return false;
   if (o->qlog_dir && access(o->qlog_dir, W_OK | X_OK) != 0) {

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/include/herz/herz.h"
+
 enum type { T_AUTO, T_U32, T_U64, T_MS, T_BOOL, T_NOT, T_TEXT, T_CHOICE, T_KEY, T_ORIGINS };
 
 struct entry {
@@ -72,14 +74,14 @@ static const struct entry table[] = {
            "address validation by Retry: auto means under load"),
     CHOICE("quic.congestion", transport.packet.congestion, "cubic|bbr", "congestion control"),
     {"quic.reset_key", T_KEY, offsetof(struct hz_config, transport.packet.reset_key), 0, 0, NULL,
-     "64 hex digits; the same on every node and start: stateless resets and tokens stay valid"},
+     "64 hex digits; the same on every node and start: resets, tokens and tickets stay valid"},
     FLAG("quic.prefer_v2", T_BOOL, transport.packet.prefer_v2, "QUIC version 2 where both know it"),
     {"ws.origins", T_ORIGINS, 0, 0, 0, NULL,
      "browser origins that may open a WebSocket, comma-separated; empty: the same host only"},
     CHOICE("log.level", log_level, "debug|info|warn|error|off", "lines below it are not written"),
     CHOICE("log.format", log_json, "text|json", "one line an event, on stderr"),
     FLAG("frame.checksum", T_BOOL, checksum, "client: send the checksum with every frame"),
-    {"workers", T_AUTO, offsetof(struct hz_config, workers), 1, HZ_WORKERS_MAX, NULL,
+    {"workers", T_AUTO, offsetof(struct hz_config, workers), 1, HERZ_WORKERS_MAX, NULL,
      "threads that serve; auto: one for each core this process may use"},
     {"drain_ms", T_U32, offsetof(struct hz_config, drain_ms), 0, 86400000, NULL,
      "grace for calls under way when the service ends"},

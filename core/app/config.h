@@ -9,7 +9,6 @@
 #include "core/transport/transport.h"
 
 #define HZ_ORIGINS_MAX 32u
-#define HZ_WORKERS_MAX 64u
 
 struct hz_config {
   struct hz_transport_config transport; /* limits, tls, quic, origins */

@@ -93,7 +93,7 @@ static uint32_t workers_wanted(const herz_app *app) {
 
   if (app->driver == NULL) return 1; /* there is one env, and it is not ours */
   if (n == 0) n = sched_getaffinity(0, sizeof(cores), &cores) == 0 ? (uint32_t)CPU_COUNT(&cores) : 1;
-  return n < HZ_WORKERS_MAX ? n : HZ_WORKERS_MAX;
+  return n < HERZ_WORKERS_MAX ? n : HERZ_WORKERS_MAX;
 }
 
 static void unmake_workers(herz_app *app) {
@@ -132,8 +132,11 @@ static void share_secret(herz_app *app) {
   static const uint8_t unset[32];
   uint8_t *key = app->config.transport.packet.reset_key;
 
-  if (app->worker_count == 1 || memcmp(key, unset, sizeof(unset)) != 0) return;
-  app->first.env->ops->random(app->first.env, key, sizeof(unset));
+  if (memcmp(key, unset, sizeof(unset)) == 0) {
+    if (app->worker_count == 1) return; /* each listener makes one up */
+    app->first.env->ops->random(app->first.env, key, sizeof(unset));
+  }
+  app->config.transport.tls.ticket_secret = key;
 }
 
 hz_err hz_app_start(herz_app *app) {

@@ -93,13 +93,15 @@ struct hz_tls_config {
   const char *session_file; /* client: tickets (and QUIC transport parameters, tokens) live here */
   const char *keylog_file;  /* NSS key log, appended; set from SSLKEYLOGFILE by the programs */
   const char *qlog_dir;     /* QUIC: one qlog a connection */
+  /** Server: 32 bytes; tickets are good wherever the same are set. NULL: for one listener alone. */
+  const uint8_t *ticket_secret;
 };
 
 /** Switches of transports that are made of packets; ignored by others. */
 struct hz_packet_config {
   enum { HZ_RETRY_AUTO, HZ_RETRY_ALWAYS, HZ_RETRY_NEVER } retry; /* AUTO: under load */
   enum { HZ_CC_CUBIC, HZ_CC_BBR } congestion;
-  uint8_t reset_key[32]; /* stateless reset and token key; all zero: random at start */
+  uint8_t reset_key[32]; /* stateless resets, tokens and tickets; all zero: random at start */
   bool prefer_v2;
 };
 

@@ -10,6 +10,11 @@ const struct hz_net_ops *hz_net_of(struct hz_env *env) {
   return env->ops->net;
 }
 
+enum hz_port_use hz_port_use(const struct hz_share *share) {
+  if (share->count <= 1) return HZ_PORT_ALONE;
+  return share->index == 0 ? HZ_PORT_FIRST : HZ_PORT_JOIN;
+}
+
 static const struct sockaddr_in *v4(const struct hz_addr *a) {
   return (const struct sockaddr_in *)(const void *)&a->u;
 }

@@ -8,6 +8,7 @@
 #include <sys/un.h>
 
 #include "core/time/env.h"
+#include "core/transport/transport.h"
 #include "transports/common/io.h"
 
 /** A socket address of any family. */
@@ -23,6 +24,7 @@ struct hz_addr {
 /** Whose port is it? Workers that share one (SO_REUSEPORT) say so: the first finds out whether
  * another process has it, the others join the first. */
 enum hz_port_use { HZ_PORT_ALONE, HZ_PORT_FIRST, HZ_PORT_JOIN };
+enum hz_port_use hz_port_use(const struct hz_share *share);
 
 /** A listening byte-stream socket. */
 struct hz_acceptor {

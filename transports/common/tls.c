@@ -198,6 +198,10 @@ hz_err hz_tls_ctx_new(struct hz_alloc *a, const struct hz_tls_config *config,
   if (err == HZ_OK) err = load_identity(ctx, config, why, why_len);
   if (err == HZ_OK) err = set_trust(ctx, config, why, why_len);
   if (err == HZ_OK) err = open_keylog(ctx, config->keylog_file, why, why_len);
+  if (err == HZ_OK && params->role == HZ_SERVER && config->ticket_secret != NULL) {
+    err = hz_tls_tickets_new(ctx, config->ticket_secret);
+    if (err != HZ_OK) (void)snprintf(why, why_len, "no memory for the keys of session tickets");
+  }
   if (err != HZ_OK) {
     hz_tls_ctx_unref(ctx);
     return err;
@@ -219,6 +223,7 @@ struct hz_tls_ctx *hz_tls_ctx_ref(struct hz_tls_ctx *ctx) {
 void hz_tls_ctx_unref(struct hz_tls_ctx *ctx) {
   if (ctx == NULL || --ctx->refs > 0) return;
   wolfSSL_CTX_free(ctx->native);
+  hz_tls_tickets_free(ctx->tickets);
   if (ctx->keylog_fd >= 0) (void)close(ctx->keylog_fd);
   hz_free(ctx->alloc, ctx);
 }

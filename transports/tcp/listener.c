@@ -269,7 +269,10 @@ hz_err hz_tcp_listen(const struct hz_listener *proto, const struct hz_endpoint *
   struct hz_env *env = proto->env;
   const struct hz_net_ops *net = hz_net_of(env);
   struct tcp_listener *l = hz_new(env->alloc, struct tcp_listener);
-  struct hz_acceptor acceptor = {.accepted = on_accepted, .starved = on_starved, .user = l};
+  struct hz_acceptor acceptor = {.accepted = on_accepted,
+                                 .starved = on_starved,
+                                 .port_use = hz_port_use(&proto->share),
+                                 .user = l};
   hz_err err = HZ_ENOMEM;
 
   if (l == NULL) {

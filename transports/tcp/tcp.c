@@ -101,6 +101,7 @@ static const struct hz_taker frames = {
 
 static const struct hz_transport_ops tcp_ops = {
     .scheme = "tcp",
+    .shares_address = true,
     .listen = hz_tcp_listen,
     .unlisten = hz_tcp_unlisten,
     .dial = dial_tcp,

@@ -18,6 +18,9 @@
 extern "C" {
 #endif
 
+/** Workers that an app may have. */
+#define HERZ_WORKERS_MAX 64u
+
 #define HERZ_API __attribute__((visibility("default")))
 #define HERZ_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
 

@@ -1,0 +1,129 @@
+/* Session tickets under keys that every context with the same secret has: workers of one process,
+ * nodes with one configuration, a service and the one that follows it. A key serves for a day's tickets
+ * and is taken for one more (RFC 5077 5.5; a key's random nonces bound how many it may seal). Not here:
+ * what is in a ticket and how old it may be, which wolfSSL decides. */
+#include "transports/common/tls_internal.h"
+
+#include <string.h>
+#include <time.h>
+#include <wolfssl/wolfcrypt/aes.h>
+#include <wolfssl/wolfcrypt/hmac.h>
+#include <wolfssl/wolfcrypt/memory.h>
+#include <wolfssl/wolfcrypt/random.h>
+
+#define DAY_S 86400
+#define NONCE_LEN 12u
+#define TAG_LEN 16u
+
+_Static_assert(NONCE_LEN <= WOLFSSL_TICKET_IV_SZ && TAG_LEN <= WOLFSSL_TICKET_MAC_SZ, "room");
+
+struct day_key {
+  uint64_t day; /* 0: none yet */
+  uint8_t name[WOLFSSL_TICKET_NAME_SZ], key[32];
+};
+
+struct hz_tls_tickets {
+  struct hz_alloc *alloc;
+  WC_RNG rng;
+  uint8_t secret[32];
+  struct day_key days[2]; /* by the day's lowest bit: today's and yesterday's */
+};
+
+static const struct day_key *key_of(struct hz_tls_tickets *t, uint64_t day) {
+  struct day_key *k = &t->days[day & 1];
+  uint8_t info[19] = "herz ticket", out[sizeof(k->name) + sizeof(k->key)];
+
+  if (k->day == day) return k;
+  for (int i = 0; i < 8; i++) info[11 + i] = (uint8_t)(day >> (56 - 8 * i));
+  if (wc_HKDF_Expand(WC_SHA256, t->secret, sizeof(t->secret), info, sizeof(info), out,
+                     sizeof(out)) != 0)
+    return NULL;
+  memcpy(k->name, out, sizeof(k->name));
+  memcpy(k->key, out + sizeof(k->name), sizeof(k->key));
+  wc_ForceZero(out, sizeof(out));
+  k->day = day;
+  return k;
+}
+
+static uint64_t today(void) {
+  return (uint64_t)time(NULL) / DAY_S;
+}
+
+/* Either the tag of what was sealed in place, or whether the tag holds for what was opened. */
+static bool apply(const struct day_key *k, bool seal, const uint8_t *nonce, uint8_t *tag,
+                  uint8_t *data, word32 len) {
+  Aes aes;
+  bool ok = wc_AesInit(&aes, NULL, INVALID_DEVID) == 0;
+
+  if (!ok) return false;
+  ok = wc_AesGcmSetKey(&aes, k->key, sizeof(k->key)) == 0;
+  if (ok && seal)
+    ok = wc_AesGcmEncrypt(&aes, data, data, len, nonce, NONCE_LEN, tag, TAG_LEN, k->name,
+                          sizeof(k->name)) == 0;
+  else if (ok)
+    ok = wc_AesGcmDecrypt(&aes, data, data, len, nonce, NONCE_LEN, tag, TAG_LEN, k->name,
+                          sizeof(k->name)) == 0;
+  wc_AesFree(&aes);
+  return ok;
+}
+
+static int seal(struct hz_tls_tickets *t, uint8_t *name, uint8_t *iv, uint8_t *mac, uint8_t *data,
+                int len) {
+  const struct day_key *k = key_of(t, today());
+
+  if (k == NULL || wc_RNG_GenerateBlock(&t->rng, iv, WOLFSSL_TICKET_IV_SZ) != 0)
+    return WOLFSSL_TICKET_RET_FATAL;
+  memcpy(name, k->name, sizeof(k->name));
+  memset(mac, 0, WOLFSSL_TICKET_MAC_SZ);
+  return apply(k, true, iv, mac, data, (word32)len) ? WOLFSSL_TICKET_RET_OK
+                                                    : WOLFSSL_TICKET_RET_FATAL;
+}
+
+/* What cannot be opened is no error: the handshake goes on in full. */
+static int open_ticket(struct hz_tls_tickets *t, const uint8_t *name, const uint8_t *iv,
+                       uint8_t *mac, uint8_t *data, int len) {
+  uint64_t day = today();
+
+  for (uint64_t ago = 0; ago <= 1; ago++) {
+    const struct day_key *k = key_of(t, day - ago);
+    if (k == NULL || memcmp(k->name, name, sizeof(k->name)) != 0) continue;
+    return apply(k, false, iv, mac, data, (word32)len) ? WOLFSSL_TICKET_RET_OK
+                                                       : WOLFSSL_TICKET_RET_REJECT;
+  }
+  return WOLFSSL_TICKET_RET_REJECT;
+}
+
+static int on_ticket(WOLFSSL *ssl, unsigned char *name, unsigned char *iv, unsigned char *mac,
+                     int enc, unsigned char *ticket, int len, int *out_len, void *arg) {
+  (void)ssl;
+  *out_len = len;
+  return enc != 0 ? seal(arg, name, iv, mac, ticket, len)
+                  : open_ticket(arg, name, iv, mac, ticket, len);
+}
+
+hz_err hz_tls_tickets_new(struct hz_tls_ctx *ctx, const uint8_t secret[32]) {
+  struct hz_tls_tickets *t = hz_new(ctx->alloc, struct hz_tls_tickets);
+
+  if (t == NULL) return HZ_ENOMEM;
+  t->alloc = ctx->alloc;
+  memcpy(t->secret, secret, sizeof(t->secret));
+  if (wc_InitRng(&t->rng) != 0) {
+    wc_ForceZero(t->secret, sizeof(t->secret));
+    hz_free(ctx->alloc, t);
+    return HZ_ENOMEM;
+  }
+  ctx->tickets = t;
+  if (wolfSSL_CTX_set_TicketEncCb(ctx->native, on_ticket) != WOLFSSL_SUCCESS ||
+      wolfSSL_CTX_set_TicketEncCtx(ctx->native, t) != WOLFSSL_SUCCESS)
+    return HZ_ETLS;
+  return HZ_OK;
+}
+
+void hz_tls_tickets_free(struct hz_tls_tickets *t) {
+  if (t == NULL) return;
+  struct hz_alloc *alloc = t->alloc;
+
+  (void)wc_FreeRng(&t->rng);
+  wc_ForceZero(t, sizeof(*t));
+  hz_free(alloc, t);
+}
