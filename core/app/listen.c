@@ -8,6 +8,8 @@ void herz_adapter_register(const struct hz_transport_ops *ops) {
   hz_transport_register(ops);
 }
 
+#define NOTES_A_SECOND 64u
+
 static bool admit(struct hz_listener *l) {
   struct hz_worker *w = l->user;
 
@@ -42,10 +44,26 @@ void hz_worker_session_ended(struct hz_session *s, const struct hz_close *why) {
   check_drained(w);
 }
 
+/* Strangers cause notes, as fast as they like: each is counted, and so many a second are logged. */
+static bool may_log_note(struct hz_worker *w) {
+  hz_time now = w->env->now;
+
+  if (now - w->notes_since >= HZ_SEC) {
+    if (w->notes > NOTES_A_SECOND) {
+      HZ_LOG(&w->app->log, HZ_LOG_INFO, "transport notes left out",
+             HZ_F_NUM("count", w->notes - NOTES_A_SECOND));
+    }
+    w->notes_since = now;
+    w->notes = 0;
+  }
+  return ++w->notes <= NOTES_A_SECOND;
+}
+
 static void note(struct hz_listener *l, const char *what, const char *detail) {
   struct hz_worker *w = l->user;
 
   hz_tally_add(&w->counters.v[hz_counter_find(what)], 1);
+  if (detail == NULL || !may_log_note(w)) return;
   HZ_LOG(&w->app->log, HZ_LOG_INFO, "transport note", HZ_F_STR("what", what),
          HZ_F_STR("transport", l->ops->scheme), HZ_F_STR("detail", detail));
 }

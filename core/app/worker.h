@@ -29,6 +29,8 @@ struct hz_worker {
   struct hz_session_owner server;
   struct hz_link listeners, sessions, clients;
   uint32_t conn_count; /* accepted ones */
+  hz_time notes_since; /* of this second: */
+  uint32_t notes;
   bool draining, stopped;
   struct hz_timer grace;
   struct hz_wish stop_wish, drain_wish;

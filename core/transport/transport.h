@@ -199,7 +199,8 @@ struct hz_listener {
    * events and user. */
   void (*accepted)(struct hz_listener *, struct hz_conn *);
   /** One occurrence of something that is counted: "tls_failed", "bad_first_bytes", ... static text;
-   * `detail` goes to the log at debug level. NULL: nobody counts. */
+   * `detail` goes to the log, at most so many a second; without one (NULL) it is only counted.
+   * NULL: nobody counts. */
   void (*note)(struct hz_listener *, const char *what, const char *detail);
   void *user;
 };

@@ -1,6 +1,7 @@
 /* Opening, moving and closing datagram sockets with the options that QUIC wants: GRO, ECN, the local
  * address of each datagram, no fragmentation. Not here: sending and receiving (ev_udp.c). */
 #include <errno.h>
+#include <linux/filter.h>
 #include <netinet/in.h>
 #include <netinet/udp.h>
 #include <stdio.h>
@@ -35,6 +36,17 @@ static void set_options(int fd, int family) {
   enable(fd, IPPROTO_IPV6, IPV6_RECVTCLASS, 1);
   enable(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1);
   enable(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_PROBE);
+}
+
+/* Refused (an old kernel, a sandbox): the kernel picks by addresses then, and workers hand over. */
+static void set_pick(int fd, const struct hz_udp *proto) {
+  struct sock_fprog program = {
+      .len = proto->pick_steps,
+      .filter = (struct sock_filter *)(uintptr_t)(const void *)proto->pick,
+  };
+
+  if (proto->pick == NULL || proto->port_use != HZ_PORT_FIRST) return;
+  (void)setsockopt(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program, sizeof(program));
 }
 
 static void learn_bound(int fd, struct hz_addr *bound) {
@@ -105,10 +117,14 @@ hz_err hz_ev_udp_open(struct hz_env *env, const struct hz_endpoint *at, bool con
     fd = open_connected(&targets, &to, why, why_len);
   } else {
     fd = hz_ev_bind(&targets.addr[0], SOCK_DGRAM, proto->port_use, "udp", &err, why, why_len);
-    if (fd >= 0) set_options(fd, targets.addr[0].u.sa.sa_family);
+    if (fd >= 0) {
+      set_options(fd, targets.addr[0].u.sa.sa_family);
+      set_pick(fd, proto);
+    }
   }
   if (fd < 0) goto fail;
   u->base = *proto;
+  u->base.pick = NULL; /* the caller's; used up */
   u->base.env = env;
   u->base.connected = connected;
   u->peer = to;

@@ -62,12 +62,22 @@ struct hz_udp_tx {
   size_t len, segment;
 };
 
+/** A step of a classic BPF program, in the kernel's form. */
+struct hz_filter_step {
+  uint16_t code;
+  uint8_t if_true, if_false;
+  uint32_t k;
+};
+
 /** A datagram socket. */
 struct hz_udp {
   struct hz_env *env;
   struct hz_addr bound;
   bool connected; /* a client's: one peer only */
   enum hz_port_use port_use;
+  /** HZ_PORT_FIRST: picks a socket by a datagram's payload, where the kernel can. NULL: none. */
+  const struct hz_filter_step *pick;
+  uint16_t pick_steps;
   /** Datagrams came in; called several times a turn, then `drained` once. */
   void (*received)(struct hz_udp *, const struct hz_udp_rx *);
   void (*drained)(struct hz_udp *);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "transports/quic/listener.h"
+#include "transports/quic/steer.h"
 
 #define RESET_MIN 21u /* 5 bytes that look like a packet, 16 of token */
 #define RESET_MAX 42u
@@ -63,6 +64,7 @@ static void send_retry(struct hz_quic_listener *ln, const struct hz_udp_rx *rx,
   ngtcp2_cid scid = {.datalen = HZ_QUIC_CID_LEN};
   struct hz_env *env = ln->base.env;
   env->ops->random(env, scid.data, scid.datalen);
+  hz_quic_steer_cid(&ln->base.share, scid.data);
   size_t n = hz_quic_retry_token(&ln->keys, hd->version, &rx->peer, &scid, &hd->dcid,
                                  env->ops->wall_ns(env), token);
   if (n == 0) return;
@@ -147,7 +149,7 @@ static void first_packet(struct hz_quic_listener *ln, const struct hz_udp_rx *rx
 }
 
 static void one_datagram(struct hz_quic_listener *ln, const struct hz_udp_rx *rx,
-                         const uint8_t *data, size_t len) {
+                         const uint8_t *data, size_t len, bool forwarded) {
   ngtcp2_version_cid vc;
   int rv = ngtcp2_pkt_decode_version_cid(&vc, data, len, HZ_QUIC_CID_LEN);
   if (rv == NGTCP2_ERR_VERSION_NEGOTIATION) {
@@ -156,6 +158,11 @@ static void one_datagram(struct hz_quic_listener *ln, const struct hz_udp_rx *rx
   }
   if (rv != 0) {
     hz_quic_note(ln, "bad_packet", "no QUIC header");
+    return;
+  }
+  uint32_t owner = hz_quic_steer_owner(&ln->base.share, vc.dcid, vc.dcidlen);
+  if (owner != ln->base.share.index && !forwarded) {
+    hz_quic_steer_forward(ln, owner, rx, data, len);
     return;
   }
   struct hz_quic_route *r = hz_quic_cid_find(&ln->cids, vc.dcid, vc.dcidlen);
@@ -174,6 +181,10 @@ void hz_quic_listener_received(struct hz_udp *udp, const struct hz_udp_rx *rx) {
   struct hz_quic_listener *ln = udp->user;
   size_t step = rx->segment > 0 ? rx->segment : rx->len;
   for (size_t off = 0; off < rx->len; off += step) {
-    one_datagram(ln, rx, rx->data + off, rx->len - off < step ? rx->len - off : step);
+    one_datagram(ln, rx, rx->data + off, rx->len - off < step ? rx->len - off : step, false);
   }
+}
+
+void hz_quic_listener_forwarded(struct hz_quic_listener *ln, const struct hz_udp_rx *rx) {
+  one_datagram(ln, rx, rx->data, rx->len, true);
 }

@@ -6,6 +6,7 @@
 #include "transports/quic/conn.h"
 #include "transports/quic/listener.h"
 #include "transports/quic/session.h"
+#include "transports/quic/steer.h"
 
 static void random_bytes(uint8_t *dest, size_t len, const ngtcp2_rand_ctx *ctx) {
   struct hz_env *env = ctx->native_handle;
@@ -18,6 +19,7 @@ static int new_connection_id(ngtcp2_conn *qc, ngtcp2_cid *cid, ngtcp2_stateless_
   (void)qc;
   c->base.env->ops->random(c->base.env, cid->data, len);
   cid->datalen = len;
+  if (c->ln != NULL) hz_quic_steer_cid(&c->ln->base.share, cid->data);
   if (hz_quic_reset_token(c->keys, cid, token->data) != HZ_OK) return NGTCP2_ERR_CALLBACK_FAILURE;
   if (c->ln == NULL) return 0; /* a client's socket has one connection only */
   return hz_quic_cid_add(&c->ln->cids, cid->data, len, &c->route) == HZ_OK

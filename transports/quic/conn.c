@@ -10,6 +10,7 @@
 #include "transports/quic/qlog.h"
 #include "transports/quic/quic.h"
 #include "transports/quic/session.h"
+#include "transports/quic/steer.h"
 
 /* What a peer may send before the core consumes any of it; ngtcp2 widens both up to the second
  * number for a core that keeps up (half a window within four round trips). */
@@ -175,6 +176,7 @@ hz_err hz_quic_conn_accept(struct hz_quic_listener *ln, const struct hz_quic_acc
   }
   ngtcp2_cid scid = {.datalen = HZ_QUIC_CID_LEN};
   env->ops->random(env, scid.data, scid.datalen);
+  hz_quic_steer_cid(&ln->base.share, scid.data);
   hz_err err = accept_ngtcp2(c, a, &scid);
   if (err == HZ_OK) err = hz_quic_conn_tls(c);
   if (err == HZ_OK) err = hz_quic_cid_add(&ln->cids, scid.data, scid.datalen, &c->route);

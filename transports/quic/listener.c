@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "transports/quic/steer.h"
+
 static void drained(struct hz_udp *udp) {
   (void)udp; /* each connection writes at the turn's end */
 }
@@ -62,6 +64,7 @@ void hz_quic_listener_settled(struct hz_quic_conn *c) {
 static void free_listener(struct hz_quic_listener *ln) {
   struct hz_alloc *alloc = ln->base.env->alloc;
   hz_quic_tombs_free(ln);
+  if (ln->base.share.ends != NULL) ln->base.share.ends[ln->base.share.index].listener = NULL;
   if (ln->udp != NULL) ln->net->udp_close(ln->udp);
   hz_quic_cid_table_fini(&ln->cids);
   hz_quic_replay_fini(&ln->replay);
@@ -121,7 +124,11 @@ static hz_err set_up(struct hz_quic_listener *ln, const struct hz_endpoint *at, 
     (void)snprintf(why, why_len, "the TLS library refuses QUIC");
     return HZ_ETLS;
   }
+  struct hz_filter_step pick[HZ_QUIC_STEER_STEPS];
   const struct hz_udp proto = {.env = env,
+                               .port_use = hz_port_use(&ln->base.share),
+                               .pick = pick,
+                               .pick_steps = hz_quic_steer_program(ln->base.share.count, pick),
                                .received = hz_quic_listener_received,
                                .drained = drained,
                                .writable = writable,

@@ -47,6 +47,8 @@ uint32_t hz_quic_prefix_count(const struct hz_quic_listener *ln, const struct hz
 
 /* accept.c: packets that belong to no connection. */
 void hz_quic_listener_received(struct hz_udp *udp, const struct hz_udp_rx *rx);
+/** One datagram that another worker received: it is for this one, whatever its ID says. */
+void hz_quic_listener_forwarded(struct hz_quic_listener *ln, const struct hz_udp_rx *rx);
 
 /* tomb.c: the closing and draining period of a server's connection (RFC 9000 10.2). */
 struct hz_quic_tomb;

@@ -7,6 +7,7 @@
 const struct hz_transport_ops *hz_transport_quic(void) {
   static const struct hz_transport_ops ops = {
       .scheme = "quic",
+      .shares_address = true,
       .caps = HZ_CAP_STREAMS | HZ_CAP_UNI | HZ_CAP_DATAGRAM | HZ_CAP_RESET | HZ_CAP_EARLY |
               HZ_CAP_SECURE,
       .listen = hz_quic_listen,
