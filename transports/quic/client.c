@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "transports/quic/cipher.h"
 #include "transports/quic/conn.h"
 #include "transports/quic/qlog.h"
 #include "transports/quic/session.h"
@@ -40,7 +41,7 @@ static hz_err open_tls(struct hz_quic_conn *c, const struct hz_endpoint *at,
     c->tls = NULL;
     return err;
   }
-  if (ngtcp2_crypto_wolfssl_configure_client_context(hz_tls_native(c->tls)) != 0) {
+  if (hz_quic_tls_method(c->tls) != HZ_OK) {
     (void)snprintf(why, why_len, "the TLS library refuses QUIC");
     return HZ_ETLS;
   }
