@@ -33,16 +33,22 @@ struct suite {
 
 #define GCM_LIMITS .max_encryption = UINT64_C(1) << 23, .max_decryption_failure = UINT64_C(1) << 52
 
-static const struct suite aes_128 = {
-    .hash = WC_SHA256, .hash_len = WC_SHA256_DIGEST_SIZE, .key_len = 16, GCM_LIMITS};
-static const struct suite aes_256 = {
-    .hash = WC_SHA384, .hash_len = WC_SHA384_DIGEST_SIZE, .key_len = 32, GCM_LIMITS};
-static const struct suite chacha_20 = {.chacha = true,
-                                       .hash = WC_SHA256,
-                                       .hash_len = WC_SHA256_DIGEST_SIZE,
-                                       .key_len = CHACHA20_POLY1305_AEAD_KEYSIZE,
-                                       .max_encryption = UINT64_C(1) << 62,
-                                       .max_decryption_failure = UINT64_C(1) << 36};
+static const struct suite suites[] = {
+    [HZ_QUIC_AES_128] = {.hash = WC_SHA256,
+                         .hash_len = WC_SHA256_DIGEST_SIZE,
+                         .key_len = 16,
+                         GCM_LIMITS},
+    [HZ_QUIC_AES_256] = {.hash = WC_SHA384,
+                         .hash_len = WC_SHA384_DIGEST_SIZE,
+                         .key_len = 32,
+                         GCM_LIMITS},
+    [HZ_QUIC_CHACHA_20] = {.chacha = true,
+                           .hash = WC_SHA256,
+                           .hash_len = WC_SHA256_DIGEST_SIZE,
+                           .key_len = CHACHA20_POLY1305_AEAD_KEYSIZE,
+                           .max_encryption = UINT64_C(1) << 62,
+                           .max_decryption_failure = UINT64_C(1) << 36},
+};
 
 /* A key ready for use. Poly1305 needs nothing prepared. */
 struct aead_key {
@@ -63,20 +69,21 @@ struct header_key {
 
 /* ---- suites ---- */
 
-static ngtcp2_crypto_ctx *use(ngtcp2_crypto_ctx *ctx, const struct suite *s) {
-  void *handle = (void *)(uintptr_t)s;
+static void *handle_of(enum hz_quic_suite suite) {
+  return (void *)(uintptr_t)&suites[suite];
+}
 
-  ctx->aead = (ngtcp2_crypto_aead){.native_handle = handle, .max_overhead = TAG_LEN};
-  ctx->md.native_handle = handle;
-  ctx->hp.native_handle = handle;
-  ctx->max_encryption = s->max_encryption;
-  ctx->max_decryption_failure = s->max_decryption_failure;
-  return ctx;
+void hz_quic_cipher_ctx(ngtcp2_crypto_ctx *ctx, enum hz_quic_suite suite) {
+  (void)ngtcp2_crypto_aead_init(&ctx->aead, handle_of(suite));
+  ctx->md.native_handle = handle_of(suite);
+  ctx->hp.native_handle = handle_of(suite);
+  ctx->max_encryption = suites[suite].max_encryption;
+  ctx->max_decryption_failure = suites[suite].max_decryption_failure;
 }
 
 /* Initial packets: nothing to protect from anybody, so their keys may be used as often as it takes. */
 ngtcp2_crypto_ctx *ngtcp2_crypto_ctx_initial(ngtcp2_crypto_ctx *ctx) {
-  (void)use(ctx, &aes_128);
+  hz_quic_cipher_ctx(ctx, HZ_QUIC_AES_128);
   ctx->max_encryption = 0;
   ctx->max_decryption_failure = 0;
   return ctx;
@@ -86,9 +93,15 @@ ngtcp2_crypto_ctx *ngtcp2_crypto_ctx_tls(ngtcp2_crypto_ctx *ctx, void *ssl) {
   const WOLFSSL_EVP_CIPHER *agreed = wolfSSL_quic_get_aead(ssl);
 
   if (agreed == NULL) return NULL;
-  if (wolfSSL_quic_aead_is_chacha20(agreed)) return use(ctx, &chacha_20);
-  if (!wolfSSL_quic_aead_is_gcm(agreed)) return NULL; /* CCM is not offered */
-  return use(ctx, wolfSSL_EVP_Cipher_key_length(agreed) == 16 ? &aes_128 : &aes_256);
+  if (wolfSSL_quic_aead_is_chacha20(agreed)) {
+    hz_quic_cipher_ctx(ctx, HZ_QUIC_CHACHA_20);
+  } else if (wolfSSL_quic_aead_is_gcm(agreed)) {
+    hz_quic_cipher_ctx(ctx, wolfSSL_EVP_Cipher_key_length(agreed) == 16 ? HZ_QUIC_AES_128
+                                                                       : HZ_QUIC_AES_256);
+  } else {
+    return NULL; /* CCM is not offered */
+  }
+  return ctx;
 }
 
 ngtcp2_crypto_ctx *ngtcp2_crypto_ctx_tls_early(ngtcp2_crypto_ctx *ctx, void *ssl) {
@@ -102,7 +115,7 @@ ngtcp2_crypto_aead *ngtcp2_crypto_aead_init(ngtcp2_crypto_aead *aead, void *hand
 
 /* Tokens, and the integrity of Retry packets. */
 ngtcp2_crypto_aead *ngtcp2_crypto_aead_aes_128_gcm(ngtcp2_crypto_aead *aead) {
-  return ngtcp2_crypto_aead_init(aead, (void *)(uintptr_t)&aes_128);
+  return ngtcp2_crypto_aead_init(aead, handle_of(HZ_QUIC_AES_128));
 }
 
 ngtcp2_crypto_aead *ngtcp2_crypto_aead_retry(ngtcp2_crypto_aead *aead) {
@@ -110,7 +123,7 @@ ngtcp2_crypto_aead *ngtcp2_crypto_aead_retry(ngtcp2_crypto_aead *aead) {
 }
 
 ngtcp2_crypto_md *ngtcp2_crypto_md_sha256(ngtcp2_crypto_md *md) {
-  md->native_handle = (void *)(uintptr_t)&aes_128;
+  md->native_handle = handle_of(HZ_QUIC_AES_128);
   return md;
 }
 

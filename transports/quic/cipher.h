@@ -15,6 +15,10 @@
  * the TLS library cannot. */
 HZ_MUST_USE hz_err hz_quic_tls_method(struct hz_tls_ctx *ctx);
 
+/** Fills `ctx` for a cipher suite. */
+enum hz_quic_suite { HZ_QUIC_AES_128, HZ_QUIC_AES_256, HZ_QUIC_CHACHA_20 };
+void hz_quic_cipher_ctx(ngtcp2_crypto_ctx *ctx, enum hz_quic_suite suite);
+
 /** How wolfSSL reaches ngtcp2 (handshake.c). */
 extern const WOLFSSL_QUIC_METHOD hz_quic_method;
 
