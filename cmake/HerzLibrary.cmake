@@ -29,6 +29,3 @@ set_target_properties(herz_static PROPERTIES OUTPUT_NAME herz)
 target_link_libraries(herz_static
   PUBLIC herz_includes herz_flags
   INTERFACE ${HERZ_BUNDLED} herz_system_deps)
-# The generic part of ngtcp2_crypto calls back into transports/quic/cipher.c: the linker must have
-# taken that out of the library before it comes to the other.
-target_link_options(herz_static INTERFACE "LINKER:-u,ngtcp2_crypto_encrypt")

@@ -53,7 +53,7 @@ cc_id="$(gcc -dumpfullversion) $(uname -m) $DEP_CFLAGS"
 key_prebuilt="2 $FLOOR_NGHTTP3 $FLOOR_LLHTTP $cc_id"
 key_yyjson="2 $FLOOR_YYJSON $cc_id"
 key_wolfssl="2 $FLOOR_WOLFSSL $WOLFSSL_FLAGS $WOLFSSL_DEFS $cc_id"
-key_ngtcp2="3 $FLOOR_NGTCP2 $NGTCP2_FLAGS $key_wolfssl"
+key_ngtcp2="2 $FLOOR_NGTCP2 $NGTCP2_FLAGS $key_wolfssl"
 
 todo=
 stamp_ok prebuilt "$key_prebuilt" && stamp_ok yyjson "$key_yyjson" &&

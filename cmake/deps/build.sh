@@ -93,9 +93,6 @@ build_ngtcp2() {
     -DWOLFSSL_INCLUDE_DIR="$PREFIX/include" -DWOLFSSL_LIBRARY="$PREFIX/lib/libwolfssl.a"
   ninja -C build -j"$JOBS" install
   [ -f "$PREFIX/lib/libngtcp2_crypto_wolfssl.a" ] || { echo "no wolfSSL helper was built"; return 1; }
-  # Herz has its own half for wolfSSL (transports/quic/cipher.c): of this library only the generic
-  # part is wanted, and a link that missed ours must fail, not fall back.
-  ar d "$PREFIX/lib/libngtcp2_crypto_wolfssl.a" wolfssl.c.o
   local v
   v=$(header_version ngtcp2/version.h NGTCP2_VERSION)
   require_floor ngtcp2 "$v" "$FLOOR_NGTCP2"

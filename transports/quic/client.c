@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "transports/quic/cipher.h"
 #include "transports/quic/conn.h"
 #include "transports/quic/qlog.h"
 #include "transports/quic/session.h"
@@ -41,7 +40,7 @@ static hz_err open_tls(struct hz_quic_conn *c, const struct hz_endpoint *at,
     c->tls = NULL;
     return err;
   }
-  if (hz_quic_tls_method(c->tls) != HZ_OK) {
+  if (ngtcp2_crypto_wolfssl_configure_client_context(hz_tls_native(c->tls)) != 0) {
     (void)snprintf(why, why_len, "the TLS library refuses QUIC");
     return HZ_ETLS;
   }

@@ -5,6 +5,7 @@
 
 #include <ngtcp2/ngtcp2.h>
 #include <ngtcp2/ngtcp2_crypto.h>
+#include <ngtcp2/ngtcp2_crypto_wolfssl.h>
 
 #include "core/transport/transport.h"
 #include "transports/common/net.h"

@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "transports/quic/cipher.h"
 #include "transports/quic/steer.h"
 
 static void drained(struct hz_udp *udp) {
@@ -121,7 +120,7 @@ static hz_err set_up(struct hz_quic_listener *ln, const struct hz_endpoint *at, 
     ln->tls = NULL;
     return err;
   }
-  if (hz_quic_tls_method(ln->tls) != HZ_OK) {
+  if (ngtcp2_crypto_wolfssl_configure_server_context(hz_tls_native(ln->tls)) != 0) {
     (void)snprintf(why, why_len, "the TLS library refuses QUIC");
     return HZ_ETLS;
   }
