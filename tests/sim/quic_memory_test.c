@@ -19,6 +19,25 @@ static void try_call(struct qf_conn *qc) {
   (void)qf_datagram(qc, "hello", 5);
 }
 
+/* wolfSSL has an allocator of its own, one for the process. */
+static uint64_t tls_allocations, tls_fail_at, tls_live;
+static void *tls_malloc(size_t size) {
+  if (++tls_allocations == tls_fail_at) return NULL;
+  void *p = malloc(size);
+  tls_live += p != NULL;
+  return p;
+}
+static void tls_free(void *p) {
+  tls_live -= p != NULL;
+  free(p);
+}
+static void *tls_realloc(void *p, size_t size) {
+  if (++tls_allocations == tls_fail_at) return NULL;
+  void *q = realloc(p, size);
+  tls_live += p == NULL && q != NULL;
+  return q;
+}
+
 /* Accept, open, call, answer, close, with the nth allocation of one host failing (and those after it,
  * `rest` long). Whatever comes of it: no crash, no leak, an end, and a next connection that works.
  * Returns how many allocations the host asked for. */
@@ -70,19 +89,45 @@ Test(quic_memory, memory_that_runs_out_for_good_ends_connections_cleanly) {
   }
 }
 
-/* wolfSSL has an allocator of its own, one for the process. */
-static uint64_t tls_allocations;
-static void *count_malloc(size_t size) {
-  tls_allocations++;
-  return malloc(size);
+/* The same for what wolfSSL asks for, on either side. Returns how often it asked. */
+static uint64_t run_with_tls_failure(uint64_t nth) {
+  struct qf *f = qf_new(NAME(every_allocation_of_the_tls_library_fails_once), 1, &lan);
+  f->ccfg.limits.handshake_timeout_ns = f->scfg.limits.handshake_timeout_ns = 3 * HZ_SEC;
+  qf_listen(f);
+  struct qf_conn *c = NULL;
+  tls_allocations = 0;
+  tls_fail_at = nth;
+  if (qf_try_dial(f, f->cenv, &c) == HZ_OK) {
+    c->on_opened = try_call;
+    sim_run_for(f->sim, HZ_SEC);
+    if (c->c != NULL) qf_close(c, 0, "done");
+    cr_assert(qf_until(f, &c->closed, LIMIT), "allocation %llu", (unsigned long long)nth);
+  }
+  uint64_t seen = tls_allocations;
+  tls_fail_at = 0;
+  sim_run_for(f->sim, 5 * HZ_SEC);
+  c = qf_dial(f);
+  cr_assert(qf_until(f, &c->opened, LIMIT), "allocation %llu: %s", (unsigned long long)nth,
+            c->why.text);
+  struct qf_stream *call = qf_call(c, 5000);
+  cr_assert(qf_until_true(f, &call->done, LIMIT), "allocation %llu", (unsigned long long)nth);
+  cr_assert_eq(qf_free(f), 0u, "allocation %llu leaks", (unsigned long long)nth);
+  return seen;
 }
-static void *count_realloc(void *p, size_t size) {
-  tls_allocations++;
-  return realloc(p, size);
+
+Test(quic_memory, every_allocation_of_the_tls_library_fails_once) {
+  cr_assert_eq(wolfSSL_SetAllocators(tls_malloc, tls_free, tls_realloc), 0);
+  uint64_t count = run_with_tls_failure(0), live = tls_live;
+  cr_assert_gt(count, 100u);
+  for (uint64_t n = 1; n <= count; n++) {
+    (void)run_with_tls_failure(n);
+    cr_assert_eq(tls_live, live, "allocation %llu of the TLS library: %llu blocks instead of %llu",
+                 (unsigned long long)n, (unsigned long long)tls_live, (unsigned long long)live);
+  }
 }
 
 Test(quic_memory, a_call_on_an_open_connection_allocates_nothing) {
-  cr_assert_eq(wolfSSL_SetAllocators(count_malloc, free, count_realloc), 0);
+  cr_assert_eq(wolfSSL_SetAllocators(tls_malloc, tls_free, tls_realloc), 0);
   struct qf *f = qf_new(NAME(a_call_on_an_open_connection_allocates_nothing), 1, &lan);
   qf_listen(f);
   struct qf_conn *c = qf_dial(f);
