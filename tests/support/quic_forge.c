@@ -35,7 +35,7 @@ static void key_log(const char *path, uint8_t secret[32]) {
   cr_assert(found, "no secret in the key log");
 }
 
-static void expand(const uint8_t secret[32], const char *label, uint8_t *out, size_t len) {
+void quic_forge_expand(const uint8_t secret[32], const char *label, uint8_t *out, size_t len) {
   uint8_t info[64] = {0, (uint8_t)len};
   size_t n = 3 + (size_t)snprintf((char *)info + 3, sizeof(info) - 3, "tls13 %s", label);
   info[2] = (uint8_t)(n - 3);
@@ -61,9 +61,9 @@ void quic_forge_begin(struct quic_forge *g, struct qf *f, const char *host) {
   sim_run_for(f->sim, 200 * HZ_MS);
   snprintf(g->from, sizeof(g->from), "%s", last_server_peer(f));
   key_log(path, secret);
-  expand(secret, "quic key", g->key, sizeof(g->key));
-  expand(secret, "quic iv", g->iv, sizeof(g->iv));
-  expand(secret, "quic hp", g->hp, sizeof(g->hp));
+  quic_forge_expand(secret, "quic key", g->key, sizeof(g->key));
+  quic_forge_expand(secret, "quic iv", g->iv, sizeof(g->iv));
+  quic_forge_expand(secret, "quic hp", g->hp, sizeof(g->hp));
 }
 
 /* `packet` has `head` bytes of header that end in the packet number, then `len` of frames. */

@@ -22,4 +22,7 @@ void quic_forge_begin(struct quic_forge *g, struct qf *f, const char *host);
 /** Sends one packet with these frames; it arrives after the link's delay. */
 void quic_forge_send(struct quic_forge *g, const uint8_t *frames, size_t len);
 
+/** HKDF-Expand-Label of TLS 1.3 with SHA-256 and no context. */
+void quic_forge_expand(const uint8_t secret[32], const char *label, uint8_t *out, size_t len);
+
 #endif
