@@ -29,3 +29,5 @@ set_target_properties(herz_static PROPERTIES OUTPUT_NAME herz)
 target_link_libraries(herz_static
   PUBLIC herz_includes herz_flags
   INTERFACE ${HERZ_BUNDLED} herz_system_deps)
+# ngtcp2's crypto helper calls back into its back end here: two static libraries that need each other.
+set_property(TARGET dep_ngtcp2_crypto APPEND PROPERTY INTERFACE_LINK_LIBRARIES herz_static)

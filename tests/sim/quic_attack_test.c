@@ -329,7 +329,7 @@ static void swap_tls(struct qf_conn *qc, const char *alpn, int params_version) {
     snprintf(list, sizeof(list), "%s", alpn);
     wolfSSL_UseALPN(ssl, list, (unsigned)strlen(list), WOLFSSL_ALPN_CONTINUE_ON_MISMATCH);
   }
-  wolfSSL_set_app_data(ssl, &c->ref);
+  wolfSSL_set_app_data(ssl, c);
   wolfSSL_set_quic_transport_version(ssl, params_version);
   wolfSSL_set_max_early_data(ssl, 0);
   ngtcp2_conn_set_tls_native_handle(c->qc, ssl);

@@ -2,9 +2,12 @@
  * control, keep-alive. Not here: ends (quic_close_test.c), loss (quic_loss_test.c), attackers
  * (quic_attack_test.c). */
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "tests/support/quic_fixture.h"
+#include "transports/quic/conn.h"
+#include "transports/quic/protect.h"
 
 #define LIMIT (30 * HZ_SEC)
 #define NAME(test) "quic_basic/" #test
@@ -252,14 +255,82 @@ Test(quic_basic, both_versions_meet_whoever_prefers_what) {
   }
 }
 
-Test(quic_basic, bbr_carries_as_well) {
+/* The example of RFC 9001, appendix A.5, with the suite that `ssl` has agreed on. */
+static void seals_as_the_rfc_does(WOLFSSL *ssl) {
+  static const uint8_t key[] = {0xc6, 0xd9, 0x8f, 0xf3, 0x44, 0x1c, 0x3f, 0xe1, 0xb2, 0x18, 0x20,
+                                0x94, 0xf6, 0x9c, 0xaa, 0x2e, 0xd4, 0xb7, 0x16, 0xb6, 0x54, 0x88,
+                                0x96, 0x0a, 0x7a, 0x98, 0x49, 0x79, 0xfb, 0x23, 0xe1, 0xc8};
+  static const uint8_t hp_key[] = {0x25, 0xa2, 0x82, 0xb9, 0xe8, 0x2f, 0x06, 0xf2, 0x1f, 0x48, 0x89,
+                                   0x17, 0xa4, 0xfc, 0x8f, 0x1b, 0x73, 0x57, 0x36, 0x85, 0x60, 0x85,
+                                   0x97, 0xd0, 0xef, 0xcb, 0x07, 0x6b, 0x0a, 0xb7, 0xa7, 0xa4};
+  static const uint8_t nonce[] = {0xe0, 0x45, 0x9b, 0x34, 0x74, 0xbd,
+                                  0xd0, 0xe4, 0x6d, 0x41, 0x7e, 0xb0};
+  static const uint8_t header[] = {0x42, 0x00, 0xbf, 0xf4}, ping[] = {0x01};
+  static const uint8_t sealed[] = {0x65, 0x5e, 0x5c, 0xd5, 0x5c, 0x41, 0xf6, 0x90, 0x80,
+                                   0x57, 0x5d, 0x79, 0x99, 0xc2, 0x5a, 0x5b, 0xfb};
+  static const uint8_t mask[] = {0xae, 0xfe, 0xfe, 0x7d, 0x03};
+  uint8_t out[sizeof(sealed)], got[NGTCP2_HP_SAMPLELEN];
+  ngtcp2_crypto_ctx ctx;
+  ngtcp2_crypto_aead_ctx aead;
+  ngtcp2_crypto_cipher_ctx hp;
+  cr_assert_not_null(ngtcp2_crypto_ctx_tls(&ctx, ssl));
+  cr_assert_eq(ngtcp2_crypto_aead_ctx_encrypt_init(&aead, &ctx.aead, key, sizeof(nonce)), 0);
+  cr_assert_eq(hz_quic_encrypt(out, &ctx.aead, &aead, ping, sizeof(ping), nonce, sizeof(nonce),
+                               header, sizeof(header)),
+               0);
+  cr_assert_arr_eq(out, sealed, sizeof(sealed));
+  cr_assert_eq(hz_quic_decrypt(out, &ctx.aead, &aead, sealed, sizeof(sealed), nonce, sizeof(nonce),
+                               header, sizeof(header)),
+               0);
+  cr_assert_eq(out[0], ping[0]);
+  cr_assert_eq(ngtcp2_crypto_cipher_ctx_encrypt_init(&hp, &ctx.hp, hp_key), 0);
+  cr_assert_eq(hz_quic_hp_mask(got, &ctx.hp, &hp, sealed + 1), 0);
+  cr_assert_arr_eq(got, mask, sizeof(mask));
+  ngtcp2_crypto_aead_ctx_free(&aead);
+  ngtcp2_crypto_cipher_ctx_free(&hp);
+}
+
+Test(quic_basic, every_cipher_suite_carries_and_updates_its_keys) {
+  static const char *const suites[] = {"TLS13-AES128-GCM-SHA256", "TLS13-AES256-GCM-SHA384",
+                                       "TLS13-CHACHA20-POLY1305-SHA256"};
+  for (int i = 0; i < 3; i++) {
+    struct qf *f = qf_new(NAME(every_cipher_suite_carries_and_updates_its_keys), 1, &lan);
+    qf_listen(f);
+    struct qf_conn *c = qf_dial(f); /* its first packet leaves at the turn's end */
+    struct hz_quic_conn *q = hz_quic_conn_of(c->c);
+    cr_assert_eq(wolfSSL_set_cipher_list(q->ssl, suites[i]), WOLFSSL_SUCCESS);
+    cr_assert(qf_until(f, &c->opened, LIMIT), "%s: %s", suites[i], c->why.text);
+    cr_assert_eq(wolfSSL_get_current_cipher_suite(q->ssl), 0x1301 + i);
+    if (i == 2) seals_as_the_rfc_does(q->ssl);
+    for (int round = 0; round < 3; round++) {
+      struct qf_stream *call = qf_call(c, 50000);
+      cr_assert(qf_until_true(f, &call->done, LIMIT), "%s", suites[i]);
+      sim_run_for(f->sim, 500 * HZ_MS);
+      cr_assert_eq(hz_quic_key_update(c->c), HZ_OK);
+    }
+    cr_assert_eq(qf_free(f), 0u);
+  }
+}
+
+/* How long 2 MB take on a slow path that loses one packet in a hundred. */
+static hz_time transfer(bool bbr) {
   const struct sim_link slow = {.delay_ns = 20 * HZ_MS, .rate_bytes = 1250000, .loss = 0.01};
-  struct qf *f = qf_new(NAME(bbr_carries_as_well), 1, &slow);
-  f->scfg.packet.congestion = f->ccfg.packet.congestion = HZ_CC_BBR;
+  struct qf *f = qf_new(NAME(cubic_and_bbr_are_chosen_by_configuration), 1, &slow);
+  f->scfg.packet.congestion = f->ccfg.packet.congestion = bbr ? HZ_CC_BBR : HZ_CC_CUBIC;
   struct qf_conn *c = connect_to(f);
   struct qf_stream *call = qf_call(c, 2000000);
   cr_assert(qf_until_true(f, &call->done, 60 * HZ_SEC));
+  hz_time took = sim_now(f->sim) - SIM_START;
   cr_assert_eq(qf_free(f), 0u);
+  return took;
+}
+
+Test(quic_basic, cubic_and_bbr_are_chosen_by_configuration) {
+  hz_time cubic = transfer(false), bbr = transfer(true);
+  cr_assert_eq(cubic, transfer(false), "the same run");
+  cr_assert_neq(cubic, bbr, "another controller sends at other times");
+  printf("2 MB at 1.25 MB/s and 1 %% loss: CUBIC %.2f s, BBR %.2f s\n", (double)cubic / 1e9,
+         (double)bbr / 1e9);
 }
 
 static bool ecn_seen(struct sim *sim, const struct sim_datagram *d, void *arg) {

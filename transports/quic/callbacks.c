@@ -5,6 +5,7 @@
 
 #include "transports/quic/conn.h"
 #include "transports/quic/listener.h"
+#include "transports/quic/protect.h"
 #include "transports/quic/session.h"
 #include "transports/quic/steer.h"
 
@@ -216,13 +217,13 @@ static int recv_stateless_reset(ngtcp2_conn *qc, const ngtcp2_pkt_stateless_rese
 
 #define COMMON                                                                                 \
   .recv_crypto_data = hz_quic_recv_crypto, .handshake_completed = hz_quic_handshake_completed, \
-  .encrypt = ngtcp2_crypto_encrypt_cb, .decrypt = ngtcp2_crypto_decrypt_cb,                    \
-  .hp_mask = ngtcp2_crypto_hp_mask_cb, .recv_stream_data = recv_stream_data,                   \
-  .acked_stream_data_offset = acked, .stream_open = stream_open, .stream_close = stream_close, \
-  .rand = random_bytes, .remove_connection_id = remove_connection_id,                          \
-  .update_key = ngtcp2_crypto_update_key_cb, .path_validation = path_validation,               \
-  .stream_reset = stream_reset, .extend_max_local_streams_bidi = more_bidi,                    \
-  .extend_max_local_streams_uni = more_uni, .extend_max_stream_data = extend_max_stream_data,  \
+  .encrypt = hz_quic_encrypt, .decrypt = hz_quic_decrypt, .hp_mask = hz_quic_hp_mask,          \
+  .recv_stream_data = recv_stream_data, .acked_stream_data_offset = acked,                     \
+  .stream_open = stream_open, .stream_close = stream_close, .rand = random_bytes,              \
+  .remove_connection_id = remove_connection_id, .update_key = ngtcp2_crypto_update_key_cb,     \
+  .path_validation = path_validation, .stream_reset = stream_reset,                            \
+  .extend_max_local_streams_bidi = more_bidi, .extend_max_local_streams_uni = more_uni,        \
+  .extend_max_stream_data = extend_max_stream_data,                                            \
   .delete_crypto_aead_ctx = ngtcp2_crypto_delete_crypto_aead_ctx_cb,                           \
   .delete_crypto_cipher_ctx = ngtcp2_crypto_delete_crypto_cipher_ctx_cb,                       \
   .recv_datagram = recv_datagram, .version_negotiation = ngtcp2_crypto_version_negotiation_cb, \

@@ -40,7 +40,7 @@ static hz_err open_tls(struct hz_quic_conn *c, const struct hz_endpoint *at,
     c->tls = NULL;
     return err;
   }
-  if (ngtcp2_crypto_wolfssl_configure_client_context(hz_tls_native(c->tls)) != 0) {
+  if (!hz_quic_tls_attach(c->tls)) {
     (void)snprintf(why, why_len, "the TLS library refuses QUIC");
     return HZ_ETLS;
   }

@@ -36,10 +36,6 @@ static void *mem_realloc(void *p, size_t size, void *a) {
   return hz_realloc(a, p, size);
 }
 
-static ngtcp2_conn *conn_of_ref(ngtcp2_crypto_conn_ref *ref) {
-  return ((struct hz_quic_conn *)ref->user_data)->qc;
-}
-
 struct hz_quic_conn *hz_quic_conn_new(struct hz_env *env, const struct hz_limits *limits) {
   static atomic_uint_fast64_t ids;
   struct hz_quic_conn *c = hz_new(env->alloc, struct hz_quic_conn);
@@ -51,7 +47,6 @@ struct hz_quic_conn *hz_quic_conn_new(struct hz_env *env, const struct hz_limits
   c->net = hz_net_of(env);
   c->limits = *limits;
   c->mem = (ngtcp2_mem){env->alloc, mem_malloc, mem_free, mem_calloc, mem_realloc};
-  c->ref = (ngtcp2_crypto_conn_ref){conn_of_ref, c};
   c->flush.fn = hz_quic_flush_task;
   c->bury.fn = hz_quic_bury_task;
   hz_quic_route_init(&c->route, HZ_QUIC_ROUTE_CONN);
@@ -111,7 +106,7 @@ void hz_quic_conn_settings(struct hz_quic_conn *c, const struct hz_transport_con
 hz_err hz_quic_conn_tls(struct hz_quic_conn *c) {
   c->ssl = hz_tls_session(c->tls);
   if (c->ssl == NULL) return HZ_ENOMEM;
-  if (wolfSSL_set_app_data(c->ssl, &c->ref) != WOLFSSL_SUCCESS) return HZ_EINTERNAL;
+  if (wolfSSL_set_app_data(c->ssl, c) != WOLFSSL_SUCCESS) return HZ_EINTERNAL;
   wolfSSL_set_quic_transport_version(c->ssl, NGTCP2_TLSEXT_QUIC_TRANSPORT_PARAMETERS_V1);
   ngtcp2_conn_set_tls_native_handle(c->qc, c->ssl);
   return HZ_OK;

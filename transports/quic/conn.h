@@ -5,7 +5,6 @@
 
 #include <ngtcp2/ngtcp2.h>
 #include <ngtcp2/ngtcp2_crypto.h>
-#include <ngtcp2/ngtcp2_crypto_wolfssl.h>
 
 #include "core/transport/transport.h"
 #include "transports/common/net.h"
@@ -66,7 +65,6 @@ struct hz_quic_conn {
 
   ngtcp2_conn *qc;
   ngtcp2_mem mem;
-  ngtcp2_crypto_conn_ref ref;
   WOLFSSL *ssl; /* NULL once it is not needed any more */
   struct hz_tls_ctx *tls;
   struct hz_quic_tls_guard guard;
@@ -151,6 +149,10 @@ void hz_quic_conn_announce(struct hz_quic_conn *c);
 void hz_quic_conn_open(struct hz_quic_conn *c, bool early);
 /** The path as ngtcp2 wants it, pointing into `c`. */
 ngtcp2_path hz_quic_conn_path(struct hz_quic_conn *c);
+
+/* tls_link.c */
+/** Makes a context speak QUIC. False: the TLS library refuses. */
+HZ_MUST_USE bool hz_quic_tls_attach(struct hz_tls_ctx *tls);
 
 /* callbacks.c */
 extern const ngtcp2_callbacks hz_quic_server_callbacks, hz_quic_client_callbacks;

@@ -120,7 +120,7 @@ static hz_err set_up(struct hz_quic_listener *ln, const struct hz_endpoint *at, 
     ln->tls = NULL;
     return err;
   }
-  if (ngtcp2_crypto_wolfssl_configure_server_context(hz_tls_native(ln->tls)) != 0) {
+  if (!hz_quic_tls_attach(ln->tls)) {
     (void)snprintf(why, why_len, "the TLS library refuses QUIC");
     return HZ_ETLS;
   }
