@@ -27,6 +27,7 @@ hz_err hz_session_prepare(struct hz_env *env, const struct hz_session_owner *own
   s->user = user;
   s->next_id = 1;
   s->peer_calls = HZ_CALLS_BEFORE_WELCOME;
+  s->peer_frame = HZ_FRAME_MAX_DEFAULT;
   s->peer_credit = HZ_CREDIT_DEFAULT;
   s->ping_ns = owner->limits->idle_timeout_ns / 3;
   hz_idmap_init(&s->calls, env->alloc);

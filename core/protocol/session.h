@@ -100,6 +100,7 @@ struct hz_session {
   struct hz_link live;   /* all calls: hz_served.link or hz_invoked.link */
   uint32_t inflight;
   uint32_t peer_calls;
+  uint32_t peer_frame; /* the largest length that the peer takes */
   uint64_t peer_credit;
   uint64_t next_id, last_id;
   struct hz_link pings; /* hz_ping.link */
