@@ -66,6 +66,7 @@ static herz_app *app_new(void) {
   hz_list_init(&app->listeners);
   hz_list_init(&app->sessions);
   hz_list_init(&app->clients);
+  hz_list_init(&app->afters);
   app->log = (struct hz_log){.level = HZ_LOG_OFF, .wall_ns = log_clock, .write = log_write};
   app->log.arg = app;
   (void)snprintf(app->agent, sizeof(app->agent), "herz/%s", herz_version());
@@ -170,6 +171,10 @@ void herz_app_free(herz_app *app) {
          !(hz_list_empty(&app->sessions) && hz_list_empty(&app->clients))) {
     app->driver->run_once(app->env, 10 * HZ_MS);
   }
+  hz_app_forget_afters(app);
+  /* What other threads have completed is run; what they complete from here on finds it shut. */
+  hz_promises_shut(app->dispatch.promises);
+  app->dispatch.promises = NULL;
   if (app->driver != NULL) app->driver->run_once(app->env, 0);
   hz_timer_cancel(&app->env->timers, &app->grace);
   hz_dispatch_fini(&app->dispatch);

@@ -45,7 +45,7 @@ struct herz_app {
   char agent[32];
   struct hz_cache lanes, served, client_calls;
   struct hz_session_owner server;
-  struct hz_link listeners, sessions, clients;
+  struct hz_link listeners, sessions, clients, afters;
   uint32_t conn_count; /* accepted ones */
   bool draining, stopped;
   struct hz_timer grace;
@@ -67,6 +67,8 @@ HZ_MUST_USE hz_err hz_app_start(herz_app *app);
 void hz_app_close_all(herz_app *app, enum hz_close_code code, const char *text);
 void hz_app_drain(herz_app *app, uint32_t grace_ms);
 void hz_app_unlisten(herz_app *app);
+/* loop.c */
+void hz_app_forget_afters(herz_app *app);
 /* client.c */
 extern const size_t hz_client_call_size;
 void hz_clients_close(herz_app *app);

@@ -140,9 +140,11 @@ void hz_app_drain(herz_app *app, uint32_t grace_ms) {
   HZ_LOG(&app->log, HZ_LOG_INFO, "draining", HZ_F_NUM("conns", app->conn_count),
          HZ_F_NUM("grace_ms", grace_ms));
   hz_app_unlisten(app);
-  (void)hz_timer_set(&app->env->timers, &app->grace, app->env->now + grace_ms * HZ_MS, grace_over);
+  hz_time until = app->env->now + grace_ms * HZ_MS;
+  bool bounded = hz_timer_set(&app->env->timers, &app->grace, until, grace_over) == HZ_OK;
   for (struct hz_link *l = app->sessions.next; l != &app->sessions; l = l->next) {
     hz_session_drain(HZ_CONTAINER(l, struct hz_session, link), grace_ms);
   }
+  if (!bounded) hz_app_close_all(app, HZ_CLOSE_SHUTDOWN, "memory is short: there is no grace time");
   check_drained(app);
 }

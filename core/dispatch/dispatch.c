@@ -26,7 +26,10 @@ hz_err hz_dispatch_init(struct hz_dispatch *d, struct hz_env *env, const struct 
   hz_list_init(&d->routes);
   hz_cache_init(&d->calls, env->alloc, sizeof(struct herz_ctx), CALLS_KEPT);
   d->router = hz_router_new(env->alloc);
-  return d->router == NULL ? HZ_ENOMEM : HZ_OK;
+  d->promises = hz_promises_new(env);
+  if (d->router != NULL && d->promises != NULL) return HZ_OK;
+  hz_dispatch_fini(d);
+  return HZ_ENOMEM;
 }
 
 void hz_dispatch_fini(struct hz_dispatch *d) {
@@ -39,6 +42,8 @@ void hz_dispatch_fini(struct hz_dispatch *d) {
     hz_free(d->env->alloc, r);
   }
   hz_free(d->env->alloc, d->fallback.steps);
+  hz_promises_shut(d->promises);
+  d->promises = NULL;
   hz_router_free(d->router);
   hz_cache_fini(&d->calls);
 }
@@ -83,6 +88,7 @@ static hz_err build(struct hz_dispatch *d, struct hz_route *r, const struct hz_c
   uint32_t own = r->group == NULL ? 0 : r->group->count;
   struct hz_step *at;
 
+  hz_free(d->env->alloc, r->steps); /* of a freeze that failed half-way */
   r->step_count = global->count + own + 1;
   r->steps = at = hz_calloc(d->env->alloc, r->step_count, sizeof(*r->steps));
   if (at == NULL) return HZ_ENOMEM;

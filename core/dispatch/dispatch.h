@@ -42,6 +42,10 @@ struct hz_route {
   hz_time timeout_ns;
 };
 
+/** Where the promises of an app are completed, from any thread. Those that come when the app has been
+ * freed find it shut, so it goes with the last of them. */
+struct hz_promises;
+
 /** The routes of one app on one worker. */
 struct hz_dispatch {
   struct hz_env *env;
@@ -52,12 +56,19 @@ struct hz_dispatch {
   struct hz_link routes;
   struct hz_route fallback; /* for what has no route: the global chain, then 404 or 405 */
   struct hz_cache calls;
+  struct hz_promises *promises;
 };
 
-/** Prepares an empty dispatch: limits, counters and log outlive it. */
+/** Prepares an empty dispatch: limits, counters and log outlive it. HZ_ENOMEM: nothing is held. */
 HZ_MUST_USE hz_err hz_dispatch_init(struct hz_dispatch *d, struct hz_env *env,
                                     const struct hz_limits *limits, struct hz_counters *counters,
                                     const struct hz_log *log);
+/** defer.c. Posts to the worker of `env` until it is shut. NULL: memory is short. */
+struct hz_promises *hz_promises_new(struct hz_env *env);
+/** Nothing is posted any more from here on; the env may go once what was posted has been run. NULL
+ * is ignored. */
+void hz_promises_shut(struct hz_promises *p);
+
 /** No call may be alive. */
 void hz_dispatch_fini(struct hz_dispatch *d);
 

@@ -140,3 +140,19 @@ Test(app_life, calls_that_wait_go_on_the_next_connection_tls) {
 Test(app_life, calls_that_wait_go_on_the_next_connection_ws) {
   cut_and_come_back("ws");
 }
+
+/* ---- a handler without an answer ---- */
+
+Test(app_life, a_call_that_nobody_answered_is_over_with_its_500) {
+  struct app_pair p;
+  struct ap_result r;
+
+  cr_assert(ap_start(&p, "sim/app_life", 7, "tcp", NULL));
+  cr_assert(ap_dial(&p));
+  cr_assert(ap_call(&p, "GET", "/silent", NULL, 0, &r));
+  cr_assert(ap_wait(&p, &r, HZ_SEC));
+  cr_assert_eq(r.status, 500);
+  cr_assert_eq(p.ended, 1, "it stays in flight until its deadline");
+  cr_assert_eq(p.server->counters.v[HZ_C_calls_timeout], 0);
+  ap_stop(&p);
+}

@@ -33,6 +33,10 @@ static void later(herz_ctx *c) {
   p->promises[p->promised++] = herz_defer(c);
 }
 
+static void silent(herz_ctx *c) {
+  herz_on_end(c, ended, herz_arg(c));
+}
+
 static bool encrypted(const char *scheme) {
   return strcmp(scheme, "quic") == 0 || strcmp(scheme, "tls") == 0 || strcmp(scheme, "wss") == 0;
 }
@@ -95,6 +99,7 @@ static bool serve(struct app_pair *p) {
   herz_use(p->server, herz_recovery);
   return herz_get(p->server, "/users/:id", user) == 0 && herz_post(p->server, "/echo", echo) == 0 &&
          herz_route(p->server, "GET", "/later", later, p) == 0 &&
+         herz_route(p->server, "GET", "/silent", silent, p) == 0 &&
          herz_listen(p->server, at, NULL, 0) == 0;
 }
 

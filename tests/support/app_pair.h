@@ -20,7 +20,7 @@ struct app_pair {
   char url[64];
   int closed;                 /* how often HERZ_CLOSED came */
   herz_deferred *promises[4]; /* of the handler of GET /later */
-  unsigned promised, ended;   /* and how often it was called; how many of its calls are over */
+  unsigned promised, ended;   /* how often it was called; ended calls of it and of GET /silent */
 };
 
 /** The answer to one call. */
