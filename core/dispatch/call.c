@@ -279,6 +279,7 @@ void hz_call_begin(struct hz_dispatch *d, const struct hz_request *rq, struct hz
   herz_ctx *c;
 
   if (rq->path.n > d->limits->path_bytes) {
+    HZ_COUNT(d->counters, head_too_large);
     hz_call_refuse(d, x, 414, "the path is over the limit");
     return;
   }

@@ -227,6 +227,7 @@ hz_err hz_lane_send(struct hz_lane *l, struct hz_buf *b, bool fin) {
       return HZ_OK;
     }
     if (err != HZ_AGAIN) goto drop;
+    HZ_COUNT(s->owner->counters, send_full);
     l->blocked = true;
   }
   err = hz_bufq_push_forced(&l->pending, b);

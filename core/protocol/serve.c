@@ -190,6 +190,7 @@ static void begin(struct hz_served *c, const struct hz_envelope *e) {
     HZ_COUNT(s->owner->counters, calls_refused);
     hz_call_refuse(s->owner->dispatch, &c->x, 429, "too many calls are in flight");
   } else if (n > limits->header_count || header_bytes > limits->header_bytes) {
+    HZ_COUNT(s->owner->counters, head_too_large);
     hz_call_refuse(s->owner->dispatch, &c->x, 431, "the headers are over the limit");
   } else {
     hz_call_begin(s->owner->dispatch, &rq, &c->x);

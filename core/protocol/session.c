@@ -109,6 +109,7 @@ static void on_opened(struct hz_conn *conn) {
 
   if (s->conn == NULL) hz_session_attach(s, conn); /* from inside ops->dial() */
   s->mux = (conn->caps & HZ_CAP_STREAMS) == 0;
+  s->opened = true;
   HZ_COUNT(s->owner->counters, conns_opened);
   HZ_LOG(s->owner->log, HZ_LOG_DEBUG, "connection opened", HZ_F_NUM("conn", conn->id),
          HZ_F_STR("transport", conn->ops->scheme), HZ_F_STR("peer", conn->peer.addr),
@@ -250,6 +251,7 @@ static void on_closed(struct hz_conn *conn, const struct hz_close *why) {
 
   HZ_COUNT(s->owner->counters, conns_closed);
   if (reason.err != HZ_OK) HZ_COUNT(s->owner->counters, conns_failed);
+  if (s->opened && reason.layer == HZ_LAYER_TIMEOUT) HZ_COUNT(s->owner->counters, idle_timeout);
   HZ_LOG(s->owner->log, reason.err == HZ_OK ? HZ_LOG_DEBUG : HZ_LOG_INFO, "connection closed",
          HZ_F_NUM("conn", conn->id), HZ_F_STR("transport", conn->ops->scheme),
          HZ_F_STR("peer", conn->peer.addr), HZ_F_STR("err", hz_errname(reason.err)),

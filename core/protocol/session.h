@@ -94,7 +94,7 @@ struct hz_session {
   const struct hz_session_owner *owner;
   void *user; /* the owner's */
   bool mux, checksum, failing;
-  bool ready, welcomed, goaway_sent, goaway_seen;
+  bool opened, ready, welcomed, goaway_sent, goaway_seen;
   struct hz_lane *control;
   struct hz_idmap calls; /* mux: id -> served or invoked */
   struct hz_link live;   /* all calls: hz_served.link or hz_invoked.link */
