@@ -151,6 +151,8 @@ static hz_err read_value(struct reader *r, yyjson_val *v) {
     case YYJSON_TYPE_NUM:
       if (yyjson_is_uint(v))
         put(r, head, hz_put_uint(head, yyjson_get_uint(v)));
+      else if (yyjson_is_sint(v) && yyjson_get_sint(v) == 0) /* "-0": no integer has that sign */
+        put(r, head, hz_put_double(head, -0.0));
       else if (yyjson_is_sint(v))
         put(r, head, hz_put_int(head, yyjson_get_sint(v)));
       else

@@ -172,8 +172,7 @@ static void close_workers(herz_app *app) {
   bool more = true;
 
   for (uint32_t i = 0; i < app->worker_count; i++) close_worker(hz_app_worker(app, i));
-  if (app->driver == NULL) return;
-  while (more && app->first.env->now < give_up) {
+  while (more && app->driver != NULL && app->first.env->now < give_up) {
     more = false;
     for (uint32_t i = 0; i < app->worker_count; i++) {
       struct hz_worker *w = hz_app_worker(app, i);
@@ -181,7 +180,14 @@ static void close_workers(herz_app *app) {
       if (run_out(w, i == 0 || !hz_worker_idle(w) ? 5 * HZ_MS : 0)) more = true;
     }
   }
-  /* And what was posted by one to another. */
+  /* And what was posted by one to another, or completed by other threads: from here on they find it
+   * shut. */
+  for (uint32_t i = 0; i < app->worker_count; i++) {
+    hz_worker_forget_afters(hz_app_worker(app, i));
+    hz_promises_shut(hz_app_worker(app, i)->dispatch.promises);
+    hz_app_worker(app, i)->dispatch.promises = NULL;
+  }
+  if (app->driver == NULL) return;
   for (uint32_t i = 0; i < app->worker_count; i++) (void)run_out(hz_app_worker(app, i), 0);
 }
 

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/utf8.h"
+
 #define BACKOFF_MIN_MS 100u
 #define BACKOFF_MAX_MS 30000u
 
@@ -34,6 +36,7 @@ static void client_free(herz_client *cl) {
 }
 
 static void finish(herz_client *cl) {
+  cl->closing = true; /* what is called from here on is refused: `done` may try again */
   hz_client_fail_calls(cl, cl->last.err == HZ_OK ? HZ_ECLOSED : cl->last.err,
                        cl->last.text[0] == '\0' ? "the client was closed" : cl->last.text);
   tell(cl, HERZ_CLOSED, &cl->last);
@@ -56,7 +59,11 @@ static void wait_and_retry(herz_client *cl) {
   cl->failures++;
   tell(cl, HERZ_WAITING, &cl->last);
   if (cl->closing) return;
-  (void)hz_timer_set(&cl->w->env->timers, &cl->retry, cl->w->env->now + ms * HZ_MS, retry_due);
+  if (hz_timer_set(&cl->w->env->timers, &cl->retry, cl->w->env->now + ms * HZ_MS, retry_due) !=
+      HZ_OK) {
+    hz_close_set(&cl->last, HZ_BY_LOCAL, HZ_LAYER_OS, 0, HZ_ENOMEM, "memory is short");
+    cl->closing = true; /* nobody would wake it */
+  }
 }
 
 /* The connection has gone, or never came: from the turn's end. */
@@ -189,6 +196,10 @@ herz_client *herz_dial(herz_app *app, const char *url, const struct herz_dial_op
   if (ops == NULL) {
     (void)hz_app_fail(app, HZ_EUNSUPPORTED, "%s: there is no transport \"%s://\" in this version",
                       url, ep.scheme);
+    return NULL;
+  }
+  if (options->token != NULL && !hz_utf8_valid(options->token, strlen(options->token))) {
+    (void)hz_app_fail(app, HZ_EINVAL, "the token is not UTF-8");
     return NULL;
   }
   if (hz_app_start(app) != HZ_OK) return NULL;

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "codec/text_scan.h"
 #include "core/app/client.h"
 #include "core/dispatch/call.h"
 
@@ -264,11 +265,27 @@ void hz_client_pump(herz_client *cl) {
   hz_list_splice(&cl->queue, &waiting);
 }
 
+/* What the server would take for a broken frame, and end the connection with all its calls. */
+static bool request_ok(const struct hz_str method, const struct hz_str path,
+                       const struct herz_request *rq) {
+  struct hz_str body = {rq->body, rq->body_len};
+  enum hz_body_kind kind = (enum hz_body_kind)rq->kind;
+
+  if (!hz_text_ok((const uint8_t *)method.p, method.n, HZ_TEXT_ANY)) return false;
+  if (!hz_text_ok((const uint8_t *)path.p, path.n, HZ_TEXT_ANY)) return false;
+  if (rq->header_count > HZ_HEADERS_MAX) return false;
+  for (uint32_t i = 0; i < rq->header_count; i++) {
+    if (!hz_header_ok(rq->headers[i].name, rq->headers[i].value)) return false;
+  }
+  return rq->source != NULL || body.n == 0 || hz_honest_kind(kind, body) == kind;
+}
+
 static hz_err copy_request(herz_call_handle *h, const struct herz_request *rq) {
   struct hz_arena *a = &h->arena;
   struct hz_header *headers = NULL;
   const char *method = rq->method == NULL ? "GET" : rq->method;
   const char *path = rq->path == NULL ? h->cl->path : rq->path;
+  if (!request_ok(hz_str_of(method), hz_str_of(path), rq)) return HZ_EINVAL;
   const char *m = hz_arena_strdup(a, hz_str_of(method));
   const char *p = hz_arena_strdup(a, hz_str_of(path));
 
@@ -340,6 +357,8 @@ int herz_call(herz_client *cl, const struct herz_request *rq,
   hz_arena_init(&h->arena, &env->pool, limits->call_memory_bytes + rq->body_len);
   err = copy_request(h, rq);
   if (err == HZ_OK) err = copy_body(h, rq);
+  /* Content that leaves in pieces is gone when early data is refused: it cannot be sent again. */
+  if (h->rq.body.kind == HZ_BODY_FOLLOWS) h->safe = false;
   hz_time timeout = rq->timeout_ms > 0 ? rq->timeout_ms * HZ_MS : limits->call_timeout_ns;
   if (err == HZ_OK) err = hz_timer_set(&env->timers, &h->timer, env->now + timeout, late);
   if (err != HZ_OK) {

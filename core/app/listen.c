@@ -209,9 +209,13 @@ void hz_worker_drain(struct hz_worker *w, uint32_t grace_ms) {
   HZ_LOG(&w->app->log, HZ_LOG_INFO, "draining", HZ_F_NUM("worker", w->index),
          HZ_F_NUM("conns", w->conn_count), HZ_F_NUM("grace_ms", grace_ms));
   hz_worker_unlisten(w);
-  (void)hz_timer_set(&w->env->timers, &w->grace, w->env->now + grace_ms * HZ_MS, grace_over);
+  hz_time until = w->env->now + grace_ms * HZ_MS;
+  bool bounded = hz_timer_set(&w->env->timers, &w->grace, until, grace_over) == HZ_OK;
   for (struct hz_link *l = w->sessions.next; l != &w->sessions; l = l->next) {
     hz_session_drain(HZ_CONTAINER(l, struct hz_session, link), grace_ms);
+  }
+  if (!bounded) {
+    hz_worker_close_all(w, HZ_CLOSE_SHUTDOWN, "memory is short: there is no grace time");
   }
   check_drained(w);
 }

@@ -165,6 +165,7 @@ int herz_handle_signals(herz_app *app) {
 
 struct after {
   struct hz_timer timer;
+  struct hz_link link; /* worker->afters */
   struct hz_alloc *alloc;
   void (*fn)(void *);
   void *arg;
@@ -176,12 +177,14 @@ static void after_due(struct hz_timer *t, hz_time now) {
   void *arg = a->arg;
 
   (void)now;
+  hz_list_remove(&a->link);
   hz_free(a->alloc, a);
   fn(arg);
 }
 
 int herz_after(herz_app *app, uint32_t delay_ms, void (*fn)(void *arg), void *arg) {
-  struct hz_env *env = hz_worker_here(app)->env;
+  struct hz_worker *w = hz_worker_here(app);
+  struct hz_env *env = w->env;
   struct after *a = hz_new(env->alloc, struct after);
 
   if (a == NULL) return HERZ_ENOMEM;
@@ -189,8 +192,23 @@ int herz_after(herz_app *app, uint32_t delay_ms, void (*fn)(void *arg), void *ar
   a->fn = fn;
   a->arg = arg;
   hz_err err = hz_timer_set(&env->timers, &a->timer, env->now + delay_ms * HZ_MS, after_due);
-  if (err != HZ_OK) hz_free(env->alloc, a);
+  if (err == HZ_OK) {
+    hz_list_push(&w->afters, &a->link);
+  } else {
+    hz_free(env->alloc, a);
+  }
   return (int)err;
+}
+
+void hz_worker_forget_afters(struct hz_worker *w) {
+  struct hz_link *l;
+
+  while ((l = hz_list_pop(&w->afters)) != NULL) {
+    struct after *a = HZ_CONTAINER(l, struct after, link);
+
+    hz_timer_cancel(&w->env->timers, &a->timer);
+    hz_free(a->alloc, a);
+  }
 }
 
 /* ---- the whole in one call ---- */

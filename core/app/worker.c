@@ -29,19 +29,22 @@ hz_err hz_worker_init(struct hz_worker *w, herz_app *app, uint32_t index, struct
   hz_list_init(&w->listeners);
   hz_list_init(&w->sessions);
   hz_list_init(&w->clients);
+  hz_list_init(&w->afters);
   hz_alloc_init_libc(&w->libc);
   w->env =
       env != NULL ? env : app->driver->env_new(&w->libc, &app->config.transport.limits);
   return w->env == NULL ? HZ_ENOMEM : HZ_OK;
 }
 
-void hz_worker_start(struct hz_worker *w) {
+hz_err hz_worker_start(struct hz_worker *w) {
   herz_app *app = w->app;
   struct hz_alloc *alloc = w->env->alloc;
 
+  if (w->started) return HZ_OK;
   w->env->pool.limit_bytes = app->config.transport.limits.pool_bytes;
-  hz_dispatch_init(&w->dispatch, w->index, w->env, &app->routes, &app->config.transport.limits, &w->counters,
-                   &app->log);
+  hz_err err = hz_dispatch_init(&w->dispatch, w->index, w->env, &app->routes,
+                                &app->config.transport.limits, &w->counters, &app->log);
+  if (err != HZ_OK) return err;
   hz_cache_init(&w->lanes, alloc, sizeof(struct hz_lane), LANES_KEPT);
   hz_cache_init(&w->served, alloc, hz_served_size, CALLS_KEPT);
   hz_cache_init(&w->client_calls, alloc, hz_client_call_size, CALLS_KEPT);
@@ -53,11 +56,13 @@ void hz_worker_start(struct hz_worker *w) {
                                         .served = &w->served,
                                         .agent = app->agent,
                                         .ended = hz_worker_session_ended};
+  w->started = true;
+  return HZ_OK;
 }
 
 void hz_worker_fini(struct hz_worker *w) {
   hz_timer_cancel(&w->env->timers, &w->grace);
-  if (w->app->started) {
+  if (w->started) {
     hz_dispatch_fini(&w->dispatch);
     hz_cache_fini(&w->lanes);
     hz_cache_fini(&w->served);
@@ -107,7 +112,7 @@ static void unmake_workers(herz_app *app) {
 static hz_err make_workers(herz_app *app) {
   uint32_t wanted = workers_wanted(app);
 
-  if (wanted == 1) return HZ_OK;
+  if (wanted == 1 || app->others != NULL) return HZ_OK;
   app->others = hz_calloc(app->first.env->alloc, wanted - 1, sizeof(*app->others));
   if (app->others == NULL) return (hz_err)hz_app_fail(app, HZ_ENOMEM, "memory is short");
   while (app->worker_count < wanted) {
@@ -146,7 +151,10 @@ hz_err hz_app_start(herz_app *app) {
   hz_err err = make_workers(app);
   if (err != HZ_OK) return err;
   share_secret(app);
-  for (uint32_t i = 0; i < app->worker_count; i++) hz_worker_start(hz_app_worker(app, i));
+  for (uint32_t i = 0; i < app->worker_count && err == HZ_OK; i++) {
+    err = hz_worker_start(hz_app_worker(app, i));
+  }
+  if (err != HZ_OK) return (hz_err)hz_app_fail(app, err, "memory is short");
   app->started = true;
   return HZ_OK;
 }

@@ -27,7 +27,8 @@ struct hz_worker {
   struct hz_dispatch dispatch;
   struct hz_cache lanes, served, client_calls;
   struct hz_session_owner server;
-  struct hz_link listeners, sessions, clients;
+  struct hz_link listeners, sessions, clients, afters;
+  bool started;
   uint32_t conn_count; /* accepted ones */
   hz_time notes_since; /* of this second: */
   uint32_t notes;
@@ -49,8 +50,9 @@ struct hz_worker *hz_worker_enter(struct hz_worker *w);
  * or no descriptors (errno); nothing to finish. */
 HZ_MUST_USE hz_err hz_worker_init(struct hz_worker *w, herz_app *app, uint32_t index,
                                   struct hz_env *env);
-/** What the configuration sizes: after the last herz_set(), before the first connection. */
-void hz_worker_start(struct hz_worker *w);
+/** What the configuration sizes: after the last herz_set(), before the first connection. HZ_ENOMEM: may
+ * be tried again. */
+HZ_MUST_USE hz_err hz_worker_start(struct hz_worker *w);
 void hz_worker_fini(struct hz_worker *w);
 
 /** Its loop ends after this turn; the first worker's once the others' have ended. */
@@ -59,6 +61,8 @@ void hz_worker_stop(struct hz_worker *w);
 void hz_worker_drain(struct hz_worker *w, uint32_t grace_ms);
 void hz_worker_close_all(struct hz_worker *w, enum hz_close_code code, const char *text);
 void hz_worker_unlisten(struct hz_worker *w);
+/** What herz_after() was to call is not called any more (loop.c). */
+void hz_worker_forget_afters(struct hz_worker *w);
 /** True when no connection and no client is left. */
 bool hz_worker_idle(const struct hz_worker *w);
 

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static bool safe_method(struct hz_str m) {
@@ -31,6 +32,7 @@ static void end(herz_ctx *c) {
   struct hz_exchange *x = c->x;
 
   c->state = HZ_CALL_ENDED;
+  c->on_body = NULL;
   hz_timer_cancel(&d->env->timers, &c->deadline);
   if (c->log_line) log_line(c);
   if (c->status >= 500) HZ_COUNT(d->counters, calls_failed);
@@ -52,8 +54,21 @@ static void end(herz_ctx *c) {
   x->ops->release(x);
 }
 
+/* The handler gave no answer, or none that could be sent: its headers may be why. */
+static void answer_for_it(herz_ctx *c) {
+  HZ_COUNT(c->d->counters, calls_unanswered);
+  HZ_LOG(c->d->log, HZ_LOG_ERROR, "a handler returned without an answer",
+         HZ_F_STR("t", herz_trace_id(c)), HZ_F_STR("method", c->method),
+         HZ_F_SLICE("route", c->match.pattern));
+  if (herz_reply_error(c, HERZ_INTERNAL, "the handler gave no answer") != 0) {
+    c->out_count = 0;
+    (void)herz_reply_error(c, HERZ_INTERNAL, "the handler gave no answer");
+  }
+  end(c);
+}
+
 void hz_call_settle(herz_ctx *c) {
-  if (c->in_chain) return;
+  if (c->in_chain || c->state == HZ_CALL_ENDED) return;
   if (c->cancelled) {
     end(c);
     return;
@@ -63,11 +78,7 @@ void hz_call_settle(herz_ctx *c) {
     case HZ_CALL_DEFERRED: return;
     case HZ_CALL_RUNNING:
       if (c->on_body != NULL && !c->body_done) return;
-      HZ_COUNT(c->d->counters, calls_unanswered);
-      HZ_LOG(c->d->log, HZ_LOG_ERROR, "a handler returned without an answer",
-             HZ_F_STR("t", herz_trace_id(c)), HZ_F_STR("method", c->method),
-             HZ_F_SLICE("route", c->match.pattern));
-      if (herz_reply_error(c, HERZ_INTERNAL, "the handler gave no answer") != 0) end(c);
+      answer_for_it(c);
       return;
     case HZ_CALL_SENDING:
       if (c->source.left == 0) end(c);
@@ -160,6 +171,11 @@ void herz_panic(herz_ctx *c, const char *fmt, ...) {
   va_start(ap, fmt);
   (void)vsnprintf(text, sizeof(text), fmt, ap);
   va_end(ap);
+  if (c->guard == NULL) {
+    /* There is nothing to unwind to: going on would be worse. */
+    fprintf(stderr, "herz: herz_panic() outside of a handler: %s\n", text);
+    abort();
+  }
   c->panic_text = hz_arena_strdup(&c->arena, hz_str_of(text));
   if (c->panic_text == NULL) c->panic_text = "(no memory for the text)";
   siglongjmp(*c->guard, 1);
@@ -229,7 +245,8 @@ void hz_call_refuse(struct hz_dispatch *d, struct hz_exchange *x, uint32_t statu
 }
 
 static void route(herz_ctx *c, const struct hz_request *rq) {
-  int found = hz_router_match(c->d->routes->router, hz_str_of(c->method), rq->path, &c->match, &c->arena);
+  /* The method as it came: a NUL inside must not hide what stands behind it. */
+  int found = hz_router_match(c->d->routes->router, rq->method, rq->path, &c->match, &c->arena);
 
   if (found == HERZ_OK) {
     c->route = c->match.target;
@@ -266,6 +283,7 @@ void hz_call_begin(struct hz_dispatch *d, const struct hz_request *rq, struct hz
   herz_ctx *c;
 
   if (rq->path.n > d->limits->path_bytes) {
+    HZ_COUNT(d->counters, head_too_large);
     hz_call_refuse(d, x, 414, "the path is over the limit");
     return;
   }
@@ -288,8 +306,12 @@ void hz_call_begin(struct hz_dispatch *d, const struct hz_request *rq, struct hz
     refuse(c, HERZ_TOO_EARLY, "early data may be a replay: send this after the handshake");
     return;
   }
-  (void)hz_timer_set(&d->env->timers, &c->deadline, d->env->now + c->route->timeout_ns,
-                     deadline_passed);
+  if (hz_timer_set(&d->env->timers, &c->deadline, d->env->now + c->route->timeout_ns,
+                   deadline_passed) != HZ_OK) {
+    HZ_COUNT(d->counters, no_memory);
+    refuse(c, HERZ_UNAVAILABLE, "memory is short");
+    return;
+  }
   c->body_done = rq->body.kind != HZ_BODY_FOLLOWS;
   if (c->body_done) {
     c->body_kind = rq->body.kind;
@@ -423,6 +445,8 @@ void herz_body_resume(herz_ctx *c) {
   c->body_paused = false;
   c->body_held = 0;
   consume(c, held);
+  if (c->state == HZ_CALL_SENDING && !c->cancelled && !c->in_chain) hz_reply_pump(c);
+  hz_call_settle(c);
 }
 
 void hz_call_writable(struct hz_exchange *x) {

@@ -39,10 +39,11 @@ struct herz_ctx {
   struct hz_dispatch *d;
   struct hz_exchange *x; /* NULL once released */
   enum hz_call_state state;
-  int status;     /* of the answer; 0: none yet */
-  bool in_chain;  /* a function of the chain, or a callback of it, is on the stack */
-  bool cancelled; /* nobody waits for the answer any more */
-  bool log_line;  /* herz_logger() is in the chain */
+  int status;      /* of the answer; 0: none yet */
+  bool in_chain;   /* a function of the chain, or a callback of it, is on the stack */
+  bool cancelled;  /* nobody waits for the answer any more */
+  bool log_line;   /* herz_logger() is in the chain */
+  bool value_lost; /* memory was short for a value: a NULL is not "no body" */
   bool early, body_done, body_paused;
   char trace_id[33];
   uint32_t step; /* of the chain */
@@ -85,7 +86,7 @@ struct herz_ctx {
 /* call.c */
 /** Ends the call if it can end now; `c` may be gone after. Every entry from outside comes here last. */
 void hz_call_settle(herz_ctx *c);
-/** Runs `fn` guarded: a panic inside answers 500. */
+/** Runs `fn` guarded: a panic inside answers 500, or breaks off an answer that is under way. */
 void hz_call_guarded(herz_ctx *c, void (*fn)(herz_ctx *c, void *arg), void *arg);
 
 /* head.c */
@@ -94,6 +95,10 @@ HZ_MUST_USE hz_err hz_call_copy_head(herz_ctx *c, const struct hz_request *rq);
 enum hz_body_kind hz_body_kind_of_type(const char *content_type);
 
 /* reply.c */
+/** May a frame carry it? What may not would end the connection of whoever reads it. */
+bool hz_header_ok(const char *name, const char *value);
+/** `kind`, or HZ_BODY_BYTES when `data` is no text or no msgpack. */
+enum hz_body_kind hz_honest_kind(enum hz_body_kind kind, struct hz_str data);
 /** Sends the head with `body`; one longer than HZ_WHOLE_BODY_BYTES is streamed from where it is
  * (`hold`: taken over; it keeps the bytes). */
 int hz_reply_body(herz_ctx *c, int status, const char *type, const struct hz_body *body,
@@ -103,8 +108,9 @@ void hz_reply_pump(herz_ctx *c);
 void hz_reply_drop_source(herz_ctx *c);
 
 /* value.c */
-/** The encoded length of a value, and the encoding itself. */
-size_t hz_value_size(const herz_value *v);
+/** The most that a value's encoding can take. HZ_EDEPTH: deeper than any reader takes; HZ_ETOOBIG. */
+HZ_MUST_USE hz_err hz_value_size(const herz_value *v, size_t *size);
+/** The encoding, of a value that hz_value_size() has passed. */
 HZ_MUST_USE hz_err hz_value_encode(const herz_value *v, struct hz_buf *b);
 /** A value out of checked msgpack; NULL: malformed, or the arena is used up. */
 const herz_value *hz_value_decode(struct hz_arena *a, struct hz_str encoded);

@@ -18,6 +18,10 @@
 #include "core/observe/log.h"
 #include "core/time/env.h"
 
+/** Where the promises of a worker are completed, from any thread. Those that come when the app has been
+ * freed find it shut, so it goes with the last of them. */
+struct hz_promises;
+
 /** Where the calls of one worker are dispatched. */
 struct hz_dispatch {
   struct hz_env *env;
@@ -27,12 +31,19 @@ struct hz_dispatch {
   const struct hz_log *log;
   const struct hz_routes *routes; /* frozen before the first call; workers share them */
   struct hz_cache calls;
+  struct hz_promises *promises;
 };
 
-/** Prepares a dispatch; everything it is given outlives it. */
-void hz_dispatch_init(struct hz_dispatch *d, uint32_t worker, struct hz_env *env,
-                      const struct hz_routes *routes, const struct hz_limits *limits,
-                      struct hz_counters *counters, const struct hz_log *log);
+/** Prepares a dispatch; everything it is given outlives it. HZ_ENOMEM: nothing is held. */
+HZ_MUST_USE hz_err hz_dispatch_init(struct hz_dispatch *d, uint32_t worker, struct hz_env *env,
+                                    const struct hz_routes *routes, const struct hz_limits *limits,
+                                    struct hz_counters *counters, const struct hz_log *log);
+/** defer.c. Posts to the worker of `env` until it is shut. NULL: memory is short. */
+struct hz_promises *hz_promises_new(struct hz_env *env);
+/** Nothing is posted any more from here on; the env may go once what was posted has been run. NULL
+ * is ignored. */
+void hz_promises_shut(struct hz_promises *p);
+
 /** No call may be alive. */
 void hz_dispatch_fini(struct hz_dispatch *d);
 

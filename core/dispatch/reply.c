@@ -6,15 +6,37 @@
 #include <unistd.h>
 
 #include "codec/json.h"
+#include "codec/msgpack.h"
+#include "codec/text_scan.h"
 #include "core/dispatch/call.h"
 
 #define SCRATCH_BYTES 16384u
+
+/* What the reader of a frame refuses must not leave: the whole connection would go with it, and texts
+ * like these come from requests. */
+bool hz_header_ok(const char *name, const char *value) {
+  return name != NULL && value != NULL &&
+         hz_text_ok((const uint8_t *)name, strlen(name), HZ_TEXT_NAME) &&
+         hz_text_ok((const uint8_t *)value, strlen(value), HZ_TEXT_VALUE);
+}
+
+enum hz_body_kind hz_honest_kind(enum hz_body_kind kind, struct hz_str data) {
+  struct hz_mp_reader r = hz_mp_reader_of(data);
+
+  switch (kind) {
+    case HZ_BODY_TEXT:
+      return hz_text_ok((const uint8_t *)data.p, data.n, HZ_TEXT_ANY) ? kind : HZ_BODY_BYTES;
+    case HZ_BODY_VALUE:
+      return hz_mp_skip(&r) == HZ_OK && hz_mp_left(&r) == 0 ? kind : HZ_BODY_BYTES;
+    default: return kind;
+  }
+}
 
 int herz_set_header(herz_ctx *c, const char *name, const char *value) {
   char *n, *v;
 
   if (c->status != 0) return HERZ_EEXIST;
-  if (name == NULL || value == NULL) return HERZ_EINVAL;
+  if (!hz_header_ok(name, value)) return HERZ_EINVAL;
   if (c->out_count == HZ_OUT_HEADERS_MAX) return HERZ_ELIMIT;
   n = hz_arena_strdup(&c->arena, hz_str_of(name));
   v = hz_arena_strdup(&c->arena, hz_str_of(value));
@@ -44,6 +66,7 @@ static hz_err send_head(herz_ctx *c, int status, const struct hz_body *body) {
   if (err == HZ_OK) {
     c->status = status;
     c->state = HZ_CALL_SENDING;
+    hz_deferred_orphan(c); /* answered in spite of a promise: that one comes too late */
     c->bytes_out += body->kind == HZ_BODY_FOLLOWS ? 0 : body->data.n;
   }
   return err;
@@ -86,12 +109,30 @@ void hz_reply_drop_source(herz_ctx *c) {
   *s = (struct hz_reply_source){.fd = -1};
 }
 
+struct reading {
+  uint8_t *dst;
+  size_t cap;
+  long n;
+};
+
+static void read_source(herz_ctx *c, void *arg) {
+  struct reading *r = arg;
+
+  r->n = c->source.read(c->source.arg, r->dst, r->cap);
+}
+
 /* How many bytes were written to `dst`; 0 at the end, negative on failure. */
-static long fill(struct hz_reply_source *s, uint8_t *dst, size_t cap) {
+static long fill(herz_ctx *c, uint8_t *dst, size_t cap) {
+  struct hz_reply_source *s = &c->source;
   size_t want = s->left < cap ? (size_t)s->left : cap;
   long n;
 
-  if (s->read != NULL) return s->read(s->arg, dst, cap);
+  if (s->read != NULL) {
+    struct reading r = {dst, cap, -1};
+
+    hz_call_guarded(c, read_source, &r);
+    return r.n >= 0 && (size_t)r.n > cap ? -1 : r.n;
+  }
   if (want == 0) return 0;
   if (s->fd >= 0) {
     n = pread(s->fd, dst, want, (off_t)s->offset);
@@ -110,6 +151,7 @@ static long fill(struct hz_reply_source *s, uint8_t *dst, size_t cap) {
 static void content_ends(herz_ctx *c, bool whole) {
   c->source.left = 0;
   c->source.read = NULL;
+  if (c->cancelled) return; /* a panic has broken it off */
   if (whole) {
     c->x->ops->end(c->x, NULL, 0);
   } else {
@@ -137,8 +179,8 @@ static bool pump_piece(herz_ctx *c) {
   } else if (cap > sizeof(scratch)) {
     cap = sizeof(scratch);
   }
-  long n = fill(&c->source, dst, cap);
-  size_t len = n > 0 && (size_t)n <= cap ? (size_t)n : 0;
+  long n = fill(c, dst, cap);
+  size_t len = n > 0 ? (size_t)n : 0;
   err = ops->reserve != NULL ? ops->commit(c->x, len) : len > 0 ? ops->body(c->x, dst, len) : HZ_OK;
   c->bytes_out += len;
   if (err != HZ_OK) {
@@ -170,7 +212,7 @@ int herz_reply_bytes(herz_ctx *c, int status, const char *type, const void *data
   int may = may_reply(c, status);
 
   if (may != 0) return may;
-  if (type != NULL) body.kind = len == 0 ? HZ_BODY_NONE : hz_body_kind_of_type(type);
+  if (type != NULL && len > 0) body.kind = hz_honest_kind(hz_body_kind_of_type(type), body.data);
   if (len > HZ_WHOLE_BODY_BYTES) {
     /* The request's own collected body stays as long as the call does: no copy. */
     if (c->collected != NULL && data == hz_buf_data(c->collected)) {
@@ -188,6 +230,7 @@ int herz_reply_text(herz_ctx *c, int status, const char *text) {
   struct hz_body body = {.kind = HZ_BODY_TEXT, .data = hz_str_of(text)};
   struct hz_buf *hold = NULL;
 
+  body.kind = hz_honest_kind(body.kind, body.data);
   if (body.data.n > HZ_WHOLE_BODY_BYTES) {
     hold = hz_buf_copy(&c->d->env->pool, text, body.data.n);
     if (hold == NULL) return HERZ_ENOMEM;
@@ -224,18 +267,23 @@ static int reply_encoded(herz_ctx *c, int status, struct hz_buf *b) {
   return hz_reply_body(c, status, body.kind == HZ_BODY_TEXT ? "application/json" : NULL, &body, b);
 }
 
+static int reply_empty(herz_ctx *c, int status) {
+  struct hz_body none = {.kind = HZ_BODY_NONE};
+
+  return hz_reply_body(c, status, NULL, &none, NULL);
+}
+
 int herz_reply(herz_ctx *c, int status, const herz_value *value) {
   int may = may_reply(c, status);
+  size_t size;
 
   if (may != 0) return may;
-  if (value == NULL) {
-    struct hz_body none = {.kind = HZ_BODY_NONE};
-
-    return hz_reply_body(c, status, NULL, &none, NULL);
-  }
-  struct hz_buf *b = hz_buf_new(&c->d->env->pool, hz_value_size(value));
+  if (value == NULL) return c->value_lost ? HERZ_ENOMEM : reply_empty(c, status);
+  hz_err err = hz_value_size(value, &size);
+  if (err != HZ_OK) return (int)err;
+  struct hz_buf *b = hz_buf_new(&c->d->env->pool, size);
   if (b == NULL) return HERZ_ENOMEM;
-  hz_err err = hz_value_encode(value, b);
+  err = hz_value_encode(value, b);
   if (err != HZ_OK) {
     hz_buf_unref(b);
     return (int)err;
@@ -243,16 +291,26 @@ int herz_reply(herz_ctx *c, int status, const herz_value *value) {
   return reply_encoded(c, status, b);
 }
 
+/* A text that was cut at `len` must not end inside a character. */
+static size_t cut(const char *text, size_t len) {
+  while (len > 0 && ((uint8_t)text[len - 1] & 0xc0) == 0x80) len--;
+  return len > 0 && (uint8_t)text[len - 1] >= 0xc0 ? len - 1 : len;
+}
+
 int herz_reply_error(herz_ctx *c, int status, const char *fmt, ...) {
   va_list ap;
   char text[512];
 
   va_start(ap, fmt);
-  (void)vsnprintf(text, sizeof(text), fmt, ap);
+  size_t len = (size_t)vsnprintf(text, sizeof(text), fmt, ap);
   va_end(ap);
-  const herz_value *v = herz_map(c, "error", herz_str(c, text), "status", herz_int(c, status));
-  if (v == NULL) return herz_reply(c, status, NULL);
-  return herz_reply(c, status, v);
+  if (len >= sizeof(text)) len = cut(text, sizeof(text) - 1);
+  const herz_value *v =
+      herz_map(c, "error", herz_strn(c, text, len), "status", herz_int(c, status));
+  int may = may_reply(c, status);
+
+  if (may != 0) return may;
+  return v == NULL ? reply_empty(c, status) : herz_reply(c, status, v);
 }
 
 static int start_source(herz_ctx *c, int status, const char *type,

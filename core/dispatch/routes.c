@@ -77,6 +77,7 @@ static hz_err build(struct hz_alloc *alloc, struct hz_route *r, const struct hz_
   uint32_t own = r->group == NULL ? 0 : r->group->count;
   struct hz_step *at;
 
+  hz_free(alloc, r->steps); /* of a freeze that failed half-way */
   r->step_count = global->count + own + 1;
   r->steps = at = hz_calloc(alloc, r->step_count, sizeof(*r->steps));
   if (at == NULL) return HZ_ENOMEM;

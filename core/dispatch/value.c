@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "codec/msgpack.h"
+#include "codec/text_scan.h"
 #include "core/dispatch/call.h"
 
 struct herz_value {
@@ -28,33 +29,44 @@ static herz_value *value_new(struct hz_arena *a, enum herz_type type) {
   return v;
 }
 
+/* A value for the handler. One that could not be made is remembered: herz_reply() must not take the
+ * NULL that comes of it for "no body". */
+static herz_value *given(herz_ctx *c, herz_value *v) {
+  if (v == NULL) c->value_lost = true;
+  return v;
+}
+
+static herz_value *made(herz_ctx *c, enum herz_type type) {
+  return given(c, value_new(&c->arena, type));
+}
+
 const herz_value *herz_nil(herz_ctx *c) {
-  return value_new(&c->arena, HERZ_NIL);
+  return made(c, HERZ_NIL);
 }
 
 const herz_value *herz_bool(herz_ctx *c, bool b) {
-  herz_value *v = value_new(&c->arena, HERZ_BOOL);
+  herz_value *v = made(c, HERZ_BOOL);
 
   if (v != NULL) v->boolean = b;
   return v;
 }
 
 const herz_value *herz_int(herz_ctx *c, int64_t i) {
-  herz_value *v = value_new(&c->arena, HERZ_INT);
+  herz_value *v = made(c, HERZ_INT);
 
   if (v != NULL) v->i = i;
   return v;
 }
 
 const herz_value *herz_uint(herz_ctx *c, uint64_t u) {
-  herz_value *v = value_new(&c->arena, HERZ_UINT);
+  herz_value *v = made(c, HERZ_UINT);
 
   if (v != NULL) v->u = u;
   return v;
 }
 
 const herz_value *herz_double(herz_ctx *c, double d) {
-  herz_value *v = value_new(&c->arena, HERZ_DOUBLE);
+  herz_value *v = made(c, HERZ_DOUBLE);
 
   if (v != NULL) v->d = d;
   return v;
@@ -71,23 +83,27 @@ static herz_value *bytes_new(struct hz_arena *a, enum herz_type type, struct hz_
 
 const herz_value *herz_str(herz_ctx *c, const char *text) {
   if (text == NULL) return herz_nil(c);
-  return bytes_new(&c->arena, HERZ_STR, hz_str_of(text));
+  return herz_strn(c, text, strlen(text));
 }
 
 const herz_value *herz_strn(herz_ctx *c, const char *text, size_t len) {
-  return bytes_new(&c->arena, HERZ_STR, (struct hz_str){text, len});
+  /* A str that is not UTF-8 would be refused by whoever reads the answer, with all that shares the
+   * connection. */
+  enum herz_type type = hz_text_ok((const uint8_t *)text, len, HZ_TEXT_ANY) ? HERZ_STR : HERZ_BIN;
+
+  return given(c, bytes_new(&c->arena, type, (struct hz_str){text, len}));
 }
 
 const herz_value *herz_bin(herz_ctx *c, const void *data, size_t len) {
-  return bytes_new(&c->arena, HERZ_BIN, (struct hz_str){data, len});
+  return given(c, bytes_new(&c->arena, HERZ_BIN, (struct hz_str){data, len}));
 }
 
 herz_value *herz_array_new(herz_ctx *c) {
-  return value_new(&c->arena, HERZ_ARRAY);
+  return made(c, HERZ_ARRAY);
 }
 
 herz_value *herz_map_new(herz_ctx *c) {
-  return value_new(&c->arena, HERZ_MAP);
+  return made(c, HERZ_MAP);
 }
 
 static int list_add(struct hz_arena *a, herz_value *v, const herz_value *item) {
@@ -131,7 +147,7 @@ const herz_value *herz_map_of(herz_ctx *c, ...) {
     if (herz_map_add(c, map, key, va_arg(ap, const herz_value *)) != 0) map = NULL;
   }
   va_end(ap);
-  return map;
+  return given(c, map);
 }
 
 const herz_value *herz_array_of(herz_ctx *c, size_t count, ...) {
@@ -143,7 +159,7 @@ const herz_value *herz_array_of(herz_ctx *c, size_t count, ...) {
     if (herz_array_add(c, array, va_arg(ap, const herz_value *)) != 0) array = NULL;
   }
   va_end(ap);
-  return array;
+  return given(c, array);
 }
 
 /* ---- reading ---- */
@@ -207,17 +223,26 @@ const char *herz_as_str(const herz_value *v, const char *fallback) {
 
 /* ---- encoding ---- */
 
-/* Built values are as deep as the expression that built them; decoded ones are bounded by
- * HZ_DEPTH_MAX. So recursion here is bounded by who writes the handler, never by a peer. */
+/* Recursion ends at HZ_DEPTH_MAX: what is deeper no reader takes, and a value that was put into itself
+ * has no end. */
 /* NOLINTBEGIN(misc-no-recursion) */
-size_t hz_value_size(const herz_value *v) {
-  size_t size = HZ_MP_HEAD_MAX;
+static hz_err add_size(const herz_value *v, unsigned depth, size_t *size) {
+  *size += HZ_MP_HEAD_MAX;
+  if (*size > UINT32_MAX) return HZ_ETOOBIG;
+  if (v->type == HERZ_STR || v->type == HERZ_BIN || v->type == HERZ_EXT) *size += v->bytes.n;
+  if (v->type != HERZ_ARRAY && v->type != HERZ_MAP) return HZ_OK;
+  if (depth == HZ_DEPTH_MAX) return HZ_EDEPTH;
+  for (uint32_t i = 0; i < v->list.count; i++) {
+    hz_err err = add_size(v->list.items[i], depth + 1, size);
 
-  if (v->type == HERZ_STR || v->type == HERZ_BIN || v->type == HERZ_EXT) size += v->bytes.n;
-  if (v->type == HERZ_ARRAY || v->type == HERZ_MAP) {
-    for (uint32_t i = 0; i < v->list.count; i++) size += hz_value_size(v->list.items[i]);
+    if (err != HZ_OK) return err;
   }
-  return size;
+  return HZ_OK;
+}
+
+hz_err hz_value_size(const herz_value *v, size_t *size) {
+  *size = 0;
+  return add_size(v, 0, size);
 }
 
 static hz_err encode_list(const herz_value *v, struct hz_buf *b) {

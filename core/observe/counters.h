@@ -56,7 +56,10 @@
   X(calls_late, "answers that came after their call had ended")                        \
   X(calls_early, "calls that came in 0-RTT")                                           \
   X(calls_early_refused, "calls in 0-RTT that were refused: not safe to replay")       \
-  X(body_too_large, "request bodies over their limit")
+  X(head_too_large, "requests over limits.path_bytes, header_count or header_bytes")   \
+  X(body_too_large, "request bodies over their limit")                                 \
+  X(idle_timeout, "connections closed after limits.idle_timeout_ms without a byte")    \
+  X(send_full, "times that a stream was at limits.send_high_bytes")
 
 enum hz_counter {
 #define X(name, text) HZ_C_##name,

@@ -137,6 +137,12 @@ static void pong_came(struct hz_session *s, const uint8_t opaque[8]) {
   }
 }
 
+/* What HELLO and WELCOME grant alike; zero: the default. */
+static void take_grants(struct hz_session *s, const struct hz_hello *h) {
+  if (h->credit > 0) s->peer_credit = h->credit;
+  if (h->max_frame > 0) s->peer_frame = h->max_frame;
+}
+
 static void hello_came(struct hz_lane *l, const struct hz_envelope *e) {
   struct hz_session *s = l->session;
   struct hz_hello h = {.v = HZ_FRAME_VERSION,
@@ -154,7 +160,7 @@ static void hello_came(struct hz_lane *l, const struct hz_envelope *e) {
   s->welcomed = true;
   l->use = HZ_LANE_CONTROL;
   s->control = l;
-  if (e->hello.credit > 0) s->peer_credit = e->hello.credit;
+  take_grants(s, &e->hello);
   struct hz_buf *b = hz_session_buf(s, hz_hello_size(&h));
   if (b == NULL || hz_encode_hello(b, HZ_WELCOME, &h) != HZ_OK) {
     hz_buf_unref(b);
@@ -167,7 +173,7 @@ static void hello_came(struct hz_lane *l, const struct hz_envelope *e) {
 static void welcome_came(struct hz_session *s, const struct hz_envelope *e) {
   s->welcomed = true;
   s->peer_calls = e->hello.calls > 0 ? e->hello.calls : HZ_CALLS_DEFAULT;
-  if (e->hello.credit > 0) s->peer_credit = e->hello.credit;
+  take_grants(s, &e->hello);
   if (e->hello.ping_ms > 0) s->ping_ns = e->hello.ping_ms * HZ_MS;
   s->owner->changed(s);
 }

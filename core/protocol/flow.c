@@ -18,6 +18,11 @@ size_t hz_outflow_room(struct hz_outflow *f) {
   size_t room = HZ_CHUNK_BYTES;
 
   if (l == NULL || l->stream == NULL || l->fin_sent || l->pending_fin) return 0;
+  if (l->session->peer_frame < HZ_DATA_OVERHEAD + room) {
+    /* Who takes next to nothing gets it byte by byte: no frame can be smaller. */
+    room =
+        l->session->peer_frame > HZ_DATA_OVERHEAD ? l->session->peer_frame - HZ_DATA_OVERHEAD : 1;
+  }
   if (l->session->mux && f->credit == 0) return 0;
   if (l->blocked) {
     wait_turn(f);

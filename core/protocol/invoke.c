@@ -76,7 +76,7 @@ hz_err hz_invoke(struct hz_session *s, const struct hz_request *rq, struct hz_in
 
   if (!hz_session_usable(s)) return HZ_ECLOSED;
   if (s->inflight >= s->peer_calls || s->inflight >= s->owner->limits->calls) return HZ_AGAIN;
-  if (size > s->owner->limits->frame_bytes) return HZ_ETOOBIG;
+  if (size > s->peer_frame) return HZ_ETOOBIG;
   struct hz_buf *b = hz_session_buf(s, size);
   if (b == NULL) return HZ_ENOMEM;
   hz_err err =
@@ -182,6 +182,11 @@ void hz_invoke_answer(struct hz_lane *l, const struct hz_envelope *e) {
   struct hz_invoked *inv = s->mux ? hz_idmap_get(&s->calls, e->id) : l->call;
   char text[100];
 
+  if (inv != NULL && inv->id != e->id) {
+    hz_session_fail(s, l, HZ_C_envelope_unexpected, HZ_WIRE_UNEXPECTED, HZ_EPROTO,
+                    "an answer to another call than the stream's own");
+    return;
+  }
   if (inv == NULL) {
     /* The call was cancelled here; what crosses is late, not wrong. */
     if (e->id < s->next_id && (s->mux || l->use == HZ_LANE_INVOKED)) return;

@@ -3,14 +3,6 @@
 
 #include "core/protocol/internal.h"
 
-static void frame_late(struct hz_timer *t, hz_time now) {
-  struct hz_lane *l = HZ_CONTAINER(t, struct hz_lane, frame_timer);
-
-  (void)now;
-  hz_session_fail(l->session, l, HZ_C_frame_timeout, HZ_WIRE_IDLE, HZ_ETIMEOUT,
-                  "a frame was begun and not finished in time");
-}
-
 struct hz_lane *hz_lane_new(struct hz_session *s, struct hz_stream *stream, enum hz_lane_use use) {
   struct hz_env *env = hz_session_env(s);
   struct hz_lane *l = hz_cache_get(s->owner->lanes);
@@ -70,9 +62,35 @@ static bool stalled(const struct hz_lane *l) {
   return l->blocked || l->unread > l->session->owner->limits->call_credit_bytes / 2;
 }
 
+static void frame_late(struct hz_timer *t, hz_time now) {
+  struct hz_lane *l = HZ_CONTAINER(t, struct hz_lane, frame_timer);
+
+  (void)now;
+  if (stalled(l)) return; /* watched again when it reads on */
+  hz_session_fail(l->session, l, HZ_C_frame_timeout, HZ_WIRE_IDLE, HZ_ETIMEOUT,
+                  "a frame was begun and not finished in time");
+}
+
+/* The rest of a frame has to come in time, but not while it cannot, because this side does not read. */
+static void watch_frame(struct hz_lane *l) {
+  struct hz_env *env = hz_session_env(l->session);
+
+  if (!hz_frame_parser_busy(&l->parser) || stalled(l)) {
+    hz_timer_cancel(&env->timers, &l->frame_timer);
+  } else if (!hz_timer_armed(&l->frame_timer) &&
+             hz_timer_set(&env->timers, &l->frame_timer,
+                          env->now + l->session->owner->limits->frame_timeout_ns,
+                          frame_late) != HZ_OK) {
+    /* A frame without a deadline could stay half a frame for ever. */
+    hz_session_fail(l->session, l, HZ_C_no_memory, HZ_WIRE_INTERNAL, HZ_ENOMEM, "memory is short");
+  }
+}
+
 void hz_lane_give_back(struct hz_lane *l, size_t n) {
   l->owed += n;
-  if (l->owed == 0 || l->stream == NULL || l->session->conn == NULL || stalled(l)) return;
+  if (l->stream == NULL || l->session->conn == NULL) return;
+  watch_frame(l);
+  if (l->owed == 0 || l->session->failing || stalled(l)) return;
   n = l->owed;
   l->owed = 0;
   l->session->conn->ops->stream_consume(l->stream, n);
@@ -107,17 +125,6 @@ static void parse_failed(struct hz_lane *l, hz_err err) {
       hz_session_fail(s, l, HZ_C_frame_bad, HZ_WIRE_BAD_FRAME, err,
                       "a frame's flags or length are impossible");
       break;
-  }
-}
-
-static void watch_frame(struct hz_lane *l) {
-  struct hz_env *env = hz_session_env(l->session);
-
-  if (!hz_frame_parser_busy(&l->parser)) {
-    hz_timer_cancel(&env->timers, &l->frame_timer);
-  } else if (!hz_timer_armed(&l->frame_timer)) {
-    (void)hz_timer_set(&env->timers, &l->frame_timer,
-                       env->now + l->session->owner->limits->frame_timeout_ns, frame_late);
   }
 }
 
@@ -166,9 +173,8 @@ void hz_lane_data(struct hz_lane *l, const uint8_t *data, size_t len, bool fin) 
     l->begun = true;
   }
   if (!s->failing && l->stream != NULL) {
-    watch_frame(l);
     hz_lane_give_back(l, total);
-    if (fin) ended(l);
+    if (fin && !s->failing) ended(l);
   }
   hz_lane_unhold(l);
 }
@@ -202,6 +208,7 @@ void hz_lane_writable(struct hz_lane *l) {
   hz_lane_hold(l);
   if (l->stream != NULL && flush(l) && l->stream != NULL) {
     l->blocked = false;
+    hz_timer_cancel(&hz_session_env(l->session)->timers, &l->frame_timer); /* begins anew */
     hz_lane_give_back(l, 0);
     if (!hz_list_empty(&l->waiting)) hz_lane_pump(&l->pump);
   }
@@ -223,6 +230,7 @@ hz_err hz_lane_send(struct hz_lane *l, struct hz_buf *b, bool fin) {
       return HZ_OK;
     }
     if (err != HZ_AGAIN) goto drop;
+    HZ_COUNT(s->owner->counters, send_full);
     l->blocked = true;
   }
   err = hz_bufq_push_forced(&l->pending, b);

@@ -29,7 +29,7 @@ static hz_err respond(struct hz_exchange *x, const struct hz_response *rs) {
 
   if (c->lane == NULL || c->lane->stream == NULL) return HZ_ECLOSED;
   size_t size = hz_res_size(rs->headers, rs->header_count, &rs->body);
-  if (size > c->session->owner->limits->frame_bytes) return HZ_ETOOBIG;
+  if (size > c->session->peer_frame) return HZ_ETOOBIG;
   struct hz_buf *b = hz_session_buf(c->session, size);
   if (b == NULL) return HZ_ENOMEM;
   hz_err err = hz_encode_res(b, c->id, rs->status, rs->headers, rs->header_count, &rs->body);
@@ -114,11 +114,11 @@ static void release(struct hz_exchange *x) {
   hz_list_remove(&c->link);
   if (s != NULL) {
     if (s->mux) (void)hz_idmap_remove(&s->calls, c->id);
-    /* An answer that came before the request's end: the rest is not wanted. */
-    if (l != NULL && !s->mux) {
+    if (l != NULL) {
       hz_lane_hold(l);
-      if (!c->answered) hz_lane_abandon(l, HZ_CANCEL_UNWANTED);
-      if (!c->body_done) hz_lane_stop(l, HZ_CANCEL_UNWANTED);
+      if (!c->answered) abort_call(x, HZ_CANCEL_INTERNAL); /* the caller must not wait in vain */
+      /* An answer that came before the request's end: the rest is not wanted. */
+      if (!c->body_done && !s->mux) hz_lane_stop(l, HZ_CANCEL_UNWANTED);
       hz_lane_unhold(l);
     }
     s->inflight--;
@@ -190,6 +190,7 @@ static void begin(struct hz_served *c, const struct hz_envelope *e) {
     HZ_COUNT(s->owner->counters, calls_refused);
     hz_call_refuse(s->owner->dispatch, &c->x, 429, "too many calls are in flight");
   } else if (n > limits->header_count || header_bytes > limits->header_bytes) {
+    HZ_COUNT(s->owner->counters, head_too_large);
     hz_call_refuse(s->owner->dispatch, &c->x, 431, "the headers are over the limit");
   } else {
     hz_call_begin(s->owner->dispatch, &rq, &c->x);
@@ -233,6 +234,11 @@ void hz_serve_content(struct hz_lane *l, const struct hz_envelope *e) {
   struct hz_session *s = l->session;
   struct hz_served *c = s->mux ? hz_idmap_get(&s->calls, e->id) : l->call;
 
+  if (c != NULL && c->id != e->id) {
+    hz_session_fail(s, l, HZ_C_envelope_unexpected, HZ_WIRE_UNEXPECTED, HZ_EPROTO,
+                    "a frame for another call than the stream's own");
+    return;
+  }
   if (c == NULL) {
     /* What crosses with the end of an answer is late, not wrong. */
     bool late = s->mux ? e->id <= s->last_id : l->use == HZ_LANE_SERVED;
@@ -253,6 +259,7 @@ void hz_serve_content(struct hz_lane *l, const struct hz_envelope *e) {
     case HZ_CANCEL:
       c->answered = true;
       hz_outflow_drop(&c->out);
+      if (!s->mux) hz_lane_abandon(l, HZ_CANCEL_UNWANTED);
       hz_call_cancel(&c->x, (uint32_t)(e->code > HZ_CANCEL_PROTOCOL ? 0 : e->code));
       break;
     default: /* CREDIT */

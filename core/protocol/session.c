@@ -27,6 +27,7 @@ hz_err hz_session_prepare(struct hz_env *env, const struct hz_session_owner *own
   s->user = user;
   s->next_id = 1;
   s->peer_calls = HZ_CALLS_BEFORE_WELCOME;
+  s->peer_frame = HZ_FRAME_MAX_DEFAULT;
   s->peer_credit = HZ_CREDIT_DEFAULT;
   s->ping_ns = owner->limits->idle_timeout_ns / 3;
   hz_idmap_init(&s->calls, env->alloc);
@@ -108,6 +109,7 @@ static void on_opened(struct hz_conn *conn) {
 
   if (s->conn == NULL) hz_session_attach(s, conn); /* from inside ops->dial() */
   s->mux = (conn->caps & HZ_CAP_STREAMS) == 0;
+  s->opened = true;
   HZ_COUNT(s->owner->counters, conns_opened);
   HZ_LOG(s->owner->log, HZ_LOG_DEBUG, "connection opened", HZ_F_NUM("conn", conn->id),
          HZ_F_STR("transport", conn->ops->scheme), HZ_F_STR("peer", conn->peer.addr),
@@ -249,6 +251,7 @@ static void on_closed(struct hz_conn *conn, const struct hz_close *why) {
 
   HZ_COUNT(s->owner->counters, conns_closed);
   if (reason.err != HZ_OK) HZ_COUNT(s->owner->counters, conns_failed);
+  if (s->opened && reason.layer == HZ_LAYER_TIMEOUT) HZ_COUNT(s->owner->counters, idle_timeout);
   HZ_LOG(s->owner->log, reason.err == HZ_OK ? HZ_LOG_DEBUG : HZ_LOG_INFO, "connection closed",
          HZ_F_NUM("conn", conn->id), HZ_F_STR("transport", conn->ops->scheme),
          HZ_F_STR("peer", conn->peer.addr), HZ_F_STR("err", hz_errname(reason.err)),

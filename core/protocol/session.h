@@ -94,12 +94,13 @@ struct hz_session {
   const struct hz_session_owner *owner;
   void *user; /* the owner's */
   bool mux, checksum, failing;
-  bool ready, welcomed, goaway_sent, goaway_seen;
+  bool opened, ready, welcomed, goaway_sent, goaway_seen;
   struct hz_lane *control;
   struct hz_idmap calls; /* mux: id -> served or invoked */
   struct hz_link live;   /* all calls: hz_served.link or hz_invoked.link */
   uint32_t inflight;
   uint32_t peer_calls;
+  uint32_t peer_frame; /* the largest length that the peer takes */
   uint64_t peer_credit;
   uint64_t next_id, last_id;
   struct hz_link pings; /* hz_ping.link */

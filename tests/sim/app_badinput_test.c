@@ -5,105 +5,12 @@
 #include <string.h>
 
 #include "codec/envelope.h"
-#include "codec/frame.h"
 #include "core/app/app.h"
 #include "tests/support/app_pair.h"
-
-/* A peer without manners: a byte stream, what came back on it, and its end. */
-struct peer {
-  struct hz_io *io;
-  bool opened, closed;
-  uint8_t in[4096];
-  size_t len;
-};
-
-static void on_opened(struct hz_io *io) {
-  ((struct peer *)io->user)->opened = true;
-}
-static void on_data(struct hz_io *io, const uint8_t *data, size_t len) {
-  struct peer *p = io->user;
-  size_t room = sizeof(p->in) - p->len;
-
-  memcpy(p->in + p->len, data, len < room ? len : room);
-  p->len += len < room ? len : room;
-}
-static void on_eof(struct hz_io *io) {
-  struct hz_close why;
-
-  hz_close_set(&why, HZ_BY_PEER, HZ_LAYER_OS, 0, HZ_OK, "eof");
-  hz_io_close(io, &why);
-}
-static void on_writable(struct hz_io *io) {
-  (void)io;
-}
-static void on_closed(struct hz_io *io, const struct hz_close *why) {
-  (void)why;
-  ((struct peer *)io->user)->closed = true;
-  hz_io_destroy(io);
-}
-static const struct hz_io_events peer_events = {.opened = on_opened,
-                                                .data = on_data,
-                                                .eof = on_eof,
-                                                .writable = on_writable,
-                                                .closed = on_closed};
-
-static bool is_open(void *arg) {
-  return ((struct peer *)arg)->opened;
-}
-static bool is_closed(void *arg) {
-  return ((struct peer *)arg)->closed;
-}
-
-static void connect_peer(struct app_pair *p, struct peer *peer) {
-  struct hz_endpoint ep;
-  struct hz_limits limits = {0};
-  char why[256];
-
-  *peer = (struct peer){0};
-  hz_limits_defaults(&limits);
-  cr_assert_eq(hz_endpoint_parse(HZ_STR("tcp://10.0.0.1:4433"), HZ_TO_DIAL, &ep, why, sizeof(why)),
-               HZ_OK);
-  cr_assert_eq(
-      hz_net_of(p->client_env)
-          ->connect(p->client_env, &ep, &limits, &peer_events, peer, &peer->io, why, sizeof(why)),
-      HZ_OK, "%s", why);
-  cr_assert(sim_run_until(p->sim, is_open, peer, sim_now(p->sim) + 10 * HZ_SEC));
-}
-
-static void say(struct app_pair *p, struct peer *peer, const void *bytes, size_t len) {
-  struct hz_buf *b = hz_buf_copy(&p->client_env->pool, bytes, len);
-
-  cr_assert_not_null(b);
-  if (hz_io_send(peer->io, b) != HZ_OK) hz_buf_unref(b);
-}
-
-static void hang_up(struct app_pair *p, struct peer *peer) {
-  if (!peer->closed) hz_io_finish(peer->io);
-  cr_assert(sim_run_until(p->sim, is_closed, peer, sim_now(p->sim) + 120 * HZ_SEC),
-            "the connection was not closed");
-}
+#include "tests/support/raw_peer.h"
 
 static uint64_t counted(struct app_pair *p, enum hz_counter c) {
   return p->server->first.counters.v[c];
-}
-
-/* The code of the one ERROR frame that came; 0: none. */
-static uint64_t error_code(struct app_pair *p, struct peer *peer) {
-  struct hz_frame_parser parser;
-  const uint8_t *data = peer->in;
-  size_t len = peer->len;
-  struct hz_frame f;
-  uint64_t code = 0;
-
-  hz_frame_parser_init(&parser, &p->client_env->pool, HZ_FRAME_MAX_DEFAULT);
-  while (hz_frame_parse(&parser, &data, &len, &f) == HZ_OK) {
-    struct hz_envelope e;
-
-    cr_assert_eq(hz_envelope_parse(f.body, f.body_len, &e), HZ_OK);
-    if (e.kind == HZ_ERROR) code = e.code;
-  }
-  hz_frame_parser_reset(&parser);
-  return code;
 }
 
 static void bystander_is_served(struct app_pair *p) {
@@ -122,15 +29,15 @@ static void start(struct app_pair *p) {
 
 static void expect(const char *bytes, size_t len, uint64_t code, enum hz_counter counter) {
   struct app_pair p;
-  struct peer peer;
+  struct raw_peer peer;
 
   start(&p);
-  connect_peer(&p, &peer);
+  raw_connect(&p, &peer);
   uint64_t before = counted(&p, counter);
-  say(&p, &peer, bytes, len);
-  cr_assert(sim_run_until(p.sim, is_closed, &peer, sim_now(p.sim) + 60 * HZ_SEC),
+  raw_say(&p, &peer, bytes, len);
+  cr_assert(sim_run_until(p.sim, raw_is_closed, &peer, sim_now(p.sim) + 60 * HZ_SEC),
             "the connection was not closed");
-  cr_assert_eq(error_code(&p, &peer), code, "code %lu", (unsigned long)error_code(&p, &peer));
+  cr_assert_eq(raw_error_code(&peer), code, "code %lu", (unsigned long)raw_error_code(&peer));
   cr_assert_eq(counted(&p, counter), before + 1, "%s did not move", hz_counter_name(counter));
   bystander_is_served(&p);
   ap_stop(&p);
@@ -211,11 +118,11 @@ Test(app_badinput, a_stream_cut_off_at_every_byte_frees_everything) {
 
   start(&p);
   for (size_t cut = 0; cut < sizeof(visit); cut++) {
-    struct peer peer;
+    struct raw_peer peer;
 
-    connect_peer(&p, &peer);
-    if (cut > 0) say(&p, &peer, visit, cut);
-    hang_up(&p, &peer);
+    raw_connect(&p, &peer);
+    if (cut > 0) raw_say(&p, &peer, visit, cut);
+    raw_hang_up(&p, &peer);
   }
   bystander_is_served(&p);
   cr_assert_eq(p.server->first.conn_count, 1);
@@ -224,15 +131,15 @@ Test(app_badinput, a_stream_cut_off_at_every_byte_frees_everything) {
 
 Test(app_badinput, a_frame_begun_and_not_finished_ends_in_time) {
   struct app_pair p;
-  struct peer peer;
+  struct raw_peer peer;
 
   start(&p);
-  connect_peer(&p, &peer);
-  say(&p, &peer, visit, sizeof(visit) - 4);
+  raw_connect(&p, &peer);
+  raw_say(&p, &peer, visit, sizeof(visit) - 4);
   hz_time from = sim_now(p.sim);
-  cr_assert(sim_run_until(p.sim, is_closed, &peer, from + 60 * HZ_SEC), "it was not closed");
+  cr_assert(sim_run_until(p.sim, raw_is_closed, &peer, from + 60 * HZ_SEC), "it was not closed");
   cr_assert_lt(sim_now(p.sim) - from, 12 * HZ_SEC);
-  cr_assert_eq(error_code(&p, &peer), HZ_WIRE_IDLE);
+  cr_assert_eq(raw_error_code(&peer), HZ_WIRE_IDLE);
   cr_assert_eq(counted(&p, HZ_C_frame_timeout), 1);
   bystander_is_served(&p);
   ap_stop(&p);
@@ -242,16 +149,16 @@ Test(app_badinput, a_peer_that_ignores_credit_is_cut_off) {
   static uint8_t chunk[8 + 6 + 60000];
   static const char head[] = FRAME("\0\0\0\x10", "\0") "\x95\x02\x01\xa4POST\xa5/echo\xc0";
   struct app_pair p;
-  struct peer peer;
+  struct raw_peer peer;
 
   cr_assert(ap_start(&p, "sim/app_badinput", 11, "tcp", "limits.call_credit_bytes=16384"));
   cr_assert(ap_dial(&p));
-  connect_peer(&p, &peer);
+  raw_connect(&p, &peer);
   memcpy(chunk, "\xca\xfe\x01\0\0\xea\x67\0\x93\x04\x01\xc5\xea\x60", 14);
-  say(&p, &peer, head, sizeof(head) - 1);
-  say(&p, &peer, chunk, sizeof(chunk));
-  cr_assert(sim_run_until(p.sim, is_closed, &peer, sim_now(p.sim) + 60 * HZ_SEC));
-  cr_assert_eq(error_code(&p, &peer), HZ_WIRE_FLOW);
+  raw_say(&p, &peer, head, sizeof(head) - 1);
+  raw_say(&p, &peer, chunk, sizeof(chunk));
+  cr_assert(sim_run_until(p.sim, raw_is_closed, &peer, sim_now(p.sim) + 60 * HZ_SEC));
+  cr_assert_eq(raw_error_code(&peer), HZ_WIRE_FLOW);
   cr_assert_eq(counted(&p, HZ_C_credit_overrun), 1);
   bystander_is_served(&p);
   ap_stop(&p);
@@ -260,14 +167,14 @@ Test(app_badinput, a_peer_that_ignores_credit_is_cut_off) {
 Test(app_badinput, an_unknown_kind_with_an_id_is_answered_and_the_connection_goes_on) {
   static const char odd[] = FRAME("\0\0\0\x04", "\0") "\x92\x63\x05";
   struct app_pair p;
-  struct peer peer;
+  struct raw_peer peer;
 
   start(&p);
-  connect_peer(&p, &peer);
-  say(&p, &peer, odd, sizeof(odd) - 1);
+  raw_connect(&p, &peer);
+  raw_say(&p, &peer, odd, sizeof(odd) - 1);
   sim_run_for(p.sim, HZ_SEC);
-  cr_assert_eq(error_code(&p, &peer), HZ_WIRE_UNKNOWN_KIND);
+  cr_assert_eq(raw_error_code(&peer), HZ_WIRE_UNKNOWN_KIND);
   cr_assert(!peer.closed);
-  hang_up(&p, &peer);
+  raw_hang_up(&p, &peer);
   ap_stop(&p);
 }

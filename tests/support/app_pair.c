@@ -21,6 +21,22 @@ static void echo(herz_ctx *c) {
   herz_reply_bytes(c, HERZ_OK, NULL, body, len);
 }
 
+static void ended(void *arg) {
+  ((struct app_pair *)arg)->ended++;
+}
+
+static void later(herz_ctx *c) {
+  struct app_pair *p = herz_arg(c);
+
+  HERZ_ENSURE(c, p->promised < sizeof(p->promises) / sizeof(p->promises[0]));
+  herz_on_end(c, ended, p);
+  p->promises[p->promised++] = herz_defer(c);
+}
+
+static void silent(herz_ctx *c) {
+  herz_on_end(c, ended, herz_arg(c));
+}
+
 static bool encrypted(const char *scheme) {
   return strcmp(scheme, "quic") == 0 || strcmp(scheme, "tls") == 0 || strcmp(scheme, "wss") == 0;
 }
@@ -82,6 +98,8 @@ static bool serve(struct app_pair *p) {
   }
   herz_use(p->server, herz_recovery);
   return herz_get(p->server, "/users/:id", user) == 0 && herz_post(p->server, "/echo", echo) == 0 &&
+         herz_route(p->server, "GET", "/later", later, p) == 0 &&
+         herz_route(p->server, "GET", "/silent", silent, p) == 0 &&
          herz_listen(p->server, at, NULL, 0) == 0;
 }
 
@@ -142,7 +160,7 @@ uint64_t ap_sum(const void *data, size_t len) {
   return sum;
 }
 
-static void on_done(const struct herz_response *rs, void *arg) {
+void ap_on_done(const struct herz_response *rs, void *arg) {
   struct ap_result *r = arg;
 
   r->done++;
@@ -158,7 +176,7 @@ bool ap_call(struct app_pair *p, const char *method, const char *path, const voi
   struct herz_request rq = {.method = method, .path = path, .body = body, .body_len = len};
 
   *r = (struct ap_result){0};
-  return p->cl != NULL && herz_call(p->cl, &rq, on_done, r, NULL) == 0;
+  return p->cl != NULL && herz_call(p->cl, &rq, ap_on_done, r, NULL) == 0;
 }
 
 static bool is_done(void *arg) {

@@ -18,7 +18,9 @@ struct app_pair {
   const char *scheme; /* of the URL that is dialled */
   char dir[64];       /* certificate and key; "" when none are needed */
   char url[64];
-  int closed; /* how often HERZ_CLOSED came */
+  int closed;                 /* how often HERZ_CLOSED came */
+  herz_deferred *promises[4]; /* of the handler of GET /later */
+  unsigned promised, ended;   /* how often it was called; ended calls of it and of GET /silent */
 };
 
 /** The answer to one call. */
@@ -45,6 +47,9 @@ void ap_stop(struct app_pair *p);
 /** Begins a call; false: refused at once. `r` stands until it is done. */
 bool ap_call(struct app_pair *p, const char *method, const char *path, const void *body, size_t len,
              struct ap_result *r);
+
+/** For herz_call(): `arg` is a zeroed struct ap_result. */
+void ap_on_done(const struct herz_response *rs, void *arg);
 
 /** Runs until `r` is done; false: not within `ns`. */
 bool ap_wait(struct app_pair *p, struct ap_result *r, hz_time ns);

@@ -101,7 +101,9 @@ HERZ_API int herz_version_details(FILE *out);
  * is on stderr then. */
 HERZ_API herz_app *herz_app_new(const char *config);
 
-/** Frees the app and what belongs to it. Not from inside a handler or callback. */
+/** Frees the app and what belongs to it: connections and clients are closed (calls that are under way
+ * end as if the peer had gone), what herz_after() was to call is forgotten. Promises may be completed
+ * later still. Not from inside a handler or callback. */
 HERZ_API void herz_app_free(herz_app *app);
 
 /** Sets one configuration key, before the first listener or dial. Keys and defaults: docs/api.md, or
@@ -170,7 +172,8 @@ HERZ_API int herz_handle_signals(herz_app *app);
  * main() should: 0, or 2 when listening failed. */
 HERZ_API int herz_run(herz_app *app, const char *url, ...) __attribute__((sentinel));
 
-/** Calls `fn(arg)` once, `delay_ms` from now, on the worker that asks (outside of one: the first). */
+/** Calls `fn(arg)` once, `delay_ms` from now, on the worker that asks (outside of one: the first); not at
+ * all when the app is freed first. */
 HERZ_API int herz_after(herz_app *app, uint32_t delay_ms, void (*fn)(void *arg), void *arg);
 
 /** Counters by name ("calls", "conns_opened", "bad_first_bytes", ...), of all workers together: visits
@@ -204,14 +207,15 @@ HERZ_API bool herz_header_at(herz_ctx *c, uint32_t i, const char **name, const c
 
 /** What the body is: content as bytes, as text, or a msgpack value. */
 enum herz_body_kind { HERZ_BODY_NONE, HERZ_BODY_BYTES, HERZ_BODY_TEXT, HERZ_BODY_VALUE };
-/** The collected body; for HERZ_BODY_VALUE its msgpack encoding. `len` and `kind` may be NULL. */
+/** The collected body; for HERZ_BODY_VALUE its msgpack encoding. `len` and `kind` may be NULL. The bytes
+ * stand while the function that asked runs: ask again after herz_defer(), which keeps them. */
 HERZ_API const void *herz_body(herz_ctx *c, size_t *len, enum herz_body_kind *kind);
 /** The body as a value: msgpack, or JSON by its content-type. NULL: there is none, or it is malformed
  * (answer 400 then). Belongs to the call. */
 HERZ_API const herz_value *herz_body_value(herz_ctx *c);
 
-/** Streaming routes: `fn` gets each piece as it comes, the last with `fin`. Return false to be sent
- * nothing more until herz_body_resume(). */
+/** Streaming routes: `fn` gets each piece as it comes, the last with `fin`. Return false to stop the
+ * sender until herz_body_resume(): what is under way still comes, a window of it. */
 HERZ_API void
 herz_on_body(herz_ctx *c,
              bool (*fn)(herz_ctx *c, const void *data, size_t len, bool fin, void *arg), void *arg);
@@ -255,8 +259,10 @@ HERZ_API bool herz_cancelled(const herz_ctx *c);
 /** The status that was answered; 0 so far. */
 HERZ_API int herz_status(const herz_ctx *c);
 
-/** Gives up: unwinds to herz_recovery(), which answers 500 and logs the text. Only on the worker,
- * inside a handler or middleware. C++ destructors are not run. */
+/** Gives up: unwinds to herz_recovery(), which answers 500 and logs the text; an answer that is under
+ * way is broken off. Only on the worker, inside a handler, a middleware, or a function that the call was
+ * given: herz_on_body(), herz_reply_stream(), herz_complete_with(); elsewhere it ends the process. C++
+ * destructors are not run. */
 HERZ_API void herz_panic(herz_ctx *c, const char *fmt, ...) HERZ_PRINTF(2, 3)
     __attribute__((noreturn));
 /** Panics when `cond` does not hold. */
@@ -267,15 +273,17 @@ HERZ_API void herz_panic(herz_ctx *c, const char *fmt, ...) HERZ_PRINTF(2, 3)
 
 /* ---- context: the answer ---------------------------------------------------------------------- */
 
-/** Adds a header to the answer. HERZ_ELIMIT: too many or too long. Before the reply. */
+/** Adds a header to the answer, before the reply. HERZ_ELIMIT: there are 32; HERZ_EINVAL: the name is not
+ * visible ASCII without ':', or the value is not UTF-8 without control characters. */
 HERZ_API int herz_set_header(herz_ctx *c, const char *name, const char *value);
 
 /** Each of these answers the call, once: HERZ_EEXIST when it is answered already, HERZ_ECANCELED when
  * nobody waits any more. A handler that returns without answering or deferring answers 500. */
 HERZ_API int herz_reply(herz_ctx *c, int status, const herz_value *value); /* NULL: no body */
+/** Text that is not UTF-8 leaves as bytes. */
 HERZ_API int herz_reply_text(herz_ctx *c, int status, const char *text);
 /** `type`: the content-type; NULL: application/octet-stream. The bytes are copied where they cannot
- * leave at once. */
+ * leave at once. Text and msgpack that are none leave as bytes under that type. */
 HERZ_API int herz_reply_bytes(herz_ctx *c, int status, const char *type, const void *data,
                               size_t len);
 /** `len` bytes of an open file from `offset`, read as they leave. The descriptor is closed at the
@@ -293,18 +301,21 @@ HERZ_API int herz_reply_error(herz_ctx *c, int status, const char *fmt, ...) HER
 /** Promises an answer for later: the handler may return. NULL when memory is short. `c` must not be
  * used after the handler has returned; the promise must be completed exactly once. */
 HERZ_API herz_deferred *herz_defer(herz_ctx *c);
-/** Completes a promise with bytes (copied). Any thread. A call that has ended meanwhile ignores it. */
+/** Completes a promise with bytes (copied). Any thread. A call that has ended meanwhile ignores it, and
+ * so does an app that has been freed. */
 HERZ_API void herz_complete(herz_deferred *d, int status, const char *type, const void *data,
                             size_t len);
 /** Completes a promise by running `fn` on the worker with the context, where any reply may be made.
- * `c` is NULL when the call has ended meanwhile: free `arg` then. Any thread. */
+ * `c` is NULL when the call has ended meanwhile: free `arg` then. When the app has been freed, `fn` is
+ * called at once, by the thread that completes. Any thread. */
 HERZ_API void herz_complete_with(herz_deferred *d, void (*fn)(herz_ctx *c, void *arg), void *arg);
 
 /* ---- values ------------------------------------------------------------------------------------ */
 
 /** Values are built out of the call's memory and belong to it. Each returns NULL when that is used
- * up; NULL inside a map or array makes the whole NULL, and herz_reply() with a NULL that came so
- * answers 500. */
+ * up; NULL inside a map or array makes the whole NULL, and herz_reply() refuses a NULL that came so
+ * (HERZ_ENOMEM; a handler that leaves it at that answers 500). A value nests at most 32 deep
+ * (HERZ_EDEPTH). Text that is not UTF-8 becomes a HERZ_BIN. */
 HERZ_API const herz_value *herz_nil(herz_ctx *c);
 HERZ_API const herz_value *herz_bool(herz_ctx *c, bool v);
 HERZ_API const herz_value *herz_int(herz_ctx *c, int64_t v);
@@ -415,15 +426,18 @@ struct herz_request {
   herz_source *source; /* instead of body: read as it leaves */
   void *source_arg;
   uint32_t timeout_ms; /* 0: the key "limits.call_timeout_ms" */
-  /** When set, content is handed over as it comes instead of being collected. Return false to pause
-   * until herz_call_resume(). The first call, with `head` alone (len 0), brings status and headers. */
+  /** When set, content is handed over as it comes instead of being collected. Return false to stop
+   * the sender until herz_call_resume(): what is under way still comes, a window of it.
+   * The first call brings status and headers, with `len` 0 unless the content is short. */
   bool (*on_data)(herz_call_handle *, const struct herz_response *head, const void *data,
                   size_t len, void *arg);
 };
 
 /** Makes a call; any number may be in flight (over the peer's limit they wait, in order). `done` is
- * called exactly once unless herz_call() itself fails. GET, HEAD and OPTIONS may leave in 0-RTT.
- * `out` (NULL allowed) is for cancel and resume; it stands until `done`. */
+ * called exactly once unless herz_call() itself fails: HERZ_EINVAL for a method or path that is not
+ * UTF-8, headers that herz_set_header() would refuse, or a body that is not of its kind. GET, HEAD and
+ * OPTIONS may leave in 0-RTT unless their content is streamed. `out` (NULL allowed) is for cancel and
+ * resume; it stands until `done`. */
 HERZ_API int herz_call(herz_client *cl, const struct herz_request *rq,
                        void (*done)(const struct herz_response *, void *arg), void *arg,
                        herz_call_handle **out);
