@@ -135,7 +135,8 @@ static void ended(struct hz_lane *l) {
     hz_invoke_fin(l);
   } else if (!s->mux) {
     hz_lane_fin(l);
-  } else if (s->inflight == 0) {
+  } else if (s->inflight == 0 || s->peer_error.text[0] != '\0') {
+    /* Who ended by an error waits for no answer. */
     hz_session_close(s, HZ_CLOSE_NONE, HZ_OK, "the peer is done");
   } else {
     hz_session_drain(s, 0); /* answers that are under way still leave */
