@@ -21,7 +21,6 @@ static void close_conn(struct hz_session *s, enum hz_close_code code, hz_err err
                        const char *text) {
   struct hz_close why;
 
-  s->failing = true;
   hz_close_set(&why, HZ_BY_LOCAL, HZ_LAYER_APP, code, err, "%s", text);
   s->conn->ops->close(s->conn, &why);
 }
@@ -29,6 +28,7 @@ static void close_conn(struct hz_session *s, enum hz_close_code code, hz_err err
 void hz_session_fail(struct hz_session *s, struct hz_lane *l, enum hz_counter counter,
                      enum hz_wire_code code, hz_err err, const char *text) {
   if (s->failing || s->conn == NULL) return;
+  s->failing = true; /* before any frame: one that cannot be sent closes the session, too */
   hz_tally_add(&s->owner->counters->v[counter], 1);
   HZ_LOG(s->owner->log, HZ_LOG_INFO, "protocol error", HZ_F_NUM("conn", s->conn->id),
          HZ_F_STR("transport", s->conn->ops->scheme), HZ_F_STR("peer", s->conn->peer.addr),
@@ -45,8 +45,12 @@ void hz_session_close(struct hz_session *s, enum hz_close_code code, hz_err err,
       [HZ_CLOSE_AUTH] = HZ_WIRE_DENIED,       [HZ_CLOSE_PROTOCOL] = HZ_WIRE_UNEXPECTED};
 
   if (s->failing || s->conn == NULL) return;
-  /* A raw stream can only end; the reason has to be said in a frame before. */
-  if (s->mux && s->control != NULL && code != HZ_CLOSE_NONE && s->conn->role == HZ_SERVER) {
+  s->failing = true;
+  /* A raw stream can only end; what the end means has to be said in frames before: a server's
+   * reason, and that a client does not only stop asking but is gone. */
+  if (s->mux && s->conn->role == HZ_CLIENT) {
+    hz_invoke_recall(s);
+  } else if (s->mux && s->control != NULL && code != HZ_CLOSE_NONE) {
     send_error(s, s->control, false, 0, said[code], text);
   }
   close_conn(s, code, err, text);

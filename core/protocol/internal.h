@@ -51,6 +51,8 @@ void hz_invoke_fin(struct hz_lane *l);
 void hz_invoke_lost(struct hz_lane *l, uint64_t code);
 void hz_invoke_stopped(struct hz_lane *l);
 void hz_invoke_orphan(struct hz_lane *l);
+/** Tells the server of a shared stream that nobody awaits the calls under way any more. */
+void hz_invoke_recall(struct hz_session *s);
 void hz_invoke_end_all(struct hz_session *s, hz_err err, const char *text);
 
 /* flow.c */

@@ -101,24 +101,34 @@ hz_err hz_invoke(struct hz_session *s, const struct hz_request *rq, struct hz_in
   return HZ_OK;
 }
 
+static void say_cancel(struct hz_session *s, struct hz_invoked *inv, uint32_t code) {
+  struct hz_buf *b = hz_session_buf(s, HZ_SMALL_SIZE);
+
+  if (b != NULL && hz_encode_cancel(b, inv->id, code) == HZ_OK) {
+    (void)hz_lane_send(inv->lane, b, false);
+  } else {
+    hz_buf_unref(b);
+  }
+}
+
 void hz_invoke_cancel(struct hz_invoked *inv, uint32_t code) {
   struct hz_session *s = inv->session;
   struct hz_lane *l = inv->lane;
 
   if (s == NULL) return;
-  if (s->mux && l != NULL) {
-    struct hz_buf *b = hz_session_buf(s, HZ_SMALL_SIZE);
-
-    if (b != NULL && hz_encode_cancel(b, inv->id, code) == HZ_OK) {
-      (void)hz_lane_send(l, b, false);
-    } else {
-      hz_buf_unref(b);
-    }
-  }
+  if (s->mux && l != NULL) say_cancel(s, inv, code);
   detach(inv);
   if (!s->mux && l != NULL) hz_lane_abandon(l, code);
   s->owner->changed(s);
   hz_session_call_gone(s);
+}
+
+void hz_invoke_recall(struct hz_session *s) {
+  for (struct hz_link *l = s->live.next; l != &s->live; l = l->next) {
+    struct hz_invoked *inv = HZ_CONTAINER(l, struct hz_invoked, link);
+
+    if (inv->lane != NULL) say_cancel(s, inv, HZ_CANCEL_GONE);
+  }
 }
 
 void hz_invoke_consume(struct hz_invoked *inv, size_t n) {

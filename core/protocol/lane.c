@@ -142,7 +142,8 @@ static void ended(struct hz_lane *l) {
     hz_invoke_fin(l);
   } else if (!s->mux) {
     hz_lane_fin(l);
-  } else if (s->inflight == 0) {
+  } else if (s->inflight == 0 || s->peer_error.text[0] != '\0') {
+    /* Who ended by an error waits for no answer. */
     hz_session_close(s, HZ_CLOSE_NONE, HZ_OK, "the peer is done");
   } else if (s->conn->role == HZ_CLIENT) {
     /* Nobody is left to answer: waiting would only end with the deadline. */

@@ -159,6 +159,10 @@ void conf_calls_until(struct conf_calls *c, conf_cond *cond, void *arg, const ch
   CONF_CHECK(held, "waited in vain: %s", what);
 }
 
+uint64_t conf_calls_now_ms(const struct conf_calls *c) {
+  return c->sim != NULL ? sim_now(c->sim) / HZ_MS : real_ms();
+}
+
 void conf_calls_settle(struct conf_calls *c) {
   if (c->sim != NULL) sim_run_for(c->sim, 2 * HZ_SEC);
   for (uint64_t end = real_ms() + 100; c->sim == NULL && real_ms() < end;) turn(c);

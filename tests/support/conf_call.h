@@ -55,6 +55,8 @@ herz_client *conf_calls_dial(struct conf_calls *c, const char *url,
                              const struct herz_dial_options *options);
 void conf_calls_until(struct conf_calls *c, conf_cond *cond, void *arg, const char *what);
 void conf_calls_settle(struct conf_calls *c);
+/** The clock of the driver. */
+uint64_t conf_calls_now_ms(const struct conf_calls *c);
 
 /** Begins a call; `a` stands until it is done and is then freed by conf_answer_free(). */
 void conf_call_begin(struct conf_calls *c, const struct herz_request *rq, struct conf_answer *a);

@@ -74,10 +74,14 @@ void conf_calls_answer_after_the_caller_left_is_dropped(struct conf_calls *c) {
   struct conf_answer a;
   conf_calls_listen(c);
   begin_later(c, &a);
+  uint64_t left = conf_calls_now_ms(c);
   herz_client_close(c->cl);
   conf_calls_until(c, conf_call_is_done, &a, "the call ends");
   CONF_CHECK(a.err == HERZ_ECLOSED, "%s", herz_strerror(a.err));
   conf_calls_until(c, has_ended, c, "the handler hears it");
+  /* Told, and not found out by a timeout; a datagram that tells it may be lost. */
+  uint64_t took = conf_calls_now_ms(c) - left;
+  CONF_CHECK(took < 4000 || c->t->below == CONF_UDP, "after %llu ms", (unsigned long long)took);
   complete(c);
   conf_calls_settle(c);
   conf_answer_free(&a);

@@ -53,14 +53,24 @@ void conf_says_unsupported_for_what_it_lacks(struct conf *c) {
 void conf_many_connections_at_once(struct conf *c) {
   enum { N = 40 };
   struct conf_end *client[N];
+  struct conf_stream *st[N];
+  c->echo = true;
   conf_listen(c);
   for (int i = 0; i < N; i++) client[i] = conf_dial(c);
   for (int i = 0; i < N; i++) {
     CONF_CHECK(client[i] != NULL);
     conf_until(c, conf_is_open, client[i], "it opens");
-    conf_close(client[i], HZ_CLOSE_NONE, "done");
+    st[i] = conf_open(client[i], HZ_BIDI);
+    if (c->t->first != NULL) conf_say_first(c, st[i]);
+    conf_send(st[i], 1000 + (size_t)i, true);
+  }
+  for (int i = 0; i < N; i++) {
+    conf_until(c, conf_stream_is_over, st[i], "its stream is over");
+    CONF_CHECK(st[i]->got == 1000 + (size_t)i && st[i]->fins == 1, "its own bytes came back");
+    if (client[i]->conn != NULL) conf_close(client[i], HZ_CLOSE_NONE, "done");
   }
   for (int i = 0; i < N; i++) conf_until(c, conf_is_closed, client[i], "it closes");
+  CONF_CHECK(c->accepted == N, "%u were accepted", c->accepted);
 }
 
 void conf_is_refused_where_nobody_listens(struct conf *c) {

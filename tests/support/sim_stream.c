@@ -171,8 +171,12 @@ static size_t next_piece(struct sim_io *s) {
   struct sim_end *end = here(s);
   const struct sim_link *l = &end->out->link;
   size_t window = l->window_bytes > 0 ? l->window_bytes : DEFAULT_WINDOW;
+  size_t segment = l->segment_bytes > 0 ? l->segment_bytes : window;
   if (end->unacked >= window) return 0;
   size_t n = window - end->unacked;
+  /* Who fills every small gap that a read opens ends up with pieces of a few bytes: a sender waits
+   * for room for a whole one, or half the window (RFC 9293 3.8.6.2.1). */
+  if (n < s->out.bytes && n < segment && n < window / 2) return 0;
   if (n > s->out.bytes) n = s->out.bytes;
   if (l->segment_bytes > 0 && n > 0) {
     size_t piece = hz_rng_range(&s->pipe->sim->rng, 1, l->segment_bytes);

@@ -53,6 +53,7 @@ static void handshake_overdue(struct hz_timer *t, hz_time now) {
                s->io_open ? "handshake timeout: the peer did not finish within %llu ms"
                           : "connect timeout: no answer within %llu ms",
                (unsigned long long)(s->limits.handshake_timeout_ns / HZ_MS));
+  hz_listener_note(s->conn.listener, "handshake_timeout", s->conn.peer.addr);
   hz_iostream_drop(s, &why);
 }
 

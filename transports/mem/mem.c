@@ -59,8 +59,7 @@ static void later(const struct mem_conn *c, struct hz_task *work) {
   hz_env_defer(c->base.env, work);
 }
 
-/* ---- streams: what the tasks do
- * ------------------------------------------------------------------ */
+/* --- streams: what the tasks do -------------------------------------------------------------- */
 
 static void stream_free(struct mem_stream *s) {
   struct mem_conn *c = conn_of(s->base.conn);
@@ -133,8 +132,7 @@ static void stream_work(struct hz_task *t) {
   if (s->send_over && s->base.recv_done) stream_free(s);
 }
 
-/* ---- connections: what the tasks do
- * ---------------------------------------------------------------- */
+/* --- connections: what the tasks do ---------------------------------------------------------- */
 
 static bool flushed(const struct mem_conn *c) {
   for (const struct hz_link *l = c->streams.next; l != &c->streams; l = l->next) {
@@ -185,9 +183,6 @@ static void on_timer(struct hz_timer *t, hz_time now) {
 
 static void tell_opened(struct mem_conn *c) {
   c->opened = true;
-  c->heard = c->base.env->now;
-  (void)hz_timer_set(&c->base.env->timers, &c->timer, c->heard + c->limits.idle_timeout_ns,
-                     on_timer);
   c->base.events->opened(&c->base);
 }
 
@@ -216,8 +211,7 @@ static void conn_work(struct hz_task *t) {
   if (c->base.closing && (c->peer == NULL || c->flush_over || flushed(c))) finish(c);
 }
 
-/* ---- connections: operations
- * ----------------------------------------------------------------------- */
+/* --- connections: operations ----------------------------------------------------------------- */
 
 static struct mem_conn *conn_new(struct hz_env *env, const struct hz_limits *limits,
                                  enum hz_role role) {
@@ -233,6 +227,12 @@ static struct mem_conn *conn_new(struct hz_env *env, const struct hz_limits *lim
   hz_list_init(&c->streams);
   hz_bufq_init(&c->datagrams, env->alloc, SIZE_MAX, 0);
   c->work.fn = conn_work;
+  c->heard = env->now;
+  if (hz_timer_set(&env->timers, &c->timer, c->heard + c->limits.idle_timeout_ns, on_timer) !=
+      HZ_OK) {
+    hz_free(env->alloc, c); /* nothing would ever end it */
+    return NULL;
+  }
   return c;
 }
 
@@ -241,10 +241,7 @@ static hz_err mem_dial(struct hz_env *env, const struct hz_endpoint *to,
                        const struct hz_conn_events *events, void *user, struct hz_conn **out,
                        char *why, size_t why_len) {
   struct mem_conn *c = conn_new(env, &config->limits, HZ_CLIENT);
-  /* Room for this end's timer and for the other's: later nobody could be told that there is none.
-   */
-  if (c == NULL || hz_timers_reserve(&env->timers, env->timers.count + 2) != HZ_OK) {
-    hz_free(env->alloc, c);
+  if (c == NULL) {
     (void)snprintf(why, why_len, "no memory for a connection to mem://%s", to->host);
     return HZ_ENOMEM;
   }
@@ -280,8 +277,7 @@ static void mem_destroy(struct hz_conn *base) {
   listener_release(l);
 }
 
-/* ---- listeners
- * --------------------------------------------------------------------------------------- */
+/* --- listeners ------------------------------------------------------------------------------- */
 
 /* Names of this thread. An env has one thread, so no lock is needed. */
 static struct hz_link *listeners(void) {
@@ -345,8 +341,7 @@ static void find_listener(struct mem_conn *c) {
   later(p, &p->work);
 }
 
-/* ---- streams and datagrams: operations
- * --------------------------------------------------------------- */
+/* --- streams and datagrams: operations ------------------------------------------------------- */
 
 static struct mem_stream *stream_new(struct mem_conn *c, enum hz_dir dir, bool local, uint64_t id) {
   struct mem_stream *s = hz_new(c->base.env->alloc, struct mem_stream);

@@ -65,6 +65,13 @@ static bool send_last(struct hz_ws_plain *p, struct hz_ws_call *c) {
   return true;
 }
 
+void hz_ws_plain_flush(struct hz_ws *ws) {
+  struct hz_ws_plain *p = ws->plain;
+  while (!hz_list_empty(&p->calls) &&
+         send_last(p, HZ_CONTAINER(p->calls.next, struct hz_ws_call, link))) {
+  }
+}
+
 void hz_ws_plain_pump_now(struct hz_task *t) {
   struct hz_ws_plain *p = HZ_CONTAINER(t, struct hz_ws_plain, pump);
   struct hz_ws *ws = p->ws;
@@ -76,14 +83,12 @@ void hz_ws_plain_pump_now(struct hz_task *t) {
     hz_iostream_shut(&ws->s, &why);
     return;
   }
-  while (!hz_list_empty(&p->calls)) {
+  hz_ws_plain_flush(ws);
+  if (!hz_list_empty(&p->calls) && !p->blocked) {
     struct hz_ws_call *c = HZ_CONTAINER(p->calls.next, struct hz_ws_call, link);
-    if (send_last(p, c)) continue;
-    if (c->wants_room && !p->blocked) {
-      c->wants_room = false;
-      hz_call_writable(&c->x); /* an end of it calls for another round by itself */
-    }
-    break;
+    bool wanted = c->wants_room;
+    c->wants_room = false;
+    if (wanted) hz_call_writable(&c->x); /* an end of it calls for another round by itself */
   }
   hz_ws_plain_resume(p);
   if (p->ending && p->inflight == 0 && !ws->s.conn.closing) hz_ws_answer_close(ws);

@@ -76,6 +76,9 @@ void hz_ws_plain_feed(struct hz_ws *ws, const uint8_t *data, size_t len);
 void hz_ws_plain_writable(struct hz_ws *ws);
 /** The peer's close frame came: true when answers are still under way and closing has to wait. */
 bool hz_ws_plain_closing(struct hz_ws *ws);
+/** Sends the answers that are whole and have their turn, as far as the io takes them: also before a
+ * close frame. */
+void hz_ws_plain_flush(struct hz_ws *ws);
 /** No answer can be sent any more: handlers are told, input that waits is passed over. */
 void hz_ws_plain_cancel(struct hz_ws *ws);
 void hz_ws_plain_free(struct hz_ws *ws);

@@ -241,6 +241,7 @@ static bool on_goodbye(struct hz_iostream *s, const struct hz_close *why) {
   struct hz_ws *ws = hz_ws_of(s);
   if (ws->phase == HZ_WS_OPENING) return hz_ws_opening_goodbye(ws);
   bool failed = ws->phase == HZ_WS_LINGER;
+  if (ws->plain != NULL) hz_ws_plain_flush(ws);
   hz_ws_send_close(ws, hz_ws_code_of(why, ws->plain == NULL), why->text);
   if (failed) hz_ws_linger(ws);
   if (ws->plain != NULL) hz_ws_plain_cancel(ws);

@@ -287,6 +287,7 @@ Test(ws_link, s03_a_handshake_that_trickles_is_cut_off_in_time) {
   cr_assert(w.server.closed);
   cr_assert_leq(sim_now(w.sim) - begun, 12 * HZ_SEC);
   cr_assert_eq(w.server.why.err, HZ_ETIMEOUT);
+  cr_assert_str_eq(w.notes, "handshake_timeout ");
 }
 
 Test(ws_link, s16_an_end_without_a_close_frame_frees_at_once) {

@@ -378,6 +378,16 @@ Test(ws_plain, a_silent_page_is_pinged_and_kept_while_it_answers) {
   cr_assert_eq(strncmp(ws_raw_story(&w), "ping()ping()", 12), 0);
 }
 
+Test(ws_plain, an_answer_that_is_there_leaves_before_the_connection_is_failed) {
+  /* Both frames in one piece: the bad one is seen in the turn in which the first is answered. */
+  static const uint8_t both[] = {0x81, 0x81, 0, 0, 0, 0, 'a', 0xa1, 0x81, 0, 0, 0, 0, 'b'};
+  w.answer = echo;
+  ws_world_open(&w, "/x", NULL);
+  ws_raw_send(&w, both, sizeof(both));
+  expect("text(a)close(1002,reserved bits without an extension)");
+  expect_closed();
+}
+
 Test(ws_plain, closing_says_it_in_the_codes_that_everybody_knows) {
   static const struct {
     enum hz_close_code code;
