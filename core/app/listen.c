@@ -81,7 +81,7 @@ int herz_listen(herz_app *app, const char *url, char *bound, size_t bound_len) {
   if (ops == NULL || ops->listen == NULL) {
     char schemes[128];
 
-    hz_transport_list_listening(schemes, sizeof(schemes));
+    hz_transport_list(true, schemes, sizeof(schemes));
     return hz_app_fail(app, HZ_EUNSUPPORTED, "%s: nothing listens at \"%s://\"; what listens: %s",
                        url, ep.scheme, schemes);
   }
