@@ -10,7 +10,7 @@ herzd=$HERZ_BUILD/herzd
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
 work=$(mktemp -d)
-export XDG_STATE_HOME=$work/state
+export XDG_STATE_HOME=$work/state LC_ALL=C.UTF-8
 unset HERZ_URL HERZ_TOKEN SSLKEYLOGFILE
 passed=0 failed=0
 pids=()
