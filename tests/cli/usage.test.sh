@@ -46,6 +46,9 @@ exits "req: timeout text" 2 '--timeout 3x: give seconds' "$herz" req --timeout 3
 exits "req: format" 2 '%\{nope\}: no such name; there are: status' "$herz" req -w '%{nope}' x
 exits "req: path without HERZ_URL" 2 'no scheme and host.*HERZ_URL' "$herz" req /users/42
 exits "req: scheme" 2 '^herz: gopher://localhost/1: there is no transport .* there are: .*quic://' "$herz" req gopher://localhost/1
+exits "req: nothing steers the terminal" 2 'path "/.\[31m." has a space or control byte' "$herz" req $'gopher://localhost/\e[31m\x7f'
+eq "req: no control bytes" '' "$(tr -d '\n -~' <"$work/exits.err")"
+exits "req: a long URL hides no reason" 3 'refused; does a service listen there' "$herz" req "tcp://127.0.0.1:1/$(printf '%08000d' 0)"
 exits "req: port" 2 '70000' "$herz" req tcp://localhost:70000/
 exits "req: body file" 2 '-d @/nope: No such file' "$herz" req -d @/nope tcp://localhost:1/
 exits "req: header" 2 '-H nope: give NAME:VALUE' "$herz" req -H nope tcp://localhost:1/

@@ -33,6 +33,11 @@ cd "$work"
 # shellcheck disable=SC2046
 gcc -std=c17 -Wall -Wextra -Werror hello.c $(pkg-config --cflags --libs herz) -o hello-shared ||
   fail "hello.c against libherz.so"
+# The first program of the README, as it stands there.
+awk '/^#include <herz\/herz.h>/ { on = 1 } /^```$/ { on = 0 } on' "$HERZ_SOURCE/README.md" >readme.c
+# shellcheck disable=SC2046
+gcc -std=c17 -Wall -Wextra -Werror readme.c $(pkg-config --cflags --libs herz) -o readme ||
+  fail "the program in README.md"
 # Linking against the archive: the shared library must not be there to be taken instead.
 mkdir static
 cp -R "$prefix/include" "$prefix/lib" static/
