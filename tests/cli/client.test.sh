@@ -95,7 +95,7 @@ progress() { # progress WHAT-IT-SAYS
   script -qfec "'$herz' req -d '@$work/feed' -o '$work/fed' '$(url quic /echo)'" "$work/screen" >/dev/null 2>&1 &
   local run=$!
   pids+=("$run")
-  exec 9>"$work/feed"
+  exec 9<>"$work/feed" # both ways, so that opening it waits for nobody
   until grep -q "$1" "$work/screen" 2>/dev/null; do
     kill -0 $run 2>/dev/null || break
     echo line >&9
@@ -105,7 +105,11 @@ progress() { # progress WHAT-IT-SAYS
   wait $run
   has "progress on a terminal" "$(tr '\r' '\n' <"$work/screen")" "$1"
 }
-if command -v script >/dev/null; then progress ' sent, .*/s, [0-9]* s'; fi
+if script -qec true /dev/null </dev/null >/dev/null 2>&1; then
+  progress ' sent, .*/s, [0-9]* s'
+else
+  echo "no terminal can be had here: progress was not looked at"
+fi
 has "no progress elsewhere" "$("$herz" req -o /dev/null "$(url tcp /bytes/100000000)" 2>&1 | wc -c)" '^0$'
 
 # ping
