@@ -18,7 +18,7 @@ build:            ## the programs, at build/herzd and build/herz (default)
 	@$(BOOTSTRAP) build
 	@$(BUILD) release
 
-run: build        ## the daemon in development mode; more arguments: make run ARGS="--workers 2"
+run: build        ## the daemon in development mode; more arguments: make run ARGS="--log-level debug"
 	@exec build/herzd --dev $(ARGS)
 
 test:             ## every test that needs no sanitizer; some of them: make test TESTS=unit/base

@@ -17,10 +17,14 @@ void exits_quiet(void) {
   quiet = true;
 }
 
-#define TEXT_LEN 1024
+#define TEXT_LEN 9216 /* a URL of 8 KiB, and what is wrong with it */
 
+/* One line, whatever a peer put into it: its words must not steer the terminal. */
 static void say(char *text) {
   size_t len = strlen(text);
+  for (char *p = text; *p; p++) {
+    if (((unsigned char)*p < 0x20 && *p != '\n') || *p == 0x7f) *p = '?';
+  }
   while (len && (text[len - 1] == '\n' || text[len - 1] == '.')) text[--len] = '\0';
   if (!quiet) fprintf(stderr, "%s: %s\n", program, text);
 }

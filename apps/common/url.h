@@ -10,7 +10,7 @@ struct url {
   char scheme[16]; /* "" : none, `text` is a path */
   char host[256];  /* without brackets; "" for unix */
   char port[8];    /* "" : none given */
-  char path[4096]; /* with query; the socket's path for unix */
+  char path[8192]; /* with query; the socket's path for unix */
 };
 
 /** Splits `text`. False: longer than any of the members, or a port that is no number to 65535. */

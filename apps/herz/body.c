@@ -11,9 +11,8 @@
 
 #define JSON_MAX ((size_t)64 << 20)
 
-/* Called whenever there is room. A slow standard input holds up the connection with it. */
-static long read_file(void *arg, void *dst, size_t cap) {
-  struct body *b = arg;
+/* A slow standard input holds up the connection with it. */
+long body_read(struct body *b, void *dst, size_t cap) {
   ssize_t n;
   do {
     n = read(b->fd, dst, cap);
@@ -45,7 +44,7 @@ static char *read_all(struct body *b, size_t *len) {
   char *all = malloc(cap);
   *len = 0;
   while (all) {
-    long n = read_file(b, all + *len, cap - *len);
+    long n = body_read(b, all + *len, cap - *len);
     if (n == 0) return all;
     if (n < 0) {
       fail(EXIT_USAGE, "%s: %s", b->name, strerror(b->err));
@@ -100,15 +99,15 @@ int body_open(struct body *b, const char *data, bool json, struct herz_request *
   }
   if (json) return open_json(b, data, rq);
   rq->kind = HERZ_BODY_BYTES;
-  if (b->name) {
-    rq->source = read_file;
-    rq->source_arg = b;
-    return EXIT_OK;
-  }
+  if (b->name) return EXIT_OK;
   rq->body = data;
   rq->body_len = strlen(data);
   b->size = rq->body_len;
   return EXIT_OK;
+}
+
+bool body_follows(const struct body *b) {
+  return b->name && !b->value;
 }
 
 void body_close(struct body *b) {

@@ -2,6 +2,7 @@
 #include "apps/herz/client.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,6 +55,18 @@ static bool readable(const char *flag, const char *file) {
   return false;
 }
 
+/* A file that will be written later, when nobody could say any more that it cannot be. */
+static bool writable(const char *flag, const char *file) {
+  if (!file) return true;
+  int fd = open(file, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+  if (fd >= 0) {
+    close(fd);
+    return true;
+  }
+  fail(EXIT_USAGE, "%s %s: %s; name a file that can be written", flag, file, strerror(errno));
+  return false;
+}
+
 /* The development certificate is trusted for the names it has, and only when there is one: every
  * other host is checked against the system's authorities. */
 static const char *trust_file(const char *url) {
@@ -71,8 +84,11 @@ static bool apply_flags(herz_app *app, const char *url) {
          o->cert ? o->cert : o->key, o->cert ? "--key" : "--cert");
     return false;
   }
+  const char *keylog = getenv("SSLKEYLOGFILE");
+  if (keylog && !*keylog) keylog = NULL;
   if (!readable("--cacert", o->cacert) || !readable("--cert", o->cert) ||
-      !readable("--key", o->key)) {
+      !readable("--key", o->key) || !writable("--session-file", o->session_file) ||
+      !writable("SSLKEYLOGFILE", keylog)) {
     return false;
   }
   if (o->qlog_dir && access(o->qlog_dir, W_OK | X_OK) != 0) {
@@ -90,7 +106,7 @@ static bool apply_flags(herz_app *app, const char *url) {
          set(app, "--session-file", "tls.session_file", o->session_file) &&
          set(app, "--no-early-data", "tls.early_data", o->no_early_data ? "false" : NULL) &&
          set(app, "--qlog-dir", "tls.qlog_dir", o->qlog_dir) &&
-         set(app, "SSLKEYLOGFILE", "tls.keylog_file", getenv("SSLKEYLOGFILE"));
+         set(app, "SSLKEYLOGFILE", "tls.keylog_file", keylog);
 }
 
 static void remember_peer(struct client *c) {
@@ -141,9 +157,8 @@ int client_open(struct client *c, const char *url) {
                                             .arg = c};
   c->start_ns = client_now_ns();
   c->cl = herz_dial(c->app, c->url, &options);
-  if (!c->cl && !c->closed) {
-    return fail(EXIT_USAGE, "%s: %s", c->url, herz_error(c->app));
-  }
+  if (!c->cl && !c->closed) return fail(EXIT_USAGE, "%s", herz_error(c->app));
+  c->faulty = herz_error(c->app)[0] != '\0';
   return EXIT_OK;
 }
 
@@ -177,6 +192,9 @@ int client_failed(const struct client *c, int err, const char *text) {
   if (own) {
     err = c->err;
     text = c->text;
+  }
+  if (c->faulty && err == HERZ_ETLS) { /* a file of --cacert, --cert or --key, not the peer's */
+    return fail(EXIT_USAGE, "%s; give PEM files", text);
   }
   int code = exit_for(err, c->connected);
   const char *help = remedy(code, c->url);

@@ -22,7 +22,7 @@ struct client {
   char url[8192];
   herz_app *app;
   herz_client *cl;
-  bool connected, closed;
+  bool connected, closed, faulty; /* faulty: the dial itself failed, before anything was sent */
   uint64_t start_ns, connected_ns;
   int err; /* why the connection ended */
   char text[256];

@@ -163,6 +163,14 @@ static bool take_data(herz_call_handle *call, const struct herz_response *head, 
   return true;
 }
 
+/* Called whenever there is room for more of the request. */
+static long give_data(void *arg, void *dst, size_t cap) {
+  (void)arg;
+  long n = body_read(&req.body, dst, cap);
+  progress_show(&req.progress, req.facts.size, req.body.size, client_now_ns());
+  return n;
+}
+
 static void take_end(const struct herz_response *r, void *arg) {
   (void)arg;
   req.done = true;
@@ -207,6 +215,7 @@ static int start_call(struct herz_request *rq) {
   rq->method = options.method ? options.method : options.data ? "POST" : "GET";
   rq->timeout_ms = client_options.timeout_ms;
   rq->on_data = take_data;
+  if (body_follows(&req.body)) rq->source = give_data;
   if (client_options.verbose) notice("> %s %s", rq->method, req.client.url);
   int code = make_headers(rq);
   if (code == EXIT_OK) {

@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include "apps/common/exits.h"
-#include "apps/common/url.h"
 #include "apps/herzd/herzd.h"
 
 /* A listener of each kind on a free loopback port proves certificate and key without disturbing the
@@ -17,23 +16,10 @@ static int check_listeners(herz_app *app) {
   return EXIT_OK;
 }
 
-static int check_url(const char *text) {
-  struct url u;
-  bool ok = url_split(text, &u);
-  bool is_unix = ok && strcmp(u.scheme, "unix") == 0 && u.path[0] == '/';
-  bool is_net = ok && (strcmp(u.scheme, "quic") == 0 || strcmp(u.scheme, "tcp") == 0) && u.port[0];
-  if (is_unix || is_net) return EXIT_OK;
-  return fail(
-      EXIT_USAGE,
-      "--listen %s: give quic://HOST:PORT, tcp://HOST:PORT or unix:///PATH (HOST may be left "
-      "out)",
-      text);
-}
-
 int herzd_check(const struct args *a) {
   (void)a;
   for (size_t i = 0; i < herzd_options.listen.count; i++) {
-    int code = check_url(herzd_options.listen.items[i]);
+    int code = herzd_listen_url(herzd_options.listen.items[i]);
     if (code != EXIT_OK) return code;
   }
   herz_app *app = herzd_app();

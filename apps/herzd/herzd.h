@@ -32,6 +32,9 @@ struct herzd_cert {
 /** An app with every flag and key applied; no routes, no listeners. NULL: said why on stderr. */
 herz_app *herzd_app(void);
 
+/** Is `text` a URL that herzd listens at? EXIT_OK, or EXIT_USAGE after saying what it should be. */
+int herzd_listen_url(const char *text);
+
 /** Finds or makes the certificate and sets it. EXIT_OK, or an exit code after saying why. */
 int herzd_certificate(herz_app *app, struct herzd_cert *cert);
 

@@ -30,12 +30,25 @@ static void raise_file_limit(void) {
   }
 }
 
+int herzd_listen_url(const char *text) {
+  struct url u;
+  bool ok = url_split(text, &u);
+  bool is_unix = ok && strcmp(u.scheme, "unix") == 0 && u.path[0] == '/';
+  bool is_net = ok && (strcmp(u.scheme, "quic") == 0 || strcmp(u.scheme, "tcp") == 0);
+  if (is_unix || is_net) return EXIT_OK;
+  return fail(EXIT_USAGE,
+              "--listen %s: give quic://HOST:PORT, tcp://HOST:PORT or unix:///PATH (without HOST: "
+              "every address; PORT: 0 to 65535, without it 4433)",
+              text);
+}
+
 static int listen_all(herz_app *app) {
   static const char *const defaults[] = {"quic://:4433", "tcp://:4433"};
   const struct args_list *given = &herzd_options.listen;
   const char *const *urls = given->count ? given->items : defaults;
   size_t count = given->count ? given->count : 2;
   for (size_t i = 0; i < count; i++) {
+    if (herzd_listen_url(urls[i]) != EXIT_OK) return EXIT_USAGE;
     if (herz_listen(app, urls[i], bound.urls[i], BOUND_LEN) != 0) {
       return fail(EXIT_USAGE, "cannot listen at %s: %s", urls[i], herz_error(app));
     }

@@ -194,8 +194,12 @@ herz_client *herz_dial(herz_app *app, const char *url, const struct herz_dial_op
   }
   const struct hz_transport_ops *ops = hz_transport_find(hz_str_of(ep.scheme));
   if (ops == NULL) {
-    (void)hz_app_fail(app, HZ_EUNSUPPORTED, "%s: there is no transport \"%s://\" in this version",
-                      url, ep.scheme);
+    char schemes[128];
+
+    hz_transport_list(false, schemes, sizeof(schemes));
+    (void)hz_app_fail(app, HZ_EUNSUPPORTED,
+                      "%s: there is no transport \"%s://\" in this version; there are: %s", url,
+                      ep.scheme, schemes);
     return NULL;
   }
   if (options->token != NULL && !hz_utf8_valid(options->token, strlen(options->token))) {

@@ -147,7 +147,7 @@ static const struct hz_transport_ops *listening_ops(herz_app *app, const char *u
   char schemes[128];
 
   if (ops != NULL && ops->listen != NULL) return ops;
-  hz_transport_list_listening(schemes, sizeof(schemes));
+  hz_transport_list(true, schemes, sizeof(schemes));
   (void)hz_app_fail(app, HZ_EUNSUPPORTED, "%s: nothing listens at \"%s://\"; what listens: %s", url,
                     ep->scheme, schemes);
   return NULL;

@@ -146,7 +146,7 @@ static void ended(struct hz_lane *l) {
     /* Who ended by an error waits for no answer. */
     hz_session_close(s, HZ_CLOSE_NONE, HZ_OK, "the peer is done");
   } else if (s->conn->role == HZ_CLIENT) {
-    /* Nobody is left to answer: waiting would only end with the deadline. */
+    /* No answer can come any more, and the socket itself has nothing more to say. */
     hz_session_close(s, HZ_CLOSE_NONE, HZ_ECLOSED, "the server ended the connection");
   } else {
     hz_session_drain(s, 0); /* answers that are under way still leave */

@@ -59,12 +59,12 @@ const struct hz_transport_ops *hz_transport_find(struct hz_str scheme) {
   return NULL;
 }
 
-void hz_transport_list_listening(char *out, size_t len) {
+void hz_transport_list(bool listening, char *out, size_t len) {
   size_t n = 0;
 
   if (len > 0) out[0] = '\0';
   for (size_t i = 0; i < registered && n < len; i++) {
-    if (registry[i]->listen == NULL) continue;
+    if (listening && registry[i]->listen == NULL) continue;
     n += (size_t)snprintf(out + n, len - n, "%s%s://", n == 0 ? "" : ", ", registry[i]->scheme);
   }
 }

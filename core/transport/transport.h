@@ -258,8 +258,9 @@ void hz_close_set(struct hz_close *c, enum hz_close_by by, enum hz_close_layer l
 #define HZ_TRANSPORTS_MAX 16
 void hz_transport_register(const struct hz_transport_ops *ops);
 
-/** Writes the schemes that can be listened at to `out`: "mem://, tcp://, ...". */
-void hz_transport_list_listening(char *out, size_t len);
+/** Writes the schemes that can be dialled, or those that can also be listened at, to `out`:
+ * "mem://, tcp://, ...". */
+void hz_transport_list(bool listening, char *out, size_t len);
 
 /** The adapter for a URL's scheme; NULL when none is registered. */
 const struct hz_transport_ops *hz_transport_find(struct hz_str scheme);

@@ -89,6 +89,29 @@ SSLKEYLOGFILE=$work/keys "$herz" req -o /dev/null "$(url tls /)"
 has "SSLKEYLOGFILE" "$(cat "$work/keys" 2>&1)" '^SERVER_TRAFFIC_SECRET_0 '
 exits "--rebind elsewhere" 0 'rebind' "$herz" req --rebind "$(url tcp /)"
 
+# Long work shows how far it is, when stderr is a terminal: the next line leaves once the last is shown.
+progress() { # progress WHAT-IT-SAYS
+  mkfifo "$work/feed"
+  script -qfec "'$herz' req -d '@$work/feed' -o '$work/fed' '$(url quic /echo)'" "$work/screen" >/dev/null 2>&1 &
+  local run=$!
+  pids+=("$run")
+  exec 9<>"$work/feed" # both ways, so that opening it waits for nobody
+  until grep -q "$1" "$work/screen" 2>/dev/null; do
+    kill -0 $run 2>/dev/null || break
+    echo line >&9
+    grep -q . /proc/self/status # a moment
+  done
+  exec 9>&-
+  wait $run
+  has "progress on a terminal" "$(tr '\r' '\n' <"$work/screen")" "$1"
+}
+if script -qec true /dev/null </dev/null >/dev/null 2>&1; then
+  progress ' sent, .*/s, [0-9]* s'
+else
+  echo "no terminal can be had here: progress was not looked at"
+fi
+has "no progress elsewhere" "$("$herz" req -o /dev/null "$(url tcp /bytes/100000000)" 2>&1 | wc -c)" '^0$'
+
 # ping
 for s in $schemes; do
   exits "$s: ping" 0 '' "$herz" ping -c 2 -i 0.01 "$(url "$s" /)"

@@ -3,19 +3,8 @@
 # caller who leaves takes nothing down.
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-# in_flight N: returns once N calls more than before `mark` have begun; every look is a call itself
-mark() { base=$(counter calls) looks=0; }
-in_flight() {
-  local now
-  while [ $looks -lt 500 ]; do
-    now=$(counter calls)
-    looks=$((looks + 1))
-    [ $((now - base - looks)) -lt "$1" ] || return 0
-  done
-  bad "the calls never began"
-}
-
-start_herzd
+# Grace that no slow machine uses up.
+start_herzd --set drain_ms=600000
 mark
 calls=()
 for s in $schemes; do
@@ -39,44 +28,39 @@ has "the log tells" "$(cat "$work/log")" 'drain'
 exits "nobody is there any more" 3 'cannot connect' "$herz" req "$(url tcp /)"
 exits "nor at the socket" 3 'cannot connect' "$herz" req "$(url unix /)"
 
-# a second signal
-start_herzd
+# A second signal does not wait for the call: it is broken off, not answered.
+start_herzd --set drain_ms=600000
 mark
-"$herz" req "$(url tcp /slow/30000)" >/dev/null 2>"$work/err" &
+"$herz" req --timeout 600 "$(url tcp /slow/60000)" >/dev/null 2>"$work/err" &
 call=$!
 in_flight 1
-SECONDS=0
 kill -TERM "$pid"
-exec 8<>"/dev/tcp/127.0.0.1/$(tcp_port)" 2>/dev/null && exec 8>&- # refused or not: it was looked at
+log_says draining # or the two signals would be one
 kill -TERM "$pid"
 rc=0
 wait "$pid" || rc=$?
 eq "exit code after two signals" 0 $rc
-if [ $SECONDS -lt 5 ]; then ok; else bad "two signals took $SECONDS s"; fi
 rc=0
 wait $call || rc=$?
 eq "exit code of the call" 6 $rc
 has "its error" "$(cat "$work/err")" '^herz: tcp://'
 
-# no time to say anything
+# No time to say anything: the end of the connection tells, long before any deadline (that would be
+# exit code 5). Over QUIC nobody speaks for the dead, and the deadline does.
 for s in $schemes; do
   start_herzd
   mark
-  "$herz" req --timeout 4 "$(url "$s" /slow/30000)" >/dev/null 2>"$work/err" &
+  timeout=600 want='^6$'
+  [ "$s" != quic ] || timeout=4 want='^[56]$'
+  "$herz" req --timeout $timeout "$(url "$s" /slow/60000)" >/dev/null 2>"$work/err" &
   call=$!
   in_flight 1
-  SECONDS=0
   kill -9 "$pid"
   wait "$pid" 2>/dev/null
   rc=0
   wait $call || rc=$?
-  if [ "$s" = quic ]; then # the kernel says nothing for the dead: the deadline does
-    case $rc in 5 | 6) ok ;; *) bad "quic: exit code $rc after kill -9" ;; esac
-  else
-    eq "$s: exit code after kill -9" 6 $rc
-    if [ $SECONDS -lt 3 ]; then ok; else bad "$s: noticed after $SECONDS s only"; fi
-  fi
-  has "$s: the error names the URL" "$(cat "$work/err")" "^herz: .*/slow/30000"
+  has "$s: exit code after kill -9" $rc "$want"
+  has "$s: the error names the URL" "$(cat "$work/err")" "^herz: .*/slow/60000"
 done
 
 # the caller leaves
@@ -93,7 +77,7 @@ for s in tls ws wss quic tcp unix; do
   # whole: those calls go on until their answer or their deadline.
   if [ "$s" = tls ] || [ "$s" = ws ] || [ "$s" = wss ]; then
     before=$cancelled
-    for _ in $(seq 200); do
+    for _ in $(seq 2000); do
       cancelled=$(counter calls_cancelled)
       [ "$cancelled" -eq "$before" ] || break
     done

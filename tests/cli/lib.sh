@@ -10,10 +10,12 @@ herzd=$HERZ_BUILD/herzd
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
 work=$(mktemp -d)
-export XDG_STATE_HOME=$work/state
+export XDG_STATE_HOME=$work/state LC_ALL=C.UTF-8
 unset HERZ_URL HERZ_TOKEN SSLKEYLOGFILE
 passed=0 failed=0
 pids=()
+# Seconds after which something hangs. Never an expectation: a loaded machine may take its time.
+patience=120
 
 cleanup() {
   local p
@@ -51,7 +53,7 @@ has() {
 exits() {
   local name=$1 code=$2 pattern=$3 rc=0
   shift 3
-  timeout 30 "$@" >"$work/exits.out" 2>"$work/exits.err" </dev/null || rc=$?
+  timeout $patience "$@" >"$work/exits.out" 2>"$work/exits.err" </dev/null || rc=$?
   if [ $rc -ne "$code" ]; then
     bad "$name: wanted exit code $code, got $rc: $(head -c 300 "$work/exits.err")"
   elif [ -z "$pattern" ] && [ -s "$work/exits.err" ]; then
@@ -95,7 +97,7 @@ start_herzd() {
   pids+=("$pid")
   bound=()
   while [ ${#bound[@]} -lt $wanted ]; do
-    if ! read -r -t 20 -u 7 line; then
+    if ! read -r -t $patience -u 7 line; then
       bad "herzd did not come up: $(tail -n 5 "$work/log")"
       finish
     fi
@@ -130,4 +132,25 @@ quic_port() { echo "${quic##*:}"; }
 # counter NAME: its value now
 counter() {
   "$herz" req "$(url tcp /counters)" | grep -oE "\"$1\":[0-9]+" | cut -d: -f2
+}
+
+# mark, then in_flight N: returns once N calls more than at `mark` have begun. Every look is a call.
+mark() { base=$(counter calls) looks=0; }
+in_flight() {
+  local now
+  while [ $looks -lt 2000 ]; do
+    now=$(counter calls)
+    looks=$((looks + 1))
+    [ $((now - base - looks)) -lt "$1" ] || return 0
+  done
+  bad "the calls never began"
+}
+
+# status_kib FIELD: of the daemon's /proc/PID/status
+status_kib() { awk -v f="$1:" '$1 == f { print $2 }' "/proc/$pid/status"; }
+
+# log_says TEXT: returns once the daemon's log has it; fails when the daemon ends without.
+log_says() {
+  grep -qF -m 1 -- "$1" < <(exec tail -n +1 -f --pid="$pid" "$work/log" 2>/dev/null) ||
+    bad "the log never said '$1'"
 }

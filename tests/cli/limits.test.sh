@@ -12,8 +12,10 @@ chmod +x "$work/few"
 cpu_ticks() { awk '{ print $14 + $15 }' "/proc/$pid/stat"; }
 
 HERZD_UNDER=$work/few start_herzd
+mark
 "$herz" req "$(url tcp /slow/2500)" >"$work/bystander" 2>&1 &
 bystander=$!
+in_flight 1
 for i in $(seq 20 79); do
   eval "exec $i<>/dev/tcp/127.0.0.1/$(tcp_port)"
 done
@@ -22,11 +24,11 @@ wait $bystander || bad "the bystander's exit code: $?"
 eq "the bystander's answer" '{"waited_ms":2500}' "$(cat "$work/bystander")"
 used=$(($(cpu_ticks) - before))
 if [ $used -lt 50 ]; then ok; else bad "$used ticks of processor time in two seconds: it spins"; fi
-eq "QUIC needs no descriptor" '{"id":"1"}' "$("$herz" req --timeout 10 "$(url quic /users/1)" 2>&1)"
+eq "QUIC needs no descriptor" '{"id":"1"}' "$("$herz" req "$(url quic /users/1)" 2>&1)"
 for i in $(seq 20 79); do
   eval "exec $i>&-"
 done
-eq "afterwards" '{"id":"2"}' "$("$herz" req --timeout 10 "$(url tcp /users/2)" 2>&1)"
+eq "afterwards" '{"id":"2"}' "$("$herz" req "$(url tcp /users/2)" 2>&1)"
 if [ "$(counter descriptors_exhausted)" -gt 0 ]; then ok; else bad "descriptors_exhausted did not move"; fi
 has "the log tells" "$(cat "$work/log")" -i 'descriptor|files|accept'
 stop_herzd
@@ -35,11 +37,11 @@ start_herzd --set limits.connections=3
 for i in 20 21 22 23 24 25; do
   eval "exec $i<>/dev/tcp/127.0.0.1/$(tcp_port)"
 done
-exits "over limits.connections" 6 '' "$herz" req -q --timeout 10 "$(url tcp /users/1)"
+exits "over limits.connections" 6 '' "$herz" req -q "$(url tcp /users/1)"
 for i in 20 21 22 23 24 25; do
   eval "exec $i>&-"
 done
-for _ in $(seq 100); do
+for _ in $(seq 1000); do
   got=$("$herz" req -q "$(url tcp /users/2)")
   [ -z "$got" ] || break
 done

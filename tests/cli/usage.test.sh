@@ -45,7 +45,10 @@ exits "req: timeout 0" 2 '--timeout 0: give seconds' "$herz" req --timeout 0 x
 exits "req: timeout text" 2 '--timeout 3x: give seconds' "$herz" req --timeout 3x x
 exits "req: format" 2 '%\{nope\}: no such name; there are: status' "$herz" req -w '%{nope}' x
 exits "req: path without HERZ_URL" 2 'no scheme and host.*HERZ_URL' "$herz" req /users/42
-exits "req: scheme" 2 'gopher' "$herz" req gopher://localhost/1
+exits "req: scheme" 2 '^herz: gopher://localhost/1: there is no transport .* there are: .*quic://' "$herz" req gopher://localhost/1
+exits "req: nothing steers the terminal" 2 'path "/.\[31m." has a space or control byte' "$herz" req $'gopher://localhost/\e[31m\x7f'
+eq "req: no control bytes" '' "$(tr -d '\n -~' <"$work/exits.err")"
+exits "req: a long URL hides no reason" 3 'refused; does a service listen there' "$herz" req "tcp://127.0.0.1:1/$(printf '%08000d' 0)"
 exits "req: port" 2 '70000' "$herz" req tcp://localhost:70000/
 exits "req: body file" 2 '-d @/nope: No such file' "$herz" req -d @/nope tcp://localhost:1/
 exits "req: header" 2 '-H nope: give NAME:VALUE' "$herz" req -H nope tcp://localhost:1/
@@ -54,6 +57,9 @@ exits "req: JSON without data" 2 '--json: give -d' "$herz" req --json tcp://loca
 exits "req: output" 2 '/nope/x: No such file' "$herz" req -o /nope/x tcp://localhost:1/
 exits "req: certificate without key" 2 '--cert x: give --key' "$herz" req --cert x tls://localhost:1/
 exits "req: CA file" 2 '--cacert /nope: No such file' "$herz" req --cacert /nope tls://localhost:1/
+exits "req: CA file that is none" 2 "CA file $0 is not PEM.*give PEM" "$herz" req --cacert "$0" tls://localhost:1/
+exits "req: session file" 2 '--session-file /nope/x: No such file' "$herz" req --session-file /nope/x quic://localhost:1/
+exits "req: key log" 2 'SSLKEYLOGFILE /nope/x: No such file' env SSLKEYLOGFILE=/nope/x "$herz" req tls://localhost:1/
 exits "req: quiet" 3 '' "$herz" req -q tcp://127.0.0.1:1/
 for later in "sub t" "pub t d" "bench req tcp://x" "top"; do
   # shellcheck disable=SC2086
@@ -68,5 +74,8 @@ exits "herzd: log format" 2 '--log-format xml: give one of text\|json' "$herzd" 
 exits "herzd: a key that is not there" 2 '--set nope=1: .*nope' "$herzd" --dev --set nope=1
 exits "herzd: a value that does not fit" 2 'limits.connections' "$herzd" --dev --set limits.connections=-3
 exits "herzd: no pair" 2 '--set nope: give KEY=VALUE' "$herzd" --dev --set nope
-exits "herzd: URL" 2 'gopher' "$herzd" --dev --listen gopher://:70
+exits "herzd: URL" 2 '--listen gopher://:70: give quic://HOST:PORT' "$herzd" --dev --listen gopher://:70
+exits "herzd: port" 2 '--listen tcp://:70000: give .*0 to 65535' "$herzd" --dev --listen tcp://:70000
+exits "herzd: folder" 2 'unix /nope/x: its folder is not there: make it' "$herzd" --dev --listen unix:///nope/x
+exits "check: the port may be left out" 0 '' "$herzd" check --listen tcp://localhost
 finish

@@ -11,7 +11,7 @@ fi
 judge() {
   local name=$1
   shift
-  if timeout 120 node "$dir/quic.mjs" "$(quic_port)" "$@"; then ok; else bad "$name: the judge is not content"; fi
+  if timeout $((2 * patience)) node "$dir/quic.mjs" "$(quic_port)" "$@"; then ok; else bad "$name: the judge is not content"; fi
 }
 
 # A chain as the world has them: the authority signs the server's certificate.

@@ -149,15 +149,15 @@ Test(app_badinput, a_peer_that_ends_by_an_error_is_not_waited_for) {
   static const char call[] = FRAME("\0\0\0\x10", "\0") "\x95\x02\x01\xa4POST\xa5/echo\xc0";
   static const char error[] = FRAME("\0\0\0\x07", "\0") "\x94\x10\xc0\x01\xa1x";
   struct app_pair p;
-  struct peer peer;
+  struct raw_peer peer;
 
   start(&p);
-  connect_peer(&p, &peer);
-  say(&p, &peer, call, sizeof(call) - 1);
-  say(&p, &peer, error, sizeof(error) - 1);
+  raw_connect(&p, &peer);
+  raw_say(&p, &peer, call, sizeof(call) - 1);
+  raw_say(&p, &peer, error, sizeof(error) - 1);
   hz_io_finish(peer.io);
-  cr_assert(sim_run_until(p.sim, is_closed, &peer, sim_now(p.sim) + HZ_SEC), "it was not closed");
-  cr_assert_eq(p.server->conn_count, 1);
+  cr_assert(sim_run_until(p.sim, raw_is_closed, &peer, sim_now(p.sim) + HZ_SEC), "it was not closed");
+  cr_assert_eq(p.server->first.conn_count, 1);
   bystander_is_served(&p);
   ap_stop(&p);
 }

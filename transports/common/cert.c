@@ -186,7 +186,7 @@ hz_err hz_cert_make_dev(uint64_t now_s, struct hz_cert_pem *out, char *why, size
   (void)gethostname(host, sizeof(host) - 1);
   if (host[0] == '\0' || strcmp(host, "localhost") == 0) dns[1] = NULL;
   spec.not_before_s = now_s - HOUR_S;
-  spec.not_after_s = spec.not_before_s + HZ_CERT_DEV_DAYS * DAY_S;
+  spec.not_after_s = now_s + HZ_CERT_DEV_DAYS * DAY_S + HOUR_S;
   return hz_cert_make(&spec, out, why, why_len);
 }
 

@@ -10,7 +10,7 @@
 #include "core/base/err.h"
 
 /** Browsers take a certificate by its hash (serverCertificateHashes) only when it is valid for at
- * most 14 days and its key is ECDSA P-256: 13 days leave room for wrong clocks. */
+ * most 14 days and its key is ECDSA P-256: 13 days from now leave room for wrong clocks. */
 #define HZ_CERT_DEV_DAYS 13
 
 struct hz_cert_info {
@@ -37,8 +37,8 @@ struct hz_cert_spec {
 HZ_MUST_USE hz_err hz_cert_make(const struct hz_cert_spec *spec, struct hz_cert_pem *out, char *why,
                                 size_t why_len);
 
-/** The development certificate: from an hour before `now_s` for HZ_CERT_DEV_DAYS in all; localhost,
- * 127.0.0.1, ::1 and the machine's host name. */
+/** The development certificate: from an hour before `now_s` to an hour after HZ_CERT_DEV_DAYS; for
+ * localhost, 127.0.0.1, ::1 and the machine's host name. */
 HZ_MUST_USE hz_err hz_cert_make_dev(uint64_t now_s, struct hz_cert_pem *out, char *why,
                                     size_t why_len);
 

@@ -128,9 +128,14 @@ static hz_err explain_bind(const struct hz_addr *at, const char *proto, int errn
       (void)snprintf(why, why_len, "%s: no descriptors are left: raise the limit (ulimit -n)",
                      name);
       return HZ_EIO;
+    case ENOENT:
+    case ENOTDIR:
+      (void)snprintf(why, why_len, "%s: its folder is not there: make it, or choose another path",
+                     name);
+      return HZ_EINVAL;
     default:
       (void)snprintf(why, why_len, "%s cannot be bound: %s", name, strerror(errnum));
-      return errnum == ENOENT || errnum == ENOTDIR ? HZ_EINVAL : HZ_EIO;
+      return HZ_EIO;
   }
 }
 
