@@ -291,8 +291,8 @@ static int add_route(herz_app *app, const herz_group *g, const char *method, con
     if (g->body_limit > 0) r.body_limit = g->body_limit;
     if (g->timeout_ns > 0) r.timeout_ns = g->timeout_ns;
   }
-  hz_err err = hz_routes_add(&app->routes, method, pattern, &r, app->first.error,
-                             sizeof(app->first.error));
+  hz_err err =
+      hz_routes_add(&app->routes, method, pattern, &r, app->first.error, sizeof(app->first.error));
   if (err == HZ_ENOMEM) return hz_app_fail(app, err, "%s: memory is short", pattern);
   return (int)err;
 }

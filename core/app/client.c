@@ -129,8 +129,8 @@ static void dial(herz_client *cl) {
   err = hz_session_prepare(env, &cl->owner, cl, &s);
   if (err == HZ_OK) {
     cl->session = s;
-    err = cl->ops->dial(env, &cl->endpoint, &cl->config, &hz_session_events, s, &conn,
-                        cl->w->error, sizeof(cl->w->error));
+    err = cl->ops->dial(env, &cl->endpoint, &cl->config, &hz_session_events, s, &conn, cl->w->error,
+                        sizeof(cl->w->error));
     if (err == HZ_OK) {
       if (s->conn == NULL) hz_session_attach(s, conn);
       return;

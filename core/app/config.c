@@ -133,11 +133,13 @@ static hz_err set_auto(struct hz_config *c, const struct entry *e, const char *v
 
   if (strcmp(value, "auto") == 0) {
     *n = 0;
-  } else if (isdigit((unsigned char)value[0]) && *end == '\0' && number >= e->min && number <= e->max) {
+  } else if (isdigit((unsigned char)value[0]) && *end == '\0' && number >= e->min &&
+             number <= e->max) {
     *n = (uint32_t)number;
   } else {
-    (void)snprintf(why, why_len, "%s: \"%s\" is neither auto nor a number from %" PRIu64 " to %" PRIu64,
-                   e->key, value, e->min, e->max);
+    (void)snprintf(why, why_len,
+                   "%s: \"%s\" is neither auto nor a number from %" PRIu64 " to %" PRIu64, e->key,
+                   value, e->min, e->max);
     return HZ_EINVAL;
   }
   return HZ_OK;

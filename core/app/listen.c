@@ -175,7 +175,8 @@ int herz_listen(herz_app *app, const char *url, char *bound, size_t bound_len) {
     err = listen_one(&app->first, ops, &ep, &(struct hz_share){0}, &alone);
   }
   if (err != HZ_OK) return (int)err;
-  struct hz_app_listener *al = HZ_CONTAINER(app->first.listeners.prev, struct hz_app_listener, link);
+  struct hz_app_listener *al =
+      HZ_CONTAINER(app->first.listeners.prev, struct hz_app_listener, link);
   if (bound != NULL) (void)hz_endpoint_format(&al->listener->bound, bound, bound_len);
   return 0;
 }

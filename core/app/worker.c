@@ -31,8 +31,7 @@ hz_err hz_worker_init(struct hz_worker *w, herz_app *app, uint32_t index, struct
   hz_list_init(&w->clients);
   hz_list_init(&w->afters);
   hz_alloc_init_libc(&w->libc);
-  w->env =
-      env != NULL ? env : app->driver->env_new(&w->libc, &app->config.transport.limits);
+  w->env = env != NULL ? env : app->driver->env_new(&w->libc, &app->config.transport.limits);
   return w->env == NULL ? HZ_ENOMEM : HZ_OK;
 }
 
@@ -97,7 +96,8 @@ static uint32_t workers_wanted(const herz_app *app) {
   uint32_t n = app->config.workers;
 
   if (app->driver == NULL) return 1; /* there is one env, and it is not ours */
-  if (n == 0) n = sched_getaffinity(0, sizeof(cores), &cores) == 0 ? (uint32_t)CPU_COUNT(&cores) : 1;
+  if (n == 0)
+    n = sched_getaffinity(0, sizeof(cores), &cores) == 0 ? (uint32_t)CPU_COUNT(&cores) : 1;
   return n < HERZ_WORKERS_MAX ? n : HERZ_WORKERS_MAX;
 }
 

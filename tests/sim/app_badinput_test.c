@@ -156,7 +156,8 @@ Test(app_badinput, a_peer_that_ends_by_an_error_is_not_waited_for) {
   raw_say(&p, &peer, call, sizeof(call) - 1);
   raw_say(&p, &peer, error, sizeof(error) - 1);
   hz_io_finish(peer.io);
-  cr_assert(sim_run_until(p.sim, raw_is_closed, &peer, sim_now(p.sim) + HZ_SEC), "it was not closed");
+  cr_assert(sim_run_until(p.sim, raw_is_closed, &peer, sim_now(p.sim) + HZ_SEC),
+            "it was not closed");
   cr_assert_eq(p.server->first.conn_count, 1);
   bystander_is_served(&p);
   ap_stop(&p);

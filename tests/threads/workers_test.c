@@ -21,14 +21,14 @@
 #define ROUNDS 12 /* of calls that each client makes, four at once */
 #define KEEPERS 2
 
-#define CHECK(cond, ...)                                          \
-  do {                                                            \
-    if (!(cond)) {                                                \
+#define CHECK(cond, ...)                                                 \
+  do {                                                                   \
+    if (!(cond)) {                                                       \
       fprintf(stderr, "%s:%d: not so: %s: ", __FILE__, __LINE__, #cond); \
-      fprintf(stderr, __VA_ARGS__);                               \
-      fprintf(stderr, "\n");                                      \
-      exit(1);                                                    \
-    }                                                             \
+      fprintf(stderr, __VA_ARGS__);                                      \
+      fprintf(stderr, "\n");                                             \
+      exit(1);                                                           \
+    }                                                                    \
   } while (0)
 
 /* ---- the service: who answers, at once or from another thread ---- */
@@ -192,7 +192,8 @@ static void answered(const struct herz_response *rs, void *arg) {
 }
 
 static void dial_all(struct load *l, const char *url) {
-  *l = (struct load){.url = url, .app = herz_app_new("log.level=off"), .goal = CLIENTS * ROUNDS * 4};
+  *l =
+      (struct load){.url = url, .app = herz_app_new("log.level=off"), .goal = CLIENTS * ROUNDS * 4};
   CHECK(l->app != NULL && herz_set(l->app, "tls.ca_file", certificate) == 0, "a client");
   for (int i = 0; i < CLIENTS; i++) {
     l->clients[i] = herz_dial(l->app, url, NULL);
@@ -254,7 +255,8 @@ static void every_call_is_answered(const char *listen, bool rule, bool moving) {
   if (moving) CHECK(l.moves > 0, "somebody moved");
   uint64_t forwarded = counted(s.app, "packets_forwarded");
   if (!rule) CHECK(forwarded > 0, "nothing went astray");
-  if (rule && kernel_takes_rules()) CHECK(forwarded == 0, "%lu went astray", (unsigned long)forwarded);
+  if (rule && kernel_takes_rules())
+    CHECK(forwarded == 0, "%lu went astray", (unsigned long)forwarded);
   herz_app_free(l.app);
   herz_stop(s.app);
   end(&s);

@@ -13,7 +13,7 @@ struct hz_tls_ctx {
   enum hz_role role;
   enum hz_tls_use use;
   bool insecure, name_is_address, early;
-  int keylog_fd; /* -1: none */
+  int keylog_fd;                  /* -1: none */
   struct hz_tls_tickets *tickets; /* NULL: under keys that wolfSSL makes for this context */
   char alpn[64];
   char name[256]; /* a client's: asked for and verified */

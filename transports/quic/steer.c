@@ -8,7 +8,8 @@
 
 #include "transports/quic/listener.h"
 
-_Static_assert(sizeof(struct hz_filter_step) == sizeof(struct sock_filter), "the kernel's own form");
+_Static_assert(sizeof(struct hz_filter_step) == sizeof(struct sock_filter),
+               "the kernel's own form");
 
 void hz_quic_steer_cid(const struct hz_share *share, uint8_t *cid) {
   if (share->count <= 1) return;
@@ -23,12 +24,9 @@ uint32_t hz_quic_steer_owner(const struct hz_share *share, const uint8_t *cid, s
 uint16_t hz_quic_steer_program(uint32_t workers, struct hz_filter_step out[HZ_QUIC_STEER_STEPS]) {
   /* RFC 8999 5: the ID's bytes begin at 1 in a short header, at 6 in a long one. */
   const struct sock_filter program[HZ_QUIC_STEER_STEPS] = {
-      BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 0),
-      BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, 0x80, 0, 2),
-      BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 6),
-      BPF_JUMP(BPF_JMP | BPF_JA, 1, 0, 0),
-      BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 1),
-      BPF_STMT(BPF_ALU | BPF_MOD | BPF_K, workers),
+      BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 0), BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, 0x80, 0, 2),
+      BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 6), BPF_JUMP(BPF_JMP | BPF_JA, 1, 0, 0),
+      BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 1), BPF_STMT(BPF_ALU | BPF_MOD | BPF_K, workers),
       BPF_STMT(BPF_RET | BPF_A, 0),
   };
 
@@ -58,8 +56,8 @@ static void arrived(struct hz_post *p) {
 void hz_quic_steer_forward(struct hz_quic_listener *ln, uint32_t owner, const struct hz_udp_rx *rx,
                            const uint8_t *data, size_t len) {
   struct hz_share_end *to = &ln->base.share.ends[owner];
-  bool full = atomic_fetch_add_explicit(&to->waiting, 1, memory_order_relaxed) >=
-              HZ_QUIC_FORWARDS_MAX;
+  bool full =
+      atomic_fetch_add_explicit(&to->waiting, 1, memory_order_relaxed) >= HZ_QUIC_FORWARDS_MAX;
   struct forward *f = full ? NULL : malloc(sizeof(*f) + len);
 
   if (f == NULL) {
