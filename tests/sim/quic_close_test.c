@@ -183,12 +183,42 @@ Test(quic_close, unlisten_lets_connections_live_and_takes_no_new_ones) {
   cr_assert_eq(qf_free(f), 0u);
 }
 
-Test(quic_close, nobody_at_home_is_a_timeout) {
-  struct qf *f = qf_new(NAME(nobody_at_home_is_a_timeout), 1, &lan);
+Test(quic_close, a_host_that_is_not_there_is_a_timeout) {
+  struct qf *f = qf_new(NAME(a_host_that_is_not_there_is_a_timeout), 1, &lan);
+  sim_unplug(f->sim, f->senv, true);
   struct qf_conn *c = qf_dial(f);
   cr_assert(qf_until(f, &c->closed, LIMIT));
   cr_assert_eq(c->why.err, HZ_ETIMEOUT);
   cr_assert_eq(sim_now(f->sim) - SIM_START, 10 * HZ_SEC);
+  cr_assert_eq(qf_free(f), 0u);
+}
+
+Test(quic_close, a_port_that_nobody_has_is_a_refusal_at_the_second_attempt) {
+  struct qf *f = qf_new(NAME(a_port_that_nobody_has_is_a_refusal_at_the_second_attempt), 1, &lan);
+  struct qf_conn *c = qf_dial(f);
+  cr_assert(qf_until(f, &c->closed, LIMIT));
+  cr_assert_eq(c->why.err, HZ_EREFUSED);
+  cr_assert_eq(c->why.by, HZ_BY_NETWORK);
+  cr_assert_not_null(strstr(c->why.text, "nobody listens"));
+  /* The first probe timeout is three times the initial round trip. */
+  cr_assert_eq(sim_now(f->sim) - SIM_START, 320 * HZ_MS);
+  cr_assert_eq(qf_free(f), 0u);
+}
+
+Test(quic_close, a_server_that_was_heard_of_is_not_given_up_for_icmp) {
+  struct qf *f = qf_new(NAME(a_server_that_was_heard_of_is_not_given_up_for_icmp), 1, &lan);
+  struct qf_conn *c = connect_to(f);
+  struct qf_conn *s = qf_server_conn(f, 0);
+  sim_link(f->sim, QF_SERVER, QF_CLIENT)->loss = 1;
+  qf_close(s, 0, "crash");
+  cr_assert(qf_until(f, &s->closed, LIMIT));
+  f->ln->ops->unlisten(f->ln);
+  f->ln = NULL;
+  sim_run_for(f->sim, 10 * HZ_MS);
+  sim_link(f->sim, QF_SERVER, QF_CLIENT)->loss = 0;
+  (void)qf_call(c, 100); /* every attempt is answered by ICMP */
+  sim_run_for(f->sim, 5 * HZ_SEC);
+  cr_assert_eq(c->closed, 0u, "%s", c->why.text);
   cr_assert_eq(qf_free(f), 0u);
 }
 

@@ -77,14 +77,11 @@ void conf_is_refused_where_nobody_listens(struct conf *c) {
   conf_listen(c);
   c->listen_ops->unlisten(c->listener);
   c->listener = NULL;
-  c->cc.limits.handshake_timeout_ns = 300 * HZ_MS;
   struct conf_end *client = conf_dial(c);
   if (client == NULL) return; /* known at once, and `why` said it */
   conf_until(c, conf_is_closed, client, "it is refused");
   CONF_CHECK(!client->opened && client->why.by != HZ_BY_PEER);
-  /* Datagrams have no refusal that can be trusted. */
-  bool patient = c->t->below == CONF_UDP && client->why.err == HZ_ETIMEOUT;
-  CONF_CHECK(patient || client->why.err == HZ_EREFUSED, "%s", client->why.text);
+  CONF_CHECK(client->why.err == HZ_EREFUSED, "%s", client->why.text);
   CONF_CHECK(client->why.text[0] != '\0', "the reason has words");
 }
 

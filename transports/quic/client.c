@@ -7,8 +7,22 @@
 #include "transports/quic/qlog.h"
 #include "transports/quic/session.h"
 
+#define REFUSALS_MAX 2u
+
 static void drained(struct hz_udp *udp) {
   (void)udp; /* packets leave at the turn's end anyway */
+}
+
+/* ICMP may be forged, so it ends nothing that has ever been heard of (RFC 9000 14.2.1). Before that,
+ * a first and a second attempt met nobody: the rest of the handshake timeout would be wasted. */
+static void refused(struct hz_udp *udp, int errnum) {
+  struct hz_quic_conn *c = udp->user;
+  struct hz_close why;
+  if (c->state != HZ_QUIC_HANDSHAKE || c->heard || ++c->refusals < REFUSALS_MAX) return;
+  hz_close_set(&why, HZ_BY_NETWORK, HZ_LAYER_OS, (uint64_t)errnum, HZ_EREFUSED,
+               "udp %s: nobody listens there (ICMP port unreachable)", c->base.peer.addr);
+  if (c->base.closing) why = c->why; /* it was over already: the core's reason stands */
+  hz_quic_end(c, &why, NULL);
 }
 
 static hz_err open_socket(struct hz_quic_conn *c, const struct hz_endpoint *at, char *why,
@@ -19,6 +33,7 @@ static hz_err open_socket(struct hz_quic_conn *c, const struct hz_endpoint *at, 
       .received = hz_quic_client_received,
       .drained = drained,
       .writable = hz_quic_client_writable,
+      .refused = refused,
       .user = c,
   };
   hz_err err = c->net->udp_open(c->base.env, at, true, &proto, &c->udp, &c->peer, why, why_len);

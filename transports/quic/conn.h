@@ -98,6 +98,8 @@ struct hz_quic_conn {
   bool confirmed;           /* the handshake is (RFC 9001 4.1.2) */
   bool hurry;               /* close without flushing */
   bool starved;             /* no memory for packets: tried again soon */
+  bool heard;               /* a client: something came that the peer has sent */
+  uint8_t refusals;         /* a client: how often nobody was there */
   uint16_t prefix;          /* the listener's counter that half_open stands in */
 
   struct hz_addr local, peer;      /* the present path */

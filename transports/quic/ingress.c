@@ -40,6 +40,7 @@ static void after_read(struct hz_quic_conn *c) {
 void hz_quic_conn_receive(struct hz_quic_conn *c, const struct hz_udp_rx *rx, const uint8_t *data,
                           size_t len) {
   if (c->state == HZ_QUIC_DEAD) return;
+  c->heard = true;
   ngtcp2_path path = hz_quic_conn_path(c);
   struct hz_addr peer = rx->peer, local = rx->local;
   if (c->ln != NULL) { /* a client's socket is connected: what comes, comes on the present path */
