@@ -206,7 +206,7 @@ static void on_data(struct hz_stream *s, const uint8_t *data, size_t len, bool f
     conf_close(e, HZ_CLOSE_LIMIT, "from inside an event");
   }
   if (st->echo) {
-    echo(st, data + skipped, len - skipped, fin);
+    echo(st, skipped > 0 ? data + skipped : data, len - skipped, fin);
     if (skipped > 0) e->conn->ops->stream_consume(s, skipped);
   } else if (st->hold) {
     st->unconsumed += len;
