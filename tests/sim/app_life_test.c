@@ -159,7 +159,7 @@ Test(app_life, a_call_that_nobody_answered_is_over_with_its_500) {
 
 /* ---- both directions full ---- */
 
-#define MANY 40
+#define MANY 12
 
 /* Each side waits for the other to read what it wrote, and neither may stop reading for that. */
 static void both_directions_full(const char *scheme) {
