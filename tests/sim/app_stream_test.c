@@ -140,6 +140,7 @@ static void refused(const char *bytes, size_t len) {
   cr_assert(c.closed, "it goes on");
   cr_assert_eq(c.error, HZ_WIRE_UNEXPECTED);
   cr_assert_eq(p.server->counters.v[HZ_C_envelope_unexpected], 1);
+  if (p.promised > 0) herz_complete(p.promises[0], HERZ_OK, NULL, "x", 1);
   stop(&p, &c);
 }
 #define REFUSED(bytes) refused(bytes, sizeof(bytes) - 1)
