@@ -96,7 +96,10 @@ static hz_err open_level(struct reader *r, struct level **out) {
 static hz_err open_pairs(struct reader *r, yyjson_val *pairs) {
   uint8_t head[HZ_MP_HEAD_MAX];
   struct level *l;
-  if (!yyjson_is_arr(pairs)) return HZ_EPROTO;
+  /* A map that begins with text is an object: written so, its keys are compared, and it can go back. */
+  if (!yyjson_is_arr(pairs) || yyjson_is_str(yyjson_arr_get_first(yyjson_arr_get_first(pairs)))) {
+    return HZ_EPROTO;
+  }
   hz_err err = open_level(r, &l);
   if (err != HZ_OK) return err;
   l->type = PAIRS;

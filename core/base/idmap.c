@@ -79,11 +79,3 @@ void *hz_idmap_remove(struct hz_idmap *m, uint64_t id) {
   if (m->count == 0 && m->cap > KEEP_CAP) hz_idmap_fini(m);
   return value;
 }
-
-void *hz_idmap_next(const struct hz_idmap *m, uint32_t *at) {
-  while (*at < m->cap) {
-    void *value = m->slots[(*at)++].value;
-    if (value != NULL) return value;
-  }
-  return NULL;
-}

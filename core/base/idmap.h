@@ -29,7 +29,4 @@ HZ_MUST_USE hz_err hz_idmap_put(struct hz_idmap *m, uint64_t id, void *value);
 /** Takes the entry out and returns its value; NULL when there is none. */
 void *hz_idmap_remove(struct hz_idmap *m, uint64_t id);
 
-/** Iterates: `*at` starts at 0; returns the next value, or NULL. No changes in between. */
-void *hz_idmap_next(const struct hz_idmap *m, uint32_t *at);
-
 #endif

@@ -36,6 +36,7 @@ void hz_lane_unhold(struct hz_lane *l) {
   hz_timer_cancel(&env->timers, &l->frame_timer);
   hz_env_undefer(&l->pump);
   hz_frame_parser_reset(&l->parser);
+  hz_buf_unref(l->held);
   hz_bufq_fini(&l->pending);
   hz_cache_put(l->session->owner->lanes, l);
 }
@@ -153,14 +154,24 @@ static void ended(struct hz_lane *l) {
   }
 }
 
-void hz_lane_data(struct hz_lane *l, const uint8_t *data, size_t len, bool fin) {
-  struct hz_session *s = l->session;
-  size_t total = len;
+/* What the peer asks for has piled up in front of it: nothing more is taken on before it reads. */
+static bool choked(const struct hz_lane *l) {
+  return l->pending.bytes >= l->session->owner->limits->send_high_bytes;
+}
 
-  hz_lane_hold(l);
-  while (!s->failing && l->stream != NULL) {
+static bool alive(const struct hz_lane *l) {
+  return !l->session->failing && l->stream != NULL;
+}
+
+/* Takes frames as long as there are any and their answers find room; returns how many bytes that
+ * were. */
+static size_t take_frames(struct hz_lane *l, const uint8_t *data, size_t len) {
+  struct hz_session *s = l->session;
+  size_t left = len;
+
+  while (alive(l) && !choked(l)) {
     struct hz_frame f;
-    hz_err err = hz_frame_parse(&l->parser, &data, &len, &f);
+    hz_err err = hz_frame_parse(&l->parser, &data, &left, &f);
 
     if (err == HZ_AGAIN) break;
     if (err != HZ_OK) {
@@ -173,11 +184,51 @@ void hz_lane_data(struct hz_lane *l, const uint8_t *data, size_t len, bool fin) 
     hz_session_frame(l, &f);
     l->begun = true;
   }
-  if (!s->failing && l->stream != NULL) {
-    hz_lane_give_back(l, total);
-    if (fin && !s->failing) ended(l);
+  return len - left;
+}
+
+/* Keeps bytes whose turn has not come. Their credit has not been returned: the window bounds them. */
+static void keep(struct hz_lane *l, const uint8_t *data, size_t len) {
+  bool kept = true;
+
+  if (l->held == NULL) {
+    l->held = hz_buf_copy(&hz_session_env(l->session)->pool, data, len);
+    kept = l->held != NULL;
+  } else {
+    kept = hz_buf_reserve(&l->held, len) == HZ_OK && hz_buf_append(l->held, data, len) == HZ_OK;
+  }
+  if (!kept) parse_failed(l, HZ_ENOMEM);
+}
+
+void hz_lane_data(struct hz_lane *l, const uint8_t *data, size_t len, bool fin) {
+  hz_lane_hold(l);
+  size_t used = l->held != NULL ? 0 : take_frames(l, data, len);
+  if (alive(l)) hz_lane_give_back(l, used);
+  if (alive(l) && (used < len || (fin && choked(l)))) {
+    keep(l, data + used, len - used);
+    l->held_fin = fin;
+  } else if (alive(l) && fin) {
+    ended(l);
   }
   hz_lane_unhold(l);
+}
+
+/* Goes on with what was kept. */
+static void take_kept(struct hz_lane *l) {
+  struct hz_buf *b = l->held;
+
+  if (b == NULL || choked(l)) return;
+  l->held = NULL;
+  size_t used = take_frames(l, hz_buf_data(b), b->len);
+  if (alive(l)) hz_lane_give_back(l, used);
+  if (alive(l) && (used < b->len || (l->held_fin && choked(l)))) {
+    b->start += (uint32_t)used;
+    b->len -= (uint32_t)used;
+    l->held = b;
+    return;
+  }
+  hz_buf_unref(b);
+  if (alive(l) && l->held_fin) ended(l);
 }
 
 /* Hands over what waits; true when nothing waits any more. */
@@ -211,7 +262,8 @@ void hz_lane_writable(struct hz_lane *l) {
     l->blocked = false;
     hz_timer_cancel(&hz_session_env(l->session)->timers, &l->frame_timer); /* begins anew */
     hz_lane_give_back(l, 0);
-    if (!hz_list_empty(&l->waiting)) hz_lane_pump(&l->pump);
+    take_kept(l);
+    if (l->stream != NULL && !hz_list_empty(&l->waiting)) hz_lane_pump(&l->pump);
   }
   hz_lane_unhold(l);
 }

@@ -81,7 +81,9 @@ struct hz_lane {
   struct hz_frame_parser parser;
   struct hz_timer frame_timer;
   struct hz_bufq pending; /* what the transport had no room for */
-  bool begun;             /* a frame has come on it */
+  struct hz_buf *held;    /* came in while `pending` is over its mark: not looked at yet */
+  bool held_fin;
+  bool begun; /* a frame has come on it */
   bool pending_fin, fin_sent, stopped, blocked;
   size_t unread;          /* with streams: content that the call has not taken yet */
   size_t owed;            /* received while the lane stalls: its credit is returned later */

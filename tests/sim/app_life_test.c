@@ -156,3 +156,39 @@ Test(app_life, a_call_that_nobody_answered_is_over_with_its_500) {
   cr_assert_eq(p.server->first.counters.v[HZ_C_calls_timeout], 0);
   ap_stop(&p);
 }
+
+/* ---- both directions full ---- */
+
+#define MANY 12
+
+/* Each side waits for the other to read what it wrote, and neither may stop reading for that. */
+static void both_directions_full(const char *scheme) {
+  static uint8_t content[1u << 20];
+  static struct ap_result r[MANY];
+  struct app_pair p;
+
+  cr_assert(ap_start(&p, "sim/app_life", 8, scheme, NULL));
+  sim_path(
+      p.sim, AP_SERVER, AP_CLIENT,
+      &(struct sim_link){.delay_ns = 20 * HZ_MS, .rate_bytes = 5000000, .segment_bytes = 1400});
+  cr_assert(ap_dial(&p));
+  for (int i = 0; i < MANY; i++) {
+    cr_assert(ap_call(&p, "POST", "/echo", content, sizeof(content), &r[i]));
+  }
+  for (int i = 0; i < MANY; i++) {
+    cr_assert(ap_wait(&p, &r[i], 120 * HZ_SEC), "%s: call %d never ends", scheme, i);
+    cr_assert_eq(r[i].status, 200, "%s: call %d: %d %s", scheme, i, r[i].status, r[i].text);
+    cr_assert_eq(r[i].len, sizeof(content));
+  }
+  ap_stop(&p);
+}
+
+Test(app_life, many_large_bodies_both_ways_do_not_lock_up_tcp) {
+  both_directions_full("tcp");
+}
+Test(app_life, many_large_bodies_both_ways_do_not_lock_up_ws) {
+  both_directions_full("ws");
+}
+Test(app_life, many_large_bodies_both_ways_do_not_lock_up_tls) {
+  both_directions_full("tls");
+}

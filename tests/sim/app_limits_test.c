@@ -248,3 +248,40 @@ Test(app_limits, send_high_bytes_is_counted_when_a_reader_is_slow) {
   cr_assert_gt(counted(&p, HZ_C_send_full), 0);
   finish(&p);
 }
+
+static void count_answers(const struct hz_envelope *e, size_t length, void *arg) {
+  (void)length;
+  *(unsigned *)arg += e->kind == HZ_RES;
+}
+
+/* Requests of 25 bytes for answers of 16,000. */
+Test(app_limits, who_asks_and_does_not_read_is_not_answered_into_memory) {
+  static uint8_t many[2000 * 32];
+  struct raw_peer peer;
+  struct app_pair p;
+  size_t len = 0;
+  unsigned first = 0;
+
+  start(&p, NULL);
+  raw_connect(&p, &peer);
+  for (unsigned id = 1; id <= 2000; id++) {
+    uint8_t rq[] = "\xca\xfe\x01\0\0\0\x12\0\x96\x02\xcd\0\0\xa3GET\xa5/wide\xc0\xc0";
+    rq[11] = (uint8_t)(id >> 8);
+    rq[12] = (uint8_t)id;
+    memcpy(many + len, rq, sizeof(rq) - 1);
+    len += sizeof(rq) - 1;
+  }
+  sim_path(p.sim, AP_SERVER, AP_CLIENT, &(struct sim_link){.rate_bytes = 200000});
+  raw_say(&p, &peer, many, len);
+  sim_run_for(p.sim, 2 * HZ_SEC);
+  raw_frames(&peer, count_answers, &first);
+  cr_assert_gt(first, 0);
+  cr_assert_lt(p.server_env->pool.in_use_bytes, 3u << 20, "%zu bytes wait for who does not read",
+               p.server_env->pool.in_use_bytes);
+  sim_path(p.sim, AP_SERVER, AP_CLIENT, &(struct sim_link){.rate_bytes = 100000000});
+  sim_run_for(p.sim, 30 * HZ_SEC);
+  cr_assert_eq(counted(&p, HZ_C_calls), 2000, "%lu were taken on",
+               (unsigned long)counted(&p, HZ_C_calls));
+  raw_hang_up(&p, &peer);
+  finish(&p);
+}

@@ -33,6 +33,12 @@ static void later(herz_ctx *c) {
   p->promises[p->promised++] = herz_defer(c);
 }
 
+static void wide(herz_ctx *c) {
+  static const uint8_t content[16000];
+
+  herz_reply_bytes(c, HERZ_OK, NULL, content, sizeof(content));
+}
+
 static void silent(herz_ctx *c) {
   herz_on_end(c, ended, herz_arg(c));
 }
@@ -99,6 +105,7 @@ static bool serve(struct app_pair *p) {
   herz_use(p->server, herz_recovery);
   return herz_get(p->server, "/users/:id", user) == 0 && herz_post(p->server, "/echo", echo) == 0 &&
          herz_route(p->server, "GET", "/later", later, p) == 0 &&
+         herz_get(p->server, "/wide", wide) == 0 &&
          herz_route(p->server, "GET", "/silent", silent, p) == 0 &&
          herz_listen(p->server, at, NULL, 0) == 0;
 }
