@@ -70,8 +70,8 @@ Test(app_early, safe_calls_go_at_once_and_others_wait_for_the_handshake) {
   cr_assert_eq(post.status, 200);
   cr_assert_eq(post.sum, ap_sum("once", 4));
   cr_assert_geq(sim_now(v.p.sim) - from, 4 * ONE_WAY, "two round trips");
-  cr_assert_eq(v.p.server->counters.v[HZ_C_calls_early], 1u);
-  cr_assert_eq(v.p.server->counters.v[HZ_C_calls_early_refused], 0u);
+  cr_assert_eq(v.p.server->first.counters.v[HZ_C_calls_early], 1u);
+  cr_assert_eq(v.p.server->first.counters.v[HZ_C_calls_early_refused], 0u);
   depart(&v);
 }
 
@@ -98,7 +98,7 @@ Test(app_early, a_server_refuses_what_is_not_safe_in_early_data) {
   cr_assert(sim_run_until(v.p.sim, is_done, &post, sim_now(v.p.sim) + LIMIT));
   cr_assert_eq(post.err, 0);
   cr_assert_eq(post.status, HERZ_TOO_EARLY);
-  cr_assert_eq(v.p.server->counters.v[HZ_C_calls_early_refused], 1u);
+  cr_assert_eq(v.p.server->first.counters.v[HZ_C_calls_early_refused], 1u);
   cr_assert(ap_call(&v.p, "POST", "/echo", "after", 5, &again));
   cr_assert(ap_wait(&v.p, &again, LIMIT));
   cr_assert_eq(again.status, 200);
@@ -109,7 +109,7 @@ Test(app_early, calls_in_refused_early_data_are_made_again) {
   struct visit v;
   struct ap_result get, post;
   come_back(&v, "app_early/calls_in_refused_early_data_are_made_again");
-  hz_app_unlisten(v.p.server); /* the ticket's key goes with the listener */
+  hz_worker_unlisten(&v.p.server->first); /* the ticket's key goes with the listener */
   sim_run_for(v.p.sim, HZ_SEC);
   cr_assert_eq(herz_listen(v.p.server, "quic://" AP_SERVER ":4433", NULL, 0), 0);
   cr_assert(ap_dial(&v.p));
@@ -120,6 +120,6 @@ Test(app_early, calls_in_refused_early_data_are_made_again) {
   cr_assert_eq(get.status, 200, "%s", get.text);
   cr_assert_eq(post.status, 200, "%s", post.text);
   cr_assert(get.done == 1 && post.done == 1);
-  cr_assert_eq(v.p.server->counters.v[HZ_C_calls_early], 0u);
+  cr_assert_eq(v.p.server->first.counters.v[HZ_C_calls_early], 0u);
   depart(&v);
 }

@@ -139,7 +139,7 @@ static void refused(const char *bytes, size_t len) {
   say(&p, open_stream(&c), bytes, len, false);
   cr_assert(c.closed, "it goes on");
   cr_assert_eq(c.error, HZ_WIRE_UNEXPECTED);
-  cr_assert_eq(p.server->counters.v[HZ_C_envelope_unexpected], 1);
+  cr_assert_eq(p.server->first.counters.v[HZ_C_envelope_unexpected], 1);
   if (p.promised > 0) herz_complete(p.promises[0], HERZ_OK, NULL, "x", 1);
   stop(&p, &c);
 }
@@ -189,7 +189,7 @@ Test(app_stream, cancel_by_a_frame_ends_the_stream_both_ways) {
   cr_assert(!c.closed);
   herz_complete(p.promises[0], HERZ_OK, NULL, "x", 1);
   sim_run_for(p.sim, HZ_SEC);
-  cr_assert_eq(p.server->counters.v[HZ_C_calls_late], 1);
+  cr_assert_eq(p.server->first.counters.v[HZ_C_calls_late], 1);
   SAY(&p, open_stream(&c), FRAME("\x13") "\x96\x02\x02\xa3GET\xa8/users/7\xc0\xc0", true);
   cr_assert_eq(c.answers, 1, "the next call");
   stop(&p, &c);
