@@ -3,18 +3,25 @@
 # certificate to make, and with one that is there.
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-# Time in which others had the processors is theirs: what the scheduler made it wait is taken off.
-waited_ms() { awk '{ print int($2 / 1000000) }' "/proc/$pid/schedstat"; }
+# Every start has its processor time bounded, which a loaded machine does not lengthen; of the times on
+# the wall, which it does, the quickest of five counts.
+cpu_ms() { awk '{ print int($1 / 1000000) }' "/proc/$pid/schedstat"; }
 
-for certificate in made kept kept; do
-  start_herzd
-  wall=$(sed -n 's/^ready in \([0-9]*\) ms$/\1/p' "$work/out")
-  ready=$((wall - $(waited_ms)))
-  rss=$(status_kib VmRSS)
-  if [ $ready -lt 100 ]; then ok; else bad "certificate $certificate: ready after $ready ms"; fi
-  if [ "$rss" -lt 12288 ]; then ok; else bad "certificate $certificate: resident set $rss KiB"; fi
-  echo "certificate $certificate: ready in $wall ms ($ready without waiting for a processor), resident set $rss KiB"
-  stop_herzd
+for certificate in made kept; do
+  quickest=999999
+  for _ in 1 2 3 4 5; do
+    [ $certificate = kept ] || rm -rf "$XDG_STATE_HOME"
+    start_herzd
+    wall=$(sed -n 's/^ready in \([0-9]*\) ms$/\1/p' "$work/out")
+    cpu=$(cpu_ms)
+    rss=$(status_kib VmRSS)
+    [ "$wall" -ge $quickest ] || quickest=$wall
+    if [ "$cpu" -lt 100 ]; then ok; else bad "certificate $certificate: $cpu ms of processor time"; fi
+    if [ "$rss" -lt 12288 ]; then ok; else bad "certificate $certificate: resident set $rss KiB"; fi
+    stop_herzd
+  done
+  if [ $quickest -lt 100 ]; then ok; else bad "certificate $certificate: ready after $quickest ms"; fi
+  echo "certificate $certificate: ready in $quickest ms, $cpu ms of processor time, resident set $rss KiB"
 done
 
 # After a call over each scheme and its end, too.
