@@ -69,7 +69,9 @@ done
 exits "herzd alone" 2 'start herzd --dev' "$herzd"
 exits "herzd: later: -c" 2 'config.*not in this version' "$herzd" -c file
 exits "herzd: later: --admin" 2 'admin.*not in this version' "$herzd" --dev --admin :9464
-exits "herzd: workers" 2 '--workers 4: this version runs one' "$herzd" --dev --workers 4
+for n in 0 65 some 2x; do
+  exits "herzd: $n workers" 2 "workers.*\"$n\" is neither auto nor a number from 1 to 64" "$herzd" --dev --workers "$n"
+done
 exits "herzd: log format" 2 '--log-format xml: give one of text\|json' "$herzd" --log-format xml
 exits "herzd: a key that is not there" 2 '--set nope=1: .*nope' "$herzd" --dev --set nope=1
 exits "herzd: a value that does not fit" 2 'limits.connections' "$herzd" --dev --set limits.connections=-3
