@@ -30,6 +30,10 @@ void hz_limits_defaults(struct hz_limits *l) {
   u64(&l->pool_bytes, 1024 * (uint64_t)MIB);
   u32(&l->message_bytes, 16 * MIB);
   u32(&l->datagrams, 256);
+  u32(&l->retry_from, 128);
+  u32(&l->prefix_retry_from, 64);
+  u32(&l->prefix_handshakes, 1024);
+  u32(&l->closed_kept, 4096);
   u64(&l->handshake_timeout_ns, 10 * HZ_SEC);
   u64(&l->idle_timeout_ns, 60 * HZ_SEC);
   u64(&l->frame_timeout_ns, 10 * HZ_SEC);

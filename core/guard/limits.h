@@ -25,6 +25,10 @@ struct hz_limits {
   uint64_t pool_bytes;          /* buffers handed out by a worker: 1 GiB */
   uint32_t message_bytes;       /* one WebSocket message: 16 MiB */
   uint32_t datagrams;           /* waiting to leave on one connection: 256 */
+  uint32_t retry_from;          /* QUIC handshakes under way before Retry is asked for: 128 */
+  uint32_t prefix_retry_from;   /* the same, of one network (/24, /48): 64 */
+  uint32_t prefix_handshakes;   /* of one network at all: 1024 */
+  uint32_t closed_kept;         /* closed QUIC connections that still answer: 4096 */
   hz_time handshake_timeout_ns; /* 10 s, from accept to opened */
   hz_time idle_timeout_ns;      /* 60 s without a byte */
   hz_time frame_timeout_ns;     /* 10 s from a frame's first byte to its last */

@@ -136,7 +136,7 @@ Test(quic_attack, u02_an_initial_flood_is_met_with_retry_and_keeps_no_state) {
     if (i == 399) after_threshold = sim_alloc(f->senv)->live_bytes;
   }
   sim_run_for(f->sim, 100 * HZ_MS);
-  cr_assert_leq(ln->half_open, HZ_QUIC_HALF_OPEN_RETRY + 1);
+  cr_assert_leq(ln->half_open, ln->base.config.limits.retry_from + 1);
   cr_assert_gt(qf_noted(f, "retry_sent"), 500u);
   cr_assert_leq(sim_alloc(f->senv)->live_bytes, after_threshold + (64u << 10));
   unharmed(f, c);
@@ -159,11 +159,32 @@ Test(quic_attack, u14_one_network_cannot_take_all_handshakes) {
     cr_assert_eq(qf_try_dial(f, sim_host(f->sim, ip), &bad), HZ_OK);
   }
   sim_run_for(f->sim, 100 * HZ_MS);
-  cr_assert_leq(ln->half_open, HZ_QUIC_PREFIX_RETRY);
+  cr_assert_leq(ln->half_open, ln->base.config.limits.prefix_retry_from);
   unsigned retries = qf_noted(f, "retry_sent");
   unharmed(f, c); /* from another network: no Retry for it */
   sim_run_for(f->sim, HZ_MS);
   cr_assert_geq(qf_noted(f, "retry_sent"), retries);
+  cr_assert_eq(qf_free(f), 0u);
+}
+
+Test(quic_attack, u14_a_network_has_so_many_handshakes_at_a_time) {
+  struct qf *f = qf_new(NAME(u14_a_network_has_so_many_handshakes_at_a_time), 1, &lan);
+  f->scfg.packet.retry = HZ_RETRY_NEVER;
+  f->scfg.limits.prefix_handshakes = 8;
+  struct qf_conn *c = bystander(f);
+  struct hz_quic_listener *ln;
+  listener_of(f, &ln);
+  for (int i = 0; i < 40; i++) {
+    char ip[32];
+    snprintf(ip, sizeof(ip), "172.16.5.%d", 2 + i);
+    sim_link(f->sim, QF_SERVER, ip)->loss = 1;
+    struct qf_conn *bad = NULL;
+    cr_assert_eq(qf_try_dial(f, sim_host(f->sim, ip), &bad), HZ_OK);
+  }
+  sim_run_for(f->sim, 50 * HZ_MS);
+  cr_assert_eq(ln->half_open, 8u);
+  cr_assert_geq(qf_noted(f, "handshakes_over_limit"), 32u);
+  unharmed(f, c);
   cr_assert_eq(qf_free(f), 0u);
 }
 
@@ -310,7 +331,7 @@ Test(quic_attack, initials_that_do_not_decrypt_leave_nothing_behind) {
     if (i % 100 == 0) sim_run_for(f->sim, HZ_MS);
   }
   sim_run_for(f->sim, 20 * HZ_MS);
-  cr_assert_leq(ln->half_open, HZ_QUIC_PREFIX_RETRY + 1);
+  cr_assert_leq(ln->half_open, ln->base.config.limits.prefix_retry_from + 1);
   sim_run_for(f->sim, 15 * HZ_SEC);
   cr_assert_eq(ln->half_open, 0u);
   cr_assert_leq(sim_alloc(f->senv)->live_blocks, before + 8);

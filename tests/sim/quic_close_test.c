@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "tests/support/quic_fixture.h"
+#include "transports/quic/listener.h"
 
 #define LIMIT (60 * HZ_SEC)
 #define NAME(test) "quic_close/" #test
@@ -148,6 +149,24 @@ static void restart_with_key(struct qf *f) {
   f->ln = NULL;
   sim_run_for(f->sim, HZ_MS);
   qf_listen(f);
+}
+
+Test(quic_close, closed_connections_are_kept_up_to_a_number) {
+  struct qf *f = qf_new(NAME(closed_connections_are_kept_up_to_a_number), 1, &lan);
+  f->scfg.limits.closed_kept = 2;
+  qf_listen(f);
+  struct hz_quic_listener *ln = HZ_CONTAINER(f->ln, struct hz_quic_listener, base);
+  for (int i = 0; i < 5; i++) {
+    struct qf_conn *c = qf_dial(f);
+    cr_assert(qf_until(f, &c->opened, LIMIT), "%s", c->why.text);
+    qf_close(c, HZ_CLOSE_NONE, "done");
+    cr_assert(qf_until(f, &c->closed, LIMIT));
+    sim_run_for(f->sim, 15 * HZ_MS); /* the goodbye arrives; the kept one stays for longer */
+    cr_assert_eq(ln->tomb_count, i < 2 ? (uint32_t)i + 1 : 2u);
+  }
+  sim_run_for(f->sim, 10 * HZ_SEC);
+  cr_assert_eq(ln->tomb_count, 0u);
+  cr_assert_eq(qf_free(f), 0u);
 }
 
 Test(quic_close, a_restarted_server_resets_what_it_does_not_know) {

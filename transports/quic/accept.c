@@ -91,8 +91,9 @@ static bool retry_wanted(const struct hz_quic_listener *ln, const struct hz_udp_
     case HZ_RETRY_NEVER: return false;
     case HZ_RETRY_AUTO: break;
   }
-  return ln->half_open >= HZ_QUIC_HALF_OPEN_RETRY ||
-         hz_quic_prefix_count(ln, &rx->peer) >= HZ_QUIC_PREFIX_RETRY;
+  const struct hz_limits *l = &ln->base.config.limits;
+  return ln->half_open >= l->retry_from ||
+         hz_quic_prefix_count(ln, &rx->peer) >= l->prefix_retry_from;
 }
 
 static void make_connection(struct hz_quic_listener *ln, const struct hz_udp_rx *rx,
@@ -141,7 +142,8 @@ static void first_packet(struct hz_quic_listener *ln, const struct hz_udp_rx *rx
       }
       break;
   }
-  if (hz_quic_prefix_count(ln, &rx->peer) >= HZ_QUIC_PREFIX_MAX) {
+  /* Even of those whose address is real. */
+  if (hz_quic_prefix_count(ln, &rx->peer) >= ln->base.config.limits.prefix_handshakes) {
     hz_quic_note(ln, "handshakes_over_limit", "");
     return; /* it will come again */
   }

@@ -105,7 +105,7 @@ static hz_err set_up(struct hz_quic_listener *ln, const struct hz_endpoint *at, 
   struct hz_limits *l = &ln->base.config.limits;
   hz_limits_defaults(l);
   make_keys(ln, env);
-  uint64_t cids = (uint64_t)l->connections * 12 + HZ_QUIC_TOMBS_MAX * 12;
+  uint64_t cids = (uint64_t)l->connections * 12 + (uint64_t)l->closed_kept * 12;
   hz_quic_cid_table_init(&ln->cids, env->alloc, ln->hash_key,
                          cids < UINT32_MAX ? (uint32_t)cids : UINT32_MAX);
   hz_quic_replay_init(&ln->replay, env->alloc, ln->hash_key);

@@ -7,13 +7,7 @@
 #include "transports/quic/limiter.h"
 #include "transports/quic/replay.h"
 
-/* From so many handshakes under way on (all, or of one address prefix) a Retry comes first... */
-#define HZ_QUIC_HALF_OPEN_RETRY 128u
-#define HZ_QUIC_PREFIX_RETRY 64u
-/* ... and above so many of one prefix (/24, /48) even a validated address has to wait. */
-#define HZ_QUIC_PREFIX_MAX 1024u
 #define HZ_QUIC_PREFIX_SLOTS 4096u
-#define HZ_QUIC_TOMBS_MAX 4096u
 
 struct hz_quic_listener {
   struct hz_listener base;

@@ -39,7 +39,7 @@ void hz_quic_tombs_free(struct hz_quic_listener *ln) {
 void hz_quic_tomb_dig(struct hz_quic_conn *c, const uint8_t *packet, size_t len, hz_time keep_ns) {
   struct hz_quic_listener *ln = c->ln;
   struct hz_env *env = ln->base.env;
-  if (ln->tomb_count >= HZ_QUIC_TOMBS_MAX) {
+  if (ln->tomb_count >= ln->base.config.limits.closed_kept) {
     fill_in(HZ_CONTAINER(ln->tombs.next, struct hz_quic_tomb, link));
   }
   struct hz_quic_tomb *t = hz_malloc(env->alloc, sizeof(*t) + len);
