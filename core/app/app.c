@@ -116,6 +116,7 @@ static herz_app *finish_new(herz_app *app, struct hz_env *env, const char *confi
     hz_worker_fini(&app->first);
     goto fail;
   }
+  hz_offload_init(&app->offload, 0, 0);
   return app;
 fail:
   hz_config_fini(&app->config);
@@ -194,6 +195,7 @@ static void close_workers(herz_app *app) {
 void herz_app_free(herz_app *app) {
   if (app == NULL) return;
   hz_app_join(app);
+  hz_offload_fini(&app->offload);
   close_workers(app);
   hz_routes_fini(&app->routes);
   hz_chain_free(&app->chain, alloc_of(app));
@@ -223,7 +225,10 @@ void herz_counters(const herz_app *app, void (*visit)(const char *, uint64_t, vo
     uint64_t sum = 0;
 
     for (uint32_t i = 0; i < app->worker_count; i++) {
-      sum += hz_tally_get(&hz_app_worker((herz_app *)(uintptr_t)app, i)->counters.v[c]);
+      const struct hz_worker *w = hz_app_worker((herz_app *)(uintptr_t)app, i);
+
+      sum += hz_tally_get(&w->counters.v[c]);
+      if (c == HZ_C_calls_late) sum += hz_promises_late(w->dispatch.promises);
     }
     visit(hz_counter_name((enum hz_counter)c), sum, arg);
   }

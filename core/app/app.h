@@ -33,6 +33,7 @@ struct herz_app {
   struct hz_config config;
   struct hz_log log;
   struct hz_routes routes;
+  struct hz_offload offload;
   struct hz_chain chain; /* herz_use() */
   struct hz_link groups, shares;
   bool started, frozen;

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/dispatch/offload.h"
 #include "core/include/herz/herz.h"
 
 enum type { T_AUTO, T_U32, T_U64, T_MS, T_BOOL, T_NOT, T_TEXT, T_CHOICE, T_KEY, T_ORIGINS };
@@ -87,6 +88,10 @@ static const struct entry table[] = {
     FLAG("frame.checksum", T_BOOL, checksum, "client: send the checksum with every frame"),
     {"workers", T_AUTO, offsetof(struct hz_config, workers), 1, HERZ_WORKERS_MAX, NULL,
      "threads that serve; auto: one for each core this process may use"},
+    {"offload.threads", T_U32, offsetof(struct hz_config, offload_threads), 1,
+     HZ_OFFLOAD_THREADS_MAX, NULL, "threads for work that blocks; they start with the first"},
+    {"offload.queue", T_U32, offsetof(struct hz_config, offload_queue), 1, 1 << 20, NULL,
+     "work that may wait for one of them"},
     {"drain_ms", T_U32, offsetof(struct hz_config, drain_ms), 0, 86400000, NULL,
      "grace for calls under way when the service ends"},
 };
@@ -99,6 +104,8 @@ void hz_config_init(struct hz_config *c) {
   c->log_level = HZ_LOG_INFO;
   c->drain_ms = 10000;
   c->workers = 1;
+  c->offload_threads = 4;
+  c->offload_queue = 1024;
 }
 
 void hz_config_fini(struct hz_config *c) {

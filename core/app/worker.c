@@ -44,6 +44,7 @@ hz_err hz_worker_start(struct hz_worker *w) {
   hz_err err = hz_dispatch_init(&w->dispatch, w->index, w->env, &app->routes,
                                 &app->config.transport.limits, &w->counters, &app->log);
   if (err != HZ_OK) return err;
+  w->dispatch.offload = &app->offload;
   hz_cache_init(&w->lanes, alloc, sizeof(struct hz_lane), LANES_KEPT);
   hz_cache_init(&w->served, alloc, hz_served_size, CALLS_KEPT);
   hz_cache_init(&w->client_calls, alloc, hz_client_call_size, CALLS_KEPT);
@@ -151,6 +152,8 @@ hz_err hz_app_start(herz_app *app) {
   hz_err err = make_workers(app);
   if (err != HZ_OK) return err;
   share_secret(app);
+  app->offload.threads = app->driver == NULL ? 0 : app->config.offload_threads;
+  app->offload.queue = app->config.offload_queue;
   for (uint32_t i = 0; i < app->worker_count && err == HZ_OK; i++) {
     err = hz_worker_start(hz_app_worker(app, i));
   }

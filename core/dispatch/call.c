@@ -91,13 +91,12 @@ static void deadline_passed(struct hz_timer *t, hz_time now) {
   herz_ctx *c = HZ_CONTAINER(t, herz_ctx, deadline);
 
   (void)now;
+  if (!hz_deferred_break(c)) return; /* kept in time: its answer is in the mailbox */
   HZ_COUNT(c->d->counters, calls_timeout);
   if (c->state == HZ_CALL_SENDING) {
     c->x->ops->abort(c->x, HZ_CANCEL_DEADLINE);
     c->cancelled = true;
   } else {
-    /* The deferred answer, if any, comes to nobody. */
-    hz_deferred_orphan(c);
     c->on_body = NULL;
     if (herz_reply_error(c, HERZ_DEADLINE, "the deadline of the call passed") != 0) {
       c->cancelled = true;

@@ -116,6 +116,12 @@ HZ_MUST_USE hz_err hz_value_encode(const herz_value *v, struct hz_buf *b);
 const herz_value *hz_value_decode(struct hz_arena *a, struct hz_str encoded);
 
 /* defer.c */
+/** On a thread of the pool: does a promise's work, unless nobody waits for it, and keeps it. */
+void hz_deferred_work(herz_deferred *d);
+/** Its work will not be done: 503. */
+void hz_deferred_abandon(herz_deferred *d);
+/** Breaks the call's promise, if there is one. False: it was kept already, the answer is on its way. */
+bool hz_deferred_break(herz_ctx *c);
 /** The promise will find no call. */
 void hz_deferred_orphan(herz_ctx *c);
 

@@ -10,6 +10,7 @@
 #include <setjmp.h>
 
 #include "core/base/cache.h"
+#include "core/dispatch/offload.h"
 #include "core/dispatch/routes.h"
 #include "core/guard/limits.h"
 #include "core/include/herz/herz.h"
@@ -32,6 +33,7 @@ struct hz_dispatch {
   const struct hz_routes *routes; /* frozen before the first call; workers share them */
   struct hz_cache calls;
   struct hz_promises *promises;
+  struct hz_offload *offload; /* the app's; NULL: none */
 };
 
 /** Prepares a dispatch; everything it is given outlives it. HZ_ENOMEM: nothing is held. */
@@ -43,6 +45,8 @@ struct hz_promises *hz_promises_new(struct hz_env *env);
 /** Nothing is posted any more from here on; the env may go once what was posted has been run. NULL
  * is ignored. */
 void hz_promises_shut(struct hz_promises *p);
+/** How many were completed after their call had ended, without a post. Any thread. */
+uint64_t hz_promises_late(const struct hz_promises *p);
 
 /** No call may be alive. */
 void hz_dispatch_fini(struct hz_dispatch *d);

@@ -54,6 +54,7 @@
   X(calls_timeout, "calls that passed their deadline")                                 \
   X(calls_cancelled, "calls that ended because nobody waited any more")                \
   X(calls_late, "answers that came after their call had ended")                        \
+  X(offload_full, "herz_offload() refused: offload.queue is full")                     \
   X(calls_early, "calls that came in 0-RTT")                                           \
   X(calls_early_refused, "calls in 0-RTT that were refused: not safe to replay")       \
   X(head_too_large, "requests over limits.path_bytes, header_count or header_bytes")   \

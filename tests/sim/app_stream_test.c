@@ -189,7 +189,7 @@ Test(app_stream, cancel_by_a_frame_ends_the_stream_both_ways) {
   cr_assert(!c.closed);
   herz_complete(p.promises[0], HERZ_OK, NULL, "x", 1);
   sim_run_for(p.sim, HZ_SEC);
-  cr_assert_eq(p.server->first.counters.v[HZ_C_calls_late], 1);
+  cr_assert_eq(hz_promises_late(p.server->first.dispatch.promises), 1);
   SAY(&p, open_stream(&c), FRAME("\x13") "\x96\x02\x02\xa3GET\xa8/users/7\xc0\xc0", true);
   cr_assert_eq(c.answers, 1, "the next call");
   stop(&p, &c);

@@ -306,9 +306,21 @@ HERZ_API herz_deferred *herz_defer(herz_ctx *c);
 HERZ_API void herz_complete(herz_deferred *d, int status, const char *type, const void *data,
                             size_t len);
 /** Completes a promise by running `fn` on the worker with the context, where any reply may be made.
- * `c` is NULL when the call has ended meanwhile: free `arg` then. When the app has been freed, `fn` is
- * called at once, by the thread that completes. Any thread. */
+ * `c` is NULL when the call has ended meanwhile, and the thread then may be the one that completes: free
+ * `arg`, and no more. Any thread. */
 HERZ_API void herz_complete_with(herz_deferred *d, void (*fn)(herz_ctx *c, void *arg), void *arg);
+
+/** For work that blocks: `work(arg)` runs on a thread of the app's pool (keys "offload.threads",
+ * "offload.queue"), then `done(c, arg)` on the call's worker, which answers. When the call has ended
+ * meanwhile, `c` is NULL there: free `arg`, and no more (any thread); work that has not begun then is left
+ * out. HERZ_EAGAIN: the queue is full, answer 503; HERZ_ENOMEM. `done` is not called after a failure. On a
+ * loop that is not the app's, work runs at once, where it is given. */
+HERZ_API int herz_offload(herz_ctx *c, void (*work)(void *arg),
+                          void (*done)(herz_ctx *c, void *arg), void *arg);
+
+/** True once nobody waits for the answer: for work that takes long, to give up. The promise still is to
+ * be completed. Any thread, before that. */
+HERZ_API bool herz_unwanted(const herz_deferred *d);
 
 /* ---- values ------------------------------------------------------------------------------------ */
 
