@@ -68,14 +68,15 @@ static __attribute__((noinline)) const char *scan(const char *s, size_t n, struc
 #define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
 
 /* Sets the top bit of each byte that ends plain text: a slash, or what scan() has to look at. A
- * difference borrows the top bit when its byte is below what is taken away. Borrows and carries run
- * upwards, out of bytes that are flagged themselves, so the lowest flag is true. */
+ * difference borrows the top bit when its byte is below what is taken away, and a byte over 0x7f
+ * keeps it in one of the first two. Borrows and carries run upwards, out of bytes that are flagged
+ * themselves, so the lowest flag is true. */
 static inline uint64_t not_plain(uint64_t w) {
-  uint64_t control = (w - EACH(0x20)) | (w + EACH(0x01)); /* below 0x20; 0x7f */
+  uint64_t control = (w - EACH(0x20)) | (w + EACH(0x01)); /* below 0x20; 0x7f and above */
   uint64_t slash = (w ^ EACH('/')) - EACH(0x01);
   uint64_t escape = (w ^ EACH('%')) - EACH(0x01);
   uint64_t fragment = (w ^ EACH('#')) - EACH(0x01);
-  return (w | control | slash | escape | fragment) & EACH(0x80);
+  return (control | slash | escape | fragment) & EACH(0x80);
 }
 
 /* As load(), where fewer than eight bytes are left. */
