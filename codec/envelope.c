@@ -6,8 +6,8 @@
 
 hz_err hz_field_headers(struct hz_mp_reader *r, struct hz_headers_view *out) {
   uint32_t count;
-  if (r->p < r->end && (*r->p & 0xf0) == 0x80) {
-    count = *r->p & 0x0fu;
+  if (r->p < r->end && (uint8_t)(*r->p - 0x80) < 0x10) {
+    count = (uint8_t)(*r->p - 0x80);
     if (count * 2u > hz_mp_left(r) - 1) return HZ_ELIMIT;
     r->p++;
   } else {
@@ -91,8 +91,8 @@ static hz_err parse_kind(struct hz_mp_reader *r, uint32_t count, struct hz_envel
 
 static hz_err parse(struct hz_mp_reader *r, struct hz_envelope *out) {
   uint32_t count;
-  if (r->p < r->end && (*r->p & 0xf0) == 0x90) {
-    count = *r->p & 0x0fu;
+  if (r->p < r->end && (uint8_t)(*r->p - 0x90) < 0x10) {
+    count = (uint8_t)(*r->p - 0x90);
     if (count > hz_mp_left(r) - 1) return HZ_ELIMIT;
     r->p++;
   } else {

@@ -44,8 +44,8 @@ static inline __attribute__((always_inline)) hz_err
 hz_field_text(struct hz_mp_reader *r, enum hz_text_rule rule, struct hz_str *out) {
   const uint8_t *p = r->p;
   size_t n;
-  if (p < r->end && (*p & 0xe0) == 0xa0) {
-    n = *p & 0x1fu;
+  if (p < r->end && (uint8_t)(*p - 0xa0) < 0x20) {
+    n = (uint8_t)(*p - 0xa0);
     p += 1;
   } else if (hz_mp_left(r) > 1 && *p == 0xd9) {
     n = p[1];
