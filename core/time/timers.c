@@ -26,6 +26,9 @@ static struct hz_timer_node *lay(void *mem) {
 
 hz_err hz_timers_reserve(struct hz_timers *q, uint32_t count) {
   if (count <= q->cap) return HZ_OK;
+  /* At least twice what was, so that room asked for bit by bit is not copied each time. */
+  if (count < CAP_FIRST) count = CAP_FIRST;
+  if (q->cap <= UINT32_MAX / 2 && count < 2 * q->cap) count = 2 * q->cap;
   void *mem = hz_malloc(q->alloc, count * sizeof(*q->heap) + 2 * LINE);
   if (mem == NULL) return HZ_ENOMEM;
   struct hz_timer_node *heap = lay(mem);
@@ -103,8 +106,8 @@ hz_err hz_timer_set(struct hz_timers *q, struct hz_timer *t, hz_time deadline, h
   if (t->slot == 0) {
     uint32_t used = q->count + q->late;
     if (used == q->cap) {
-      if (q->cap > UINT32_MAX / 2) return HZ_ENOMEM;
-      hz_err err = hz_timers_reserve(q, q->cap == 0 ? CAP_FIRST : q->cap * 2);
+      if (used == UINT32_MAX) return HZ_ENOMEM;
+      hz_err err = hz_timers_reserve(q, used + 1);
       if (err != HZ_OK) return err;
     }
     t->slot = used + 1;

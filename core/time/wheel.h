@@ -78,9 +78,9 @@ static inline bool hz_wheel_armed(const struct hz_wheel_timer *t) {
 hz_time hz_wheel_next(const struct hz_wheel *w);
 
 /** Calls the timers whose tick is over at `now`, earlier ticks first, but none that is armed during
- * the call. At most `max` (> 0) are called and at most `max` are laid on lower levels: what is over
- * waits for the next run, and hz_wheel_next() says that it is time for it. Returns how many were
- * called. Must not be called from a timer. */
+ * the call (one that only moves may still be called). At most `max` (> 0) are called and at most
+ * `max` are laid on lower levels: what is over waits for the next run, and hz_wheel_next() says that
+ * it is time for it. Returns how many were called. Must not be called from a timer. */
 uint32_t hz_wheel_run(struct hz_wheel *w, hz_time now, uint32_t max);
 
 #endif
