@@ -154,4 +154,11 @@ if(NOT HERZ_SANITIZE)
     set_target_properties(${_name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/bench")
     target_link_libraries(${_name} PRIVATE herz_test_support)
   endforeach()
+  # Instructions of the hot paths, against those in tests/bench/ir.json.
+  herz_selected(_on "bench/ir")
+  if(_on)
+    add_test(NAME "bench/ir" COMMAND "${HERZ_TESTS_DIR}/bench/ir.sh" WORKING_DIRECTORY "${CMAKE_SOURCE_DIR}")
+    set_tests_properties("bench/ir" PROPERTIES LABELS bench TIMEOUT 300
+      ENVIRONMENT "HERZ_BUILD=${CMAKE_BINARY_DIR}" SKIP_REGULAR_EXPRESSION "ir: skipped")
+  endif()
 endif()

@@ -5,13 +5,13 @@
 #include "codec/envelope_fields.h"
 
 hz_err hz_field_headers(struct hz_mp_reader *r, struct hz_headers_view *out) {
-  if (hz_mp_read_nil(r)) return HZ_OK;
   uint32_t count;
-  if (r->p < r->end && (*r->p & 0xf0) == 0x80) {
-    count = *r->p & 0x0fu;
+  if (r->p < r->end && (uint8_t)(*r->p - 0x80) < 0x10) {
+    count = (uint8_t)(*r->p - 0x80);
     if (count * 2u > hz_mp_left(r) - 1) return HZ_ELIMIT;
     r->p++;
   } else {
+    if (hz_mp_read_nil(r)) return HZ_OK;
     HZ_TRY(hz_mp_read_map(r, &count));
     if (count > HZ_HEADERS_MAX) return HZ_ELIMIT;
   }
@@ -33,7 +33,7 @@ hz_err hz_field_raw(struct hz_mp_reader *r, struct hz_str *out) {
   return HZ_OK;
 }
 
-hz_err hz_field_body(struct hz_mp_reader *r, struct hz_body *out) {
+hz_err hz_field_body_any(struct hz_mp_reader *r, struct hz_body *out) {
   const uint8_t *start = r->p;
   struct hz_mp_item item;
   HZ_TRY(hz_mp_next(r, &item));
@@ -91,8 +91,8 @@ static hz_err parse_kind(struct hz_mp_reader *r, uint32_t count, struct hz_envel
 
 static hz_err parse(struct hz_mp_reader *r, struct hz_envelope *out) {
   uint32_t count;
-  if (r->p < r->end && (*r->p & 0xf0) == 0x90) {
-    count = *r->p & 0x0fu;
+  if (r->p < r->end && (uint8_t)(*r->p - 0x90) < 0x10) {
+    count = (uint8_t)(*r->p - 0x90);
     if (count > hz_mp_left(r) - 1) return HZ_ELIMIT;
     r->p++;
   } else {
@@ -104,7 +104,7 @@ static hz_err parse(struct hz_mp_reader *r, struct hz_envelope *out) {
   if (kind > INT32_MAX) return HZ_EPROTO; /* no such kind will be: it would not fit the enum */
   out->kind = (enum hz_kind)kind;
   hz_err err = parse_kind(r, count, out);
-  if ((err == HZ_OK || err == HZ_EUNSUPPORTED) && r->p != r->end) return HZ_EPROTO;
+  if (r->p != r->end && (err == HZ_OK || err == HZ_EUNSUPPORTED)) return HZ_EPROTO;
   return err;
 }
 

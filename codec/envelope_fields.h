@@ -23,10 +23,17 @@ hz_kind_parser hz_parse_ping, hz_parse_goaway, hz_parse_error;
     if (try_err_ != HZ_OK) return try_err_; \
   } while (0)
 
-/* Most integers on the wire are one byte; the rest goes through the reader proper. */
+/* Most integers on the wire are one byte, and ids are often two; the rest goes through the reader
+ * proper. */
 static inline hz_err hz_field_uint(struct hz_mp_reader *r, uint64_t *out) {
-  if (r->p < r->end && *r->p < 0x80) {
+  size_t left = hz_mp_left(r);
+  if (left > 0 && *r->p < 0x80) {
     *out = *r->p++;
+    return HZ_OK;
+  }
+  if (left > 2 && *r->p == 0xcd) {
+    *out = (uint64_t)r->p[1] << 8 | r->p[2];
+    r->p += 3;
     return HZ_OK;
   }
   return hz_mp_read_uint(r, out);
@@ -35,21 +42,20 @@ static inline hz_err hz_field_uint(struct hz_mp_reader *r, uint64_t *out) {
 /* A str that keeps to `rule`. Short ones, which are nearly all, are read here in one pass. */
 static inline __attribute__((always_inline)) hz_err
 hz_field_text(struct hz_mp_reader *r, enum hz_text_rule rule, struct hz_str *out) {
-  size_t left = hz_mp_left(r);
-  size_t head, n;
-  if (left > 0 && (*r->p & 0xe0) == 0xa0) {
-    head = 1;
-    n = *r->p & 0x1fu;
-  } else if (left > 1 && *r->p == 0xd9) {
-    head = 2;
-    n = r->p[1];
+  const uint8_t *p = r->p;
+  size_t n;
+  if (p < r->end && (uint8_t)(*p - 0xa0) < 0x20) {
+    n = (uint8_t)(*p - 0xa0);
+    p += 1;
+  } else if (hz_mp_left(r) > 1 && *p == 0xd9) {
+    n = p[1];
+    p += 2;
   } else {
     HZ_TRY(hz_mp_read_str(r, out));
     if (rule == HZ_TEXT_ANY) return HZ_OK;
     return hz_text_ok((const uint8_t *)out->p, out->n, rule) ? HZ_OK : HZ_EPROTO;
   }
-  if (left - head < n) return HZ_ETRUNC;
-  const uint8_t *p = r->p + head;
+  if ((size_t)(r->end - p) < n) return HZ_ETRUNC;
   if (!hz_text_ok(p, n, rule)) return HZ_EPROTO;
   *out = (struct hz_str){(const char *)p, n};
   r->p = p + n;
@@ -64,7 +70,19 @@ static inline hz_err hz_field_id(struct hz_mp_reader *r, struct hz_envelope *out
 
 /* Map of str -> str, or nil. */
 hz_err hz_field_headers(struct hz_mp_reader *r, struct hz_headers_view *out);
-hz_err hz_field_body(struct hz_mp_reader *r, struct hz_body *out);
+hz_err hz_field_body_any(struct hz_mp_reader *r, struct hz_body *out);
+
+/* Most bodies are short bytes. */
+static inline hz_err hz_field_body(struct hz_mp_reader *r, struct hz_body *out) {
+  size_t left = hz_mp_left(r);
+  if (left < 2 || *r->p != 0xc4) return hz_field_body_any(r, out);
+  size_t n = r->p[1];
+  if (left - 2 < n) return HZ_ETRUNC;
+  *out = (struct hz_body){HZ_BODY_BYTES, {(const char *)r->p + 2, n}};
+  r->p += 2 + n;
+  return HZ_OK;
+}
+
 /* Any value, as encoded. */
 hz_err hz_field_raw(struct hz_mp_reader *r, struct hz_str *out);
 /* The head of a map of options, or nil for none. */

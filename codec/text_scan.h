@@ -19,16 +19,15 @@ bool hz_text_ok_slow(const uint8_t *p, size_t n, enum hz_text_rule rule);
 
 #define HZ_EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
 
-/* Sets the top bit of some byte when a byte of `w` wants a closer look. Borrows and carries cross
+/* Sets the top bit of some byte when a byte of `w` wants a closer look. A difference borrows the top
+ * bit when its byte is below what is taken away; a byte over 0x7f keeps it in one of the two: adding
+ * one clears only that of 0xff, and the difference only those below 0xa1. Borrows and carries cross
  * bytes only out of one that has been flagged itself, so "any" is exact. */
 static inline uint64_t hz_text_flags(uint64_t w, enum hz_text_rule rule) {
   if (rule == HZ_TEXT_ANY) return w;
   uint64_t low = rule == HZ_TEXT_VALUE ? HZ_EACH(0x20) : HZ_EACH(0x21);
-  uint64_t flags = w | (w - low) | (w + HZ_EACH(0x01));
-  if (rule == HZ_TEXT_NAME) {
-    uint64_t colon = w ^ HZ_EACH(':');
-    flags |= (colon - HZ_EACH(0x01)) & ~colon;
-  }
+  uint64_t flags = (w - low) | (w + HZ_EACH(0x01));
+  if (rule == HZ_TEXT_NAME) flags |= (w ^ HZ_EACH(':')) - HZ_EACH(0x01);
   return flags;
 }
 

@@ -20,7 +20,7 @@ SUITE_YYJSON="trixie sid"
 PKGS_build="gcc?cc libc6-dev binutils?ld make?make cmake?cmake ninja-build?ninja pkgconf|pkg-config
   autoconf automake libtool patch xz-utils gpgv git?git
   libev-dev libmsgpack-c-dev|libmsgpack-dev liburcu-dev zlib1g-dev"
-PKGS_test="libcriterion-dev openssl?openssl"
+PKGS_test="libcriterion-dev openssl?openssl valgrind?valgrind"
 PKGS_clang="clang?clang llvm?llvm-symbolizer @clang-rt"
 PKGS_lint="clang-format?clang-format clang-tidy?clang-tidy"
 PKGS_interop="nodejs?node npm?npm"

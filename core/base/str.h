@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 
 struct hz_str {
@@ -21,6 +22,37 @@ static inline struct hz_str hz_str_of(const char *text) {
 
 static inline bool hz_str_eq(struct hz_str a, struct hz_str b) {
   return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
+}
+
+/** The bytes at `p` as a number whose lowest byte is the first, on every machine. */
+static inline uint64_t hz_load_le64(const char *p) {
+  uint64_t w;
+  memcpy(&w, p, sizeof(w));
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+  w = __builtin_bswap64(w);
+#endif
+  return w;
+}
+
+static inline uint32_t hz_load_le32(const char *p) {
+  uint32_t w;
+  memcpy(&w, p, sizeof(w));
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+  w = __builtin_bswap32(w);
+#endif
+  return w;
+}
+
+/** The first eight bytes of `s` as such a number, zeros behind its end: with the length this is all
+ * that there is to compare of short text. */
+static inline uint64_t hz_str_head(struct hz_str s) {
+  if (s.n >= 8) return hz_load_le64(s.p);
+  if (s.n >= 4) { /* two halves that overlap */
+    return hz_load_le32(s.p) | (uint64_t)hz_load_le32(s.p + s.n - 4) << (8 * (s.n - 4));
+  }
+  uint64_t head = 0;
+  for (size_t i = 0; i < s.n; i++) head |= (uint64_t)(unsigned char)s.p[i] << (8 * i);
+  return head;
 }
 
 /** ASCII letters compared without case. */

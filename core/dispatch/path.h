@@ -16,8 +16,9 @@
 /** One segment, still encoded. */
 struct hz_segment {
   struct hz_str raw;
-  bool escaped; /* holds a '%': hz_segment_decode() makes a difference */
-  bool slash;   /* holds an encoded '/' */
+  uint64_t head; /* hz_str_head(raw) */
+  bool escaped;  /* holds a '%': hz_segment_decode() makes a difference */
+  bool slash;    /* holds an encoded '/' */
 };
 
 struct hz_path {

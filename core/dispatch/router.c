@@ -14,6 +14,7 @@ struct route {
   struct route *next;      /* of the same node, sorted by method */
   void *target;
   struct hz_str method, pattern;
+  uint64_t method_head;
   char text[]; /* of both */
 };
 
@@ -26,15 +27,22 @@ struct node {
   struct route *any;    /* "*" */
   char *allow;          /* filled by freeze */
   uint32_t id;
+  bool has_texts; /* children by text */
+  uint64_t head;
   struct hz_str name; /* the text, or the name of the parameter or wildcard */
   char text[];
+};
+
+struct edge {
+  struct node *to; /* NULL: free */
+  uint32_t hash;
 };
 
 struct hz_router {
   struct hz_alloc *alloc;
   struct node *root, *nodes;
   struct route *routes;
-  struct node **edges; /* open addressing, at most half full; NULL: free */
+  struct edge *edges;  /* open addressing, at most half full */
   uint32_t edge_slots; /* power of two */
   uint32_t edge_count, node_count;
   bool frozen;
@@ -70,35 +78,56 @@ static hz_err no_memory(struct why why) {
 
 /* --- edges --- */
 
-static uint32_t hash(const struct node *parent, struct hz_str text) {
-  uint32_t h = 2166136261u ^ (parent->id * 2654435761u); /* FNV-1a: keys are the program's own */
-  for (size_t i = 0; i < text.n; i++) h = (h ^ (uint8_t)text.p[i]) * 16777619u;
-  return h ^ (h >> 15);
+/* Text with its first eight bytes, which are all that most of it has. */
+struct key {
+  struct hz_str text;
+  uint64_t head; /* hz_str_head(text) */
+};
+
+static inline struct key key_of(struct hz_str text) {
+  return (struct key){text, hz_str_head(text)};
 }
 
-static struct node *find_text(const struct hz_router *r, const struct node *parent,
-                              struct hz_str text) {
-  if (r->edge_slots == 0) return NULL;
-  uint32_t i = hash(parent, text);
-  for (;; i++) {
-    struct node *n = r->edges[i & (r->edge_slots - 1)];
-    if (n == NULL || (n->parent == parent && hz_str_eq(n->name, text))) return n;
+static inline bool same(struct hz_str text, uint64_t head, struct key k) {
+  if (head != k.head || text.n != k.text.n) return false;
+  return text.n <= 8 || memcmp(text.p + 8, k.text.p + 8, text.n - 8) == 0;
+}
+
+/* Keys are the program's own: nobody can choose them so that they collide. */
+static inline uint32_t hash(const struct node *parent, struct key k) {
+  const uint64_t odd = UINT64_C(0x9e3779b97f4a7c15);
+  uint64_t h = (k.head ^ parent->id) * odd + k.text.n;
+  for (size_t at = 8; at < k.text.n; at += 8) { /* the last eight may overlap those before */
+    size_t from = at + 8 <= k.text.n ? at : k.text.n - 8;
+    h = ((h ^ h >> 32) + hz_load_le64(k.text.p + from)) * odd;
+  }
+  return (uint32_t)(h >> 32 ^ h >> 50);
+}
+
+static inline struct node *find_text(const struct hz_router *r, const struct node *parent,
+                                     struct key k) {
+  if (!parent->has_texts) return NULL;
+  uint32_t h = hash(parent, k);
+  for (uint32_t i = h;; i++) {
+    const struct edge *e = &r->edges[i & (r->edge_slots - 1)];
+    if (e->to == NULL) return NULL;
+    if (e->hash == h && e->to->parent == parent && same(e->to->name, e->to->head, k)) return e->to;
   }
 }
 
-static void put_edge(struct node **edges, uint32_t slots, struct node *n) {
-  uint32_t i = hash(n->parent, n->name);
-  while (edges[i & (slots - 1)] != NULL) i++;
-  edges[i & (slots - 1)] = n;
+static void put_edge(struct edge *edges, uint32_t slots, struct edge e) {
+  uint32_t i = e.hash;
+  while (edges[i & (slots - 1)].to != NULL) i++;
+  edges[i & (slots - 1)] = e;
 }
 
 static hz_err grow_edges(struct hz_router *r) {
   if (2 * (r->edge_count + 1) <= r->edge_slots) return HZ_OK;
   uint32_t slots = r->edge_slots == 0 ? 16 : 2 * r->edge_slots;
-  struct node **edges = hz_calloc(r->alloc, slots, sizeof(struct node *));
+  struct edge *edges = hz_calloc(r->alloc, slots, sizeof(*edges));
   if (edges == NULL) return HZ_ENOMEM;
   for (uint32_t i = 0; i < r->edge_slots; i++) {
-    if (r->edges[i] != NULL) put_edge(edges, slots, r->edges[i]);
+    if (r->edges[i].to != NULL) put_edge(edges, slots, r->edges[i]);
   }
   hz_free(r->alloc, r->edges);
   r->edges = edges;
@@ -114,6 +143,7 @@ static struct node *node_new(struct hz_router *r, const struct node *parent, str
   if (n == NULL) return NULL;
   if (name.n > 0) memcpy(n->text, name.p, name.n);
   n->name = (struct hz_str){n->text, name.n};
+  n->head = hz_str_head(n->name);
   n->parent = parent;
   n->made_by = made_by;
   n->id = r->node_count++;
@@ -229,7 +259,7 @@ static hz_err parse_pattern(struct pattern *p, struct hz_str pattern, struct why
 
 static struct node *child(const struct hz_router *r, const struct node *n, enum kind kind,
                           struct hz_str name) {
-  return kind == TEXT ? find_text(r, n, name) : kind == PARAM ? n->param : n->wild;
+  return kind == TEXT ? find_text(r, n, key_of(name)) : kind == PARAM ? n->param : n->wild;
 }
 
 static struct route **slot_of(struct node *n, struct hz_str method) {
@@ -275,6 +305,7 @@ static struct route *route_new(struct hz_router *r, struct hz_str method, struct
   memcpy(t->text, method.p, method.n);
   memcpy(t->text + method.n, pattern.p, pattern.n);
   t->method = (struct hz_str){t->text, method.n};
+  t->method_head = hz_str_head(t->method);
   t->pattern = (struct hz_str){t->text + method.n, pattern.n};
   t->target = target;
   t->next_made = r->routes;
@@ -293,8 +324,9 @@ static struct node *descend(struct hz_router *r, struct node *n, enum kind kind,
   if (kind == PARAM) n->param = next;
   if (kind == WILD) n->wild = next;
   if (kind == TEXT) {
-    put_edge(r->edges, r->edge_slots, next);
+    put_edge(r->edges, r->edge_slots, (struct edge){next, hash(n, key_of(name))});
     r->edge_count++;
+    n->has_texts = true;
   }
   return next;
 }
@@ -363,12 +395,12 @@ static void add_param(struct hz_match *out, struct hz_str name, struct hz_str va
 }
 
 /* The segment's text; false when `scratch` has no memory for it. */
-static bool decode(const struct hz_segment *seg, struct hz_arena *scratch, struct hz_str *text) {
-  *text = seg->raw;
+static inline bool decode(const struct hz_segment *seg, struct hz_arena *scratch, struct key *k) {
+  *k = (struct key){seg->raw, seg->head};
   if (!seg->escaped) return true;
   char *dst = hz_arena_alloc(scratch, seg->raw.n);
   if (dst == NULL) return false;
-  *text = (struct hz_str){dst, hz_segment_decode(seg, dst)};
+  *k = key_of((struct hz_str){dst, hz_segment_decode(seg, dst)});
   return true;
 }
 
@@ -396,9 +428,10 @@ static int take_rest(const struct hz_path *p, uint32_t first, struct hz_str name
   return 200;
 }
 
-static int choose(const struct node *n, struct hz_str method, struct hz_match *out) {
+static inline int choose(const struct node *n, struct hz_str method, struct hz_match *out) {
   const struct route *t = n->routes;
-  while (t != NULL && !hz_str_eq(t->method, method)) t = t->next;
+  struct key k = key_of(method);
+  while (t != NULL && !same(t->method, t->method_head, k)) t = t->next;
   if (t == NULL) t = n->any;
   if (t != NULL) {
     out->target = t->target;
@@ -426,12 +459,12 @@ int hz_router_match(const struct hz_router *r, struct hz_str method, struct hz_s
   if (out->reason != NULL) return 400;
   const struct node *n = r->root;
   for (uint32_t i = 0; i < p.count; i++) {
-    struct hz_str text;
-    if (!decode(&p.seg[i], scratch, &text)) return 503;
-    const struct node *next = find_text(r, n, text);
-    if (next == NULL && n->param != NULL && text.n > 0) {
+    struct key k;
+    if (!decode(&p.seg[i], scratch, &k)) return 503;
+    const struct node *next = find_text(r, n, k);
+    if (next == NULL && n->param != NULL && k.text.n > 0) {
       next = n->param;
-      add_param(out, next->name, text);
+      add_param(out, next->name, k.text);
     }
     if (next == NULL) {
       if (n->wild == NULL) return 404;

@@ -29,11 +29,18 @@ struct hz_timer {
   uint32_t slot; /* 1 + index in the heap; 0: not armed */
 };
 
+/** The deadline stands beside the pointer, so that sifting compares without looking at timers. */
+struct hz_timer_node {
+  hz_time deadline;
+  struct hz_timer *timer;
+};
+
 /** heap[0 .. count) is the heap; heap[count .. count + late) are those that were armed inside
  * hz_timers_run() and join the heap when it is over. */
 struct hz_timers {
   struct hz_alloc *alloc;
-  struct hz_timer **heap;
+  struct hz_timer_node *heap; /* in `mem`, laid so that siblings share a cache line */
+  void *mem;
   uint32_t count, late, cap;
   bool running;
 };

@@ -37,3 +37,12 @@ Test(list, keeps_order_and_removing_twice_is_harmless) {
   cr_assert_eq(hz_list_pop(&head), &l[2]);
   cr_assert(hz_list_empty(&head));
 }
+
+Test(str, the_head_of_a_text_is_its_first_eight_bytes_and_zeros) {
+  const char *text = "abcdefghij";
+  uint64_t want = 0;
+  for (size_t n = 0; n <= 10; n++) {
+    cr_assert_eq(hz_str_head((struct hz_str){text, n}), want, "%zu bytes", n);
+    if (n < 8) want |= (uint64_t)(unsigned char)text[n] << (8 * n);
+  }
+}

@@ -2,6 +2,7 @@
 #include "core/dispatch/path.h"
 
 #include <criterion/criterion.h>
+#include <stdlib.h>
 #include <string.h>
 
 static struct hz_path p;
@@ -111,4 +112,45 @@ Test(path, limits_hold_to_the_byte) {
   cr_assert_eq(p.count, HZ_PATH_SEGMENTS_MAX);
   const char *why = hz_path_split((struct hz_str){path, 2 * HZ_PATH_SEGMENTS_MAX + 1}, &p);
   cr_assert_not_null(strstr(why, "too many segments"));
+}
+
+/* What one byte does to a path of 'a's, said without looking at how the path is read. */
+static const char *wrong_with(uint8_t c) {
+  if (c < 0x20 || c == 0x7f) return "control";
+  if (c == '#') return "fragment";
+  if (c == '%' || c >= 0x80) return "UTF-8"; /* "%aa" is the byte 0xaa */
+  return NULL;
+}
+
+static void check_byte(char *path, size_t len, size_t at, uint8_t c) {
+  memset(path, 'a', len);
+  path[0] = '/';
+  path[at] = (char)c;
+  const char *want = wrong_with(c);
+  if (c == '%' && at + 2 >= len) want = "hex";
+  if (c == '/' && at == 1) want = "empty segment";
+  if (c == '.' && len == 2) want = "..";
+  const char *got = hz_path_split((struct hz_str){path, len}, &p);
+  cr_assert_eq(got == NULL, want == NULL, "0x%02x at %zu of %zu: %s", c, at, len,
+               got ? got : "taken");
+  if (want != NULL) {
+    cr_assert_not_null(strstr(got, want), "0x%02x at %zu of %zu: %s", c, at, len, got);
+    return;
+  }
+  size_t first = c == '/' ? at - 1 : len - 1;
+  cr_assert_eq(p.count, c == '/' ? 2 : 1);
+  cr_assert_eq(p.seg[0].raw.n, first);
+  cr_assert_eq(p.seg[0].head, hz_str_head((struct hz_str){path + 1, first}));
+  if (c == '/') cr_assert_eq(p.seg[1].raw.n, len - 1 - at);
+}
+
+/* In a block of its own, so that AddressSanitizer sees a read behind the end. */
+Test(path, every_byte_is_seen_at_every_place_of_paths_of_every_length) {
+  for (size_t len = 2; len <= 36; len++) {
+    char *path = malloc(len);
+    for (size_t at = 1; at < len; at++) {
+      for (int c = 0; c < 256; c++) check_byte(path, len, at, (uint8_t)c);
+    }
+    free(path);
+  }
 }

@@ -231,3 +231,27 @@ Test(router_property, ten_thousand_siblings_are_all_found) {
   cr_assert_eq(hz_router_match(r, HZ_STR("GET"), HZ_STR("/n/0"), &m, &scratch), 404);
   hz_router_free(r);
 }
+
+Test(router_property, texts_that_differ_in_any_one_byte_are_told_apart) {
+  enum { LONG = 40 };
+  static char path[LONG + 1][LONG + 2];
+  for (size_t len = 1; len <= LONG; len++) {
+    struct hz_router *r = hz_router_new(&mem);
+    for (size_t k = 0; k <= len; k++) { /* one with each byte changed, and one with none */
+      path[k][0] = '/';
+      memset(path[k] + 1, 'x', len);
+      if (k > 0) path[k][k] = 'y';
+      struct hz_str p = {path[k], len + 1};
+      cr_assert_eq(hz_router_add(r, HZ_STR("GET"), p, path[k], why, sizeof(why)), HZ_OK, "%s", why);
+    }
+    cr_assert_eq(hz_router_freeze(r), HZ_OK);
+    for (size_t k = 0; k <= len; k++) {
+      struct hz_str p = {path[k], len + 1};
+      cr_assert_eq(hz_router_match(r, HZ_STR("GET"), p, &m, &scratch), 200);
+      cr_assert_eq(m.target, path[k]);
+      path[k][len] = 'z';
+      cr_assert_eq(hz_router_match(r, HZ_STR("GET"), p, &m, &scratch), 404);
+    }
+    hz_router_free(r);
+  }
+}

@@ -130,6 +130,13 @@ Test(timers, room_that_was_reserved_cannot_fail) {
   cr_assert_eq(hz_timers_run(&q, 64), 64);
 }
 
+Test(timers, room_asked_for_bit_by_bit_is_not_moved_each_time) {
+  for (uint32_t count = 1; count <= 10000; count++) {
+    cr_assert_eq(hz_timers_reserve(&q, count), HZ_OK);
+  }
+  cr_assert_leq(mem.base.calls, 16);
+}
+
 Test(timers, fini_disarms_what_is_left) {
   struct probe p = {0};
   cr_assert_eq(hz_timer_set(&q, &p.timer, 1, fire), HZ_OK);
