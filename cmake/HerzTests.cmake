@@ -22,6 +22,9 @@ if(_support)
   target_link_libraries(herz_test_support INTERFACE herz_test_support_objects)
 endif()
 target_link_libraries(herz_test_support INTERFACE herz_static)
+if(TARGET herz_app_objects) # what the programs share has unit tests too
+  target_link_libraries(herz_test_support INTERFACE herz_app_objects)
+endif()
 
 # Criterion's macros and libFuzzer's entry point have no prototypes. A library of its own, linked last,
 # because a target's own options come before those of its libraries and would be overruled.
