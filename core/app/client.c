@@ -34,6 +34,7 @@ static void client_free(herz_client *cl) {
 }
 
 static void finish(herz_client *cl) {
+  cl->closing = true; /* a call that is made from a callback of one that ends here is refused */
   hz_client_fail_calls(cl, cl->last.err == HZ_OK ? HZ_ECLOSED : cl->last.err,
                        cl->last.text[0] == '\0' ? "the client was closed" : cl->last.text);
   tell(cl, HERZ_CLOSED, &cl->last);
