@@ -36,21 +36,22 @@ void hist_merge(struct histogram *h, const struct histogram *from) {
   for (size_t i = 0; i < HIST_BUCKETS; i++) h->buckets[i] += from->buckets[i];
 }
 
-uint64_t hist_percentile(const struct histogram *h, double percent) {
-  if (h->total == 0) return 0;
-  double exact = percent / 100.0 * (double)h->total;
-  uint64_t rank = exact > 0 ? (uint64_t)exact : 0;
-  if ((double)rank < exact) rank++;
-  if (rank < 1) rank = 1;
-  if (rank > h->total) rank = h->total;
+uint64_t hist_at_rank(const struct histogram *h, uint64_t rank) {
   uint64_t seen = 0;
   for (size_t i = hist_bucket_of(h->min); i < HIST_BUCKETS; i++) {
     seen += h->buckets[i];
-    if (seen < rank) continue;
+    if (seen == 0 || seen < rank) continue;
     uint64_t top = hist_bucket_top(i);
     return top < h->max ? top : h->max;
   }
   return h->max;
+}
+
+uint64_t hist_percentile(const struct histogram *h, double percent) {
+  /* Multiplied first: 99.9 % of 1000 are 999, where 0.999 of them are a little more. */
+  double exact = percent * (double)h->total / 100.0;
+  uint64_t rank = exact > 0 ? (uint64_t)exact : 0;
+  return hist_at_rank(h, (double)rank < exact ? rank + 1 : rank);
 }
 
 double hist_mean(const struct histogram *h) {

@@ -27,8 +27,12 @@ void hist_add(struct histogram *h, uint64_t value);
 /** Adds all that `from` has. */
 void hist_merge(struct histogram *h, const struct histogram *from);
 
-/** The value of rank ceil(`percent` / 100 x total): the highest its bucket may hold, at most 1/128
- * above the value itself and never above `max`. 0 while empty. `percent` is clamped to 0 .. 100. */
+/** The value of that rank, 1 being the lowest: the highest its bucket may hold, at most 1/128 above
+ * the value itself and never above `max`. A rank that there is not: the lowest or the highest; 0
+ * while empty. */
+uint64_t hist_at_rank(const struct histogram *h, uint64_t rank);
+
+/** The value of rank ceil(`percent` / 100 x total). */
 uint64_t hist_percentile(const struct histogram *h, double percent);
 
 double hist_mean(const struct histogram *h);

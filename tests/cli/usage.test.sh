@@ -32,7 +32,7 @@ has "completion of commands" "$(offers herz '')" '^req$'
 has "completion of flags" "$(offers herz req --ins)" '^--insecure$'
 has "completion of choices" "$(offers herzd --log-format j)" '^json$'
 has "completion of operands" "$(offers herzd config d)" '^dump$'
-eq "completion offers nothing of later" "" "$(offers herz be)"
+eq "completion offers nothing of later" "" "$(offers herz su)"
 
 exits "herz alone" 2 '^Commands:' "$herz"
 exits "req: no URL" 2 'req: give URL' "$herz" req
@@ -55,7 +55,7 @@ exits "req: output" 2 '/nope/x: No such file' "$herz" req -o /nope/x tcp://local
 exits "req: certificate without key" 2 '--cert x: give --key' "$herz" req --cert x tls://localhost:1/
 exits "req: CA file" 2 '--cacert /nope: No such file' "$herz" req --cacert /nope tls://localhost:1/
 exits "req: quiet" 3 '' "$herz" req -q tcp://127.0.0.1:1/
-for later in "sub t" "pub t d" "bench req tcp://x" "top"; do
+for later in "sub t" "pub t d" "bench pub tcp://x" "bench sub tcp://x" "top"; do
   # shellcheck disable=SC2086
   exits "herz $later" 2 'is not in this version' "$herz" $later
 done
