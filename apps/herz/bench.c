@@ -48,9 +48,8 @@ const struct args_option bench_flags[] = {
      &bench_options.server_pid, PID_MOST},
     {ARGS_FLAG, 0, "resume", NULL, "connect, QUIC: every handshake resumes a session",
      &bench_options.resume, 0},
-    {ARGS_CHOICE, 0, "raw", "echo|redis|nats",
-     "no frames, no API: fixed bytes there, as many back as that peer sends", &bench_options.raw,
-     0},
+    {ARGS_CHOICE, 0, "raw", "echo|herz|redis|nats",
+     "no API: fixed bytes to such a peer, as many back as it answers", &bench_options.raw, 0},
     {ARGS_FLAG, 0, "json", NULL, "the report as JSON", &bench_options.json, 0},
     {ARGS_FLAG, 0, "csv", NULL, "the report as CSV: names, values", &bench_options.csv, 0},
     {0}};

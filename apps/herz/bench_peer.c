@@ -29,17 +29,24 @@ bool raw_target_parse(struct raw_target *t, const char *url) {
     fail(EXIT_USAGE, "%s: not a URL: give one like tcp://localhost:6379", url);
     return false;
   }
-  t->local = strcasecmp(u.scheme, "unix") == 0;
   t->websocket = strcasecmp(u.scheme, "ws") == 0;
-  if (!t->local && !t->websocket && strcasecmp(u.scheme, "tcp") != 0) {
+  bool local = strcasecmp(u.scheme, "unix") == 0;
+  if (!local && !t->websocket && strcasecmp(u.scheme, "tcp") != 0) {
     fail(EXIT_USAGE, "%s: --raw speaks tcp://, unix:// and ws://", url);
     return false;
   }
   snprintf(t->host, sizeof t->host, "%s", u.host[0] ? u.host : "localhost");
   snprintf(t->port, sizeof t->port, "%s", u.port[0] ? u.port : t->websocket ? "80" : "4433");
-  snprintf(t->path, sizeof t->path, "%s", u.path[0] ? u.path : "/");
-  char *end = strstr(t->path, ":/"); /* unix:///SOCKET:/PATH: there is no path to ask for */
-  if (t->local && end) *end = '\0';
+  const char *path = u.path;
+  char *colon = local ? strstr(u.path, ":/") : NULL; /* unix:///SOCKET:/PATH */
+  if (colon) {
+    *colon = '\0';
+    path = colon + 1;
+  } else if (local) {
+    path = "/";
+  }
+  if (local) snprintf(t->socket, sizeof t->socket, "%s", u.path);
+  snprintf(t->path, sizeof t->path, "%s", path[0] ? path : "/");
   return true;
 }
 
@@ -63,12 +70,12 @@ static int socket_for(int family, const struct sockaddr *addr, socklen_t len, ui
 
 static int connect_local(const struct raw_target *t, uint32_t timeout_ms) {
   struct sockaddr_un addr = {.sun_family = AF_UNIX};
-  size_t len = strlen(t->path);
+  size_t len = strlen(t->socket);
   if (len >= sizeof addr.sun_path) {
     errno = ENAMETOOLONG;
     return -1;
   }
-  memcpy(addr.sun_path, t->path, len + 1);
+  memcpy(addr.sun_path, t->socket, len + 1);
   return socket_for(AF_UNIX, (const struct sockaddr *)&addr, sizeof addr, timeout_ms);
 }
 
@@ -227,34 +234,119 @@ static bool script_nats(struct raw_script *s, uint32_t size, uint32_t number) {
   return compose(s, head, size, "\r\n");
 }
 
+/* ---- Herz's own frames: enough of them to ask one thing again and again ---- */
+
+void raw_put_id(char *at, uint64_t id) {
+  for (unsigned i = 0; i < 8; i++) at[i] = (char)(id >> (56 - 8 * i));
+}
+
+static char *put_number(char *p, char code, uint64_t n, unsigned bytes) {
+  *p++ = code;
+  while (bytes > 0) *p++ = (char)(n >> (8 * --bytes));
+  return p;
+}
+
+/* `[2, id, method, path, nil, body]` behind a frame's head. A client may begin with it: HELLO is for
+ * those who want a session. */
+static bool script_herz(struct raw_script *s, const char *path, uint32_t size) {
+  const char *method = size > 0 ? "POST" : "GET";
+  size_t path_len = strlen(path), method_len = strlen(method);
+  s->request = malloc(64 + path_len + size);
+  if (!s->request) return false;
+  char *p = s->request + 8;
+  *p++ = (char)0x96;
+  *p++ = 2;
+  s->id_at = (size_t)(p + 1 - s->request);
+  s->next_id = RAW_ID_FIRST;
+  p = put_number(p, (char)0xcf, s->next_id, 8);
+  p = put_number(p, (char)0xd9, method_len, 1);
+  memcpy(p, method, method_len);
+  p = put_number(p + method_len, (char)0xda, path_len, 2);
+  memcpy(p, path, path_len);
+  p += path_len;
+  *p++ = (char)0xc0;
+  if (size > 0) {
+    p = put_number(p, (char)0xc6, size, 4);
+    memset(p, 'x', size);
+    p += size;
+  } else {
+    *p++ = (char)0xc0;
+  }
+  s->request_len = (size_t)(p - s->request);
+  memcpy(s->request, "\xca\xfe", 2);
+  put_number(s->request + 2, 1, s->request_len - 7, 4);
+  s->request[7] = 0;
+  return true;
+}
+
+static bool read_all(int fd, char *out, size_t len) {
+  while (len > 0) {
+    ssize_t n = recv(fd, out, len, 0);
+    if (n < 0 && errno == EINTR) continue;
+    if (n == 0) errno = ECONNRESET;
+    if (n <= 0) return false;
+    out += n;
+    len -= (size_t)n;
+  }
+  return true;
+}
+
+/* The first answer tells how long all of them are: `[3, id, status, headers, body]`. */
+static bool ask_once(const struct raw_target *t, int fd, struct raw_script *s) {
+  enum { HEAD = 8, BODY_MAX = 1 << 20, ID = HEAD + 2, STATUS = ID + 9 };
+  static char answer[HEAD + BODY_MAX];
+  const uint8_t *a = (const uint8_t *)answer;
+  if (!send_all(fd, s->request, s->request_len) || !read_all(fd, answer, HEAD)) return false;
+  s->next_id++;
+  size_t len = (size_t)a[3] << 24 | (size_t)a[4] << 16 | (size_t)a[5] << 8 | a[6];
+  bool frame = memcmp(answer, "\xca\xfe\x01", 3) == 0 && len > STATUS - 7 && len <= BODY_MAX;
+  if (!frame) return refused(t, (char[]){"no frame of Herz came, or one over 1 MiB"});
+  if (!read_all(fd, answer + HEAD, len - 1)) return false;
+  if (a[HEAD] != 0x95 || a[HEAD + 1] != 3 || a[ID] != 0xcf) {
+    return refused(t, (char[]){"the answer does not come in one frame"});
+  }
+  if (a[STATUS] != 0xcc || a[STATUS + 1] < 200) { /* 200 to 255: in two bytes */
+    return refused(t, (char[]){"the status is 300 or above"});
+  }
+  expect(s, answer, ID + 1, 7 + len - (ID + 1));
+  return true;
+}
+
 void raw_script_free(struct raw_script *s) {
   free(s->request);
   s->request = NULL;
 }
 
+static bool open_peer(const struct raw_target *t, const char *kind, uint32_t number, int fd) {
+  if (t->websocket) return open_websocket(t, fd);
+  return strcmp(kind, "nats") != 0 || open_nats(t, fd, number);
+}
+
+static bool make_script(const struct raw_target *t, const char *kind, uint32_t size,
+                        uint32_t number, struct raw_script *s) {
+  if (t->websocket) return script_websocket(s, size);
+  if (strcmp(kind, "herz") == 0) return script_herz(s, t->path, size);
+  if (strcmp(kind, "redis") == 0) return script_redis(s, size);
+  if (strcmp(kind, "nats") == 0) return script_nats(s, size, number);
+  return script_echo(s, size);
+}
+
 int raw_connect(const struct raw_target *t, const char *kind, uint32_t size, uint32_t number,
                 uint32_t timeout_ms, struct raw_script *s) {
-  bool redis = strcmp(kind, "redis") == 0, nats = strcmp(kind, "nats") == 0;
-  int fd = t->local ? connect_local(t, timeout_ms) : connect_host(t, timeout_ms);
+  if (!make_script(t, kind, size, number, s)) {
+    return -fail(EXIT_USAGE, "--size %u: memory is short", size);
+  }
+  int fd = t->socket[0] ? connect_local(t, timeout_ms) : connect_host(t, timeout_ms);
   if (fd < -1) return fd;
   if (fd < 0) {
     int code = errno == ETIMEDOUT ? EXIT_TIMEOUT : EXIT_CONNECT;
     return -fail(code, "cannot connect to %s: %s", t->url, strerror(errno));
   }
-  bool open = t->websocket ? open_websocket(t, fd) : !nats || open_nats(t, fd, number);
-  if (!open) {
-    int err = errno;
-    close(fd);
-    if (err == 0) return -EXIT_PROTOCOL;
-    bool late = err == EAGAIN || err == EWOULDBLOCK;
-    return -fail(late ? EXIT_TIMEOUT : EXIT_PROTOCOL, "%s: not opened: %s", t->url,
-                 late ? "no answer in time" : strerror(err));
-  }
-  bool made = t->websocket ? script_websocket(s, size)
-              : redis      ? script_redis(s, size)
-              : nats       ? script_nats(s, size, number)
-                           : script_echo(s, size);
-  if (made) return fd;
+  if (open_peer(t, kind, number, fd) && (s->id_at == 0 || ask_once(t, fd, s))) return fd;
+  int err = errno;
   close(fd);
-  return -fail(EXIT_USAGE, "--size %u: memory is short", size);
+  if (err == 0) return -EXIT_PROTOCOL;
+  bool late = err == EAGAIN || err == EWOULDBLOCK;
+  return -fail(late ? EXIT_TIMEOUT : EXIT_PROTOCOL, "%s: not opened: %s", t->url,
+               late ? "no answer in time" : strerror(err));
 }

@@ -70,11 +70,21 @@ static void watch(struct raw_conn *c, bool write) {
   epoll_ctl(bench.epoll, EPOLL_CTL_MOD, c->fd, &e);
 }
 
+/* The batch as it leaves next: its first request is the one that has left in part, if there is such
+ * a one. */
+static void number_batch(struct raw_conn *c, size_t bytes) {
+  const struct raw_script *s = &c->script;
+  for (size_t at = 0, i = 0; at < bytes; at += s->request_len, i++) {
+    raw_put_id(c->batch + at + s->id_at, s->next_id + i);
+  }
+}
+
 static void flush(struct raw_conn *c, uint64_t now) {
   size_t period = c->script.request_len, all = period * c->batch_count;
   while (c->unsent > 0) {
     size_t n = all - c->sent;
     if (n > c->unsent) n = (size_t)c->unsent;
+    if (c->script.id_at) number_batch(c, c->sent + n);
     ssize_t done = send(c->fd, c->batch + c->sent, n, MSG_NOSIGNAL);
     if (done < 0 && errno == EINTR) continue;
     if (done < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) break;
@@ -83,6 +93,7 @@ static void flush(struct raw_conn *c, uint64_t now) {
       return;
     }
     c->unsent -= (size_t)done;
+    c->script.next_id += (c->sent + (size_t)done) / period;
     c->sent = (c->sent + (size_t)done) % period;
   }
   watch(c, c->unsent > 0);
@@ -197,7 +208,8 @@ static bool make_batch(struct raw_conn *c) {
 static int connect_one(uint32_t i) {
   const struct bench_options *o = &bench_options;
   struct raw_conn *c = &bench.conns[i];
-  uint32_t size = o->sized || strcmp(o->raw, "redis") == 0 ? o->size : ECHO_SIZE;
+  bool filled = strcmp(o->raw, "echo") == 0 || strcmp(o->raw, "nats") == 0;
+  uint32_t size = filled && !o->sized ? ECHO_SIZE : o->size;
   int fd = raw_connect(&bench.target, o->raw, size, i, client_options.timeout_ms, &c->script);
   if (fd < 0) return -fd;
   c->fd = fd;

@@ -27,7 +27,8 @@ function framedCall(conns, inFlight, budget) {
     budget,
     contestants: [
       { name: 'plain', service: 'plain tcp', args: raw('echo') },
-      { name: 'herz', service: 'herz', args: ['req', ...shape, http('tcp', `/users/${parameter}`)] },
+      { name: 'herz', service: 'herz', args: ['req', '--raw', 'herz', ...shape, http('tcp', `/users/${parameter}`)] },
+      { name: 'herz, by its API', service: 'herz', args: ['req', ...shape, http('tcp', `/users/${parameter}`)] },
       { name: 'redis', service: 'redis', args: raw('redis') },
       { name: 'nats', service: 'nats', args: raw('nats') },
     ],

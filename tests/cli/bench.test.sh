@@ -123,6 +123,19 @@ for kind in tcp ws; do
 done
 report "raw: plain WebSocket of herzd" 'r.ok === 100 && r.bytes_received === 100 * 22' \
   req --raw echo -n 100 -m 2 --size 20 "$(url ws /echo)"
+# More than a socket takes at once: requests leave in parts, and each keeps its own id.
+before=$(counter calls)
+for u in "$(url tcp /echo)" "$(url unix /echo)"; do
+  report "raw herz: exactly 300 (${u%%:*})" 'r.ok === 300 && r.failed === 0 && r.bytes_sent > 300 * 16000' \
+    req --raw herz -n 300 -c 2 -m 100 --size 16000 "$u"
+done
+report "raw herz: without a body" 'r.ok === 5000 && r.raw === "herz"' req --raw herz -n 5000 -m 64 "$(url tcp /users/1)"
+eq "raw herz: the service counted them, and one before them a connection" \
+  $((before + 2 * (300 + 2) + 5000 + 1 + 1)) "$(counter calls)"
+eq "raw herz: no id was used twice" 0 "$(counter envelope_unexpected)"
+exits "raw herz: an error status" 6 'refused: the status' "$herz" bench req --raw herz -n 1 "$(url tcp /nope)"
+exits "raw herz: an answer in pieces" 6 'does not come in one frame' \
+  "$herz" bench req --raw herz -n 1 "$(url tcp /bytes/100000)"
 exits "raw: usage" 2 'its bytes are fixed' "$herz" bench req --raw echo --rps 5 tcp://x
 exits "raw: scheme" 2 '--raw speaks tcp' "$herz" bench req --raw echo quic://x
 exits "raw: no upgrade" 6 'refused: GET / HTTP/1.1' \
@@ -141,7 +154,7 @@ table=$(timeout 100 node "$run" --build "$HERZ_BUILD" --rounds 1 --seconds 0.05 
 has "budgets: a row" "$table" '^\| call over tcp, 128 B, 1 x 1 \| plain \| [0-9.]+ \| 1\.00 '
 has "budgets: JSON" "$(node -e 'const r = JSON.parse(require("fs").readFileSync(process.argv[1]));
   console.log(r.scenarios.length, r.scenarios[0].contestants.map((c) => c.runs.length).join())' "$work/results.json")" \
-  '^[1-9][0-9]* 1,1'
+  '^[1-9][0-9]* 1,1,1'
 exits "budgets: nothing of that name" 2 'nothing is called so' node "$run" --build "$HERZ_BUILD" --only nope
 
 # usage
