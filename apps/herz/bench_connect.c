@@ -37,6 +37,11 @@ static void stop(void) {
 
 static void begin(struct lane *l);
 
+static void tick(void *arg) {
+  bench_progress(&bench.run, client_now_ns());
+  if (!bench.stopped) herz_after(bench.client.app, PROGRESS_MS, tick, arg);
+}
+
 /* The first connection is not counted: it shows that there is a service at all, and brings the first
  * session for --resume. */
 static void probe_over(void) {
@@ -46,6 +51,7 @@ static void probe_over(void) {
     return;
   }
   bench_begin(&bench.run, "connect", bench.client.url, client_now_ns());
+  if (bench.run.progress) tick(NULL);
   for (uint32_t i = 0; i < bench_options.conns && !bench.unusable; i++) begin(&bench.lanes[i]);
 }
 
@@ -118,11 +124,6 @@ static void begin(struct lane *l) {
   }
 }
 
-static void tick(void *arg) {
-  if (bench.probed) bench_progress(&bench.run, client_now_ns());
-  if (!bench.stopped) herz_after(bench.client.app, PROGRESS_MS, tick, arg);
-}
-
 /* ---- sessions ---- */
 
 /* In a directory of its own, in memory where that can be: each connection writes its tickets. */
@@ -182,7 +183,6 @@ int bench_connect(const char *url) {
   int code = prepare(url);
   if (code == EXIT_OK) {
     bench_catch_interrupt(bench.client.app, &bench.run.interrupted);
-    tick(NULL);
     dial(&bench.lanes[0]);
     if (!bench.unusable) herz_loop(bench.client.app);
     code = result();

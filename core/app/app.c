@@ -66,6 +66,7 @@ static herz_app *app_new(void) {
   hz_list_init(&app->listeners);
   hz_list_init(&app->sessions);
   hz_list_init(&app->clients);
+  hz_list_init(&app->delayed);
   app->log = (struct hz_log){.level = HZ_LOG_OFF, .wall_ns = log_clock, .write = log_write};
   app->log.arg = app;
   (void)snprintf(app->agent, sizeof(app->agent), "herz/%s", herz_version());
@@ -172,6 +173,7 @@ void herz_app_free(herz_app *app) {
   }
   if (app->driver != NULL) app->driver->run_once(app->env, 0);
   hz_timer_cancel(&app->env->timers, &app->grace);
+  hz_app_forget_delayed(app);
   hz_dispatch_fini(&app->dispatch);
   hz_chain_free(&app->chain, app->env->alloc);
   free_groups(app);

@@ -46,7 +46,8 @@ struct herz_app {
   struct hz_cache lanes, served, client_calls;
   struct hz_session_owner server;
   struct hz_link listeners, sessions, clients;
-  uint32_t conn_count; /* accepted ones */
+  struct hz_link delayed; /* herz_after() that is not due */
+  uint32_t conn_count;    /* accepted ones */
   bool draining, stopped;
   struct hz_timer grace;
   struct hz_wish stop_wish, drain_wish;
@@ -62,6 +63,9 @@ int hz_app_fail(herz_app *app, hz_err err, const char *fmt, ...) HZ_PRINTF(3, 4)
 
 /** The first listener or dial fixes the configuration: makes env, dispatch, caches. */
 HZ_MUST_USE hz_err hz_app_start(herz_app *app);
+
+/** Forgets what herz_after() was asked for and is not due. */
+void hz_app_forget_delayed(herz_app *app);
 
 /* listen.c */
 void hz_app_close_all(herz_app *app, enum hz_close_code code, const char *text);

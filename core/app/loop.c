@@ -81,6 +81,7 @@ int herz_handle_signals(herz_app *app) {
 
 struct after {
   struct hz_timer timer;
+  struct hz_link link; /* in app->delayed */
   struct hz_alloc *alloc;
   void (*fn)(void *);
   void *arg;
@@ -92,6 +93,7 @@ static void after_due(struct hz_timer *t, hz_time now) {
   void *arg = a->arg;
 
   (void)now;
+  hz_list_remove(&a->link);
   hz_free(a->alloc, a);
   fn(arg);
 }
@@ -105,8 +107,23 @@ int herz_after(herz_app *app, uint32_t delay_ms, void (*fn)(void *arg), void *ar
   a->arg = arg;
   hz_err err =
       hz_timer_set(&app->env->timers, &a->timer, app->env->now + delay_ms * HZ_MS, after_due);
-  if (err != HZ_OK) hz_free(app->env->alloc, a);
-  return (int)err;
+  if (err != HZ_OK) {
+    hz_free(app->env->alloc, a);
+    return (int)err;
+  }
+  hz_list_push(&app->delayed, &a->link);
+  return 0;
+}
+
+void hz_app_forget_delayed(herz_app *app) {
+  struct hz_link *l;
+
+  while ((l = hz_list_pop(&app->delayed)) != NULL) {
+    struct after *a = HZ_CONTAINER(l, struct after, link);
+
+    hz_timer_cancel(&app->env->timers, &a->timer);
+    hz_free(a->alloc, a);
+  }
 }
 
 /* ---- the whole in one call ---- */

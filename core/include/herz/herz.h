@@ -165,7 +165,7 @@ HERZ_API int herz_handle_signals(herz_app *app);
  * main() should: 0, or 2 when listening failed. */
 HERZ_API int herz_run(herz_app *app, const char *url, ...) __attribute__((sentinel));
 
-/** Calls `fn(arg)` once, `delay_ms` from now, on the worker. */
+/** Calls `fn(arg)` once, `delay_ms` from now, on the worker; not at all when the app is freed before. */
 HERZ_API int herz_after(herz_app *app, uint32_t delay_ms, void (*fn)(void *arg), void *arg);
 
 /** Counters by name ("calls", "conns", "bad_first_bytes", ...): visits each. Worker only. */

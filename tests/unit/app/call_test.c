@@ -448,3 +448,17 @@ Test(app_call, one_made_while_its_client_ends_is_refused) {
   cr_assert_eq(a.refused, HERZ_ECLOSED);
   herz_app_free(app);
 }
+
+static void not_now(void *arg) {
+  (void)arg;
+  cr_assert_fail("called by an app that was freed");
+}
+
+/* What is left over is for the leak checker of `make asan` to find. */
+Test(app_client, freeing_the_app_forgets_delayed_work) {
+  herz_app *app = herz_app_new("log.level=off");
+
+  cr_assert_eq(herz_after(app, 60000, not_now, NULL), 0);
+  cr_assert_eq(herz_after(app, 60001, not_now, NULL), 0);
+  herz_app_free(app);
+}
