@@ -11,9 +11,7 @@ int bench_request_make(struct bench_request *q) {
   int code = headers_make(&q->headers, &o->headers);
   if (code != EXIT_OK) return code;
   bool body = o->size > 0 || o->data;
-  q->rq = (struct herz_request){.method = o->method ? o->method
-                                          : body    ? "POST"
-                                                    : "GET",
+  q->rq = (struct herz_request){.method = !o->method && body ? "POST" : o->method,
                                 .headers = q->headers.items,
                                 .header_count = q->headers.count,
                                 .timeout_ms = client_options.timeout_ms};
