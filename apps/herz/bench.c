@@ -9,7 +9,7 @@
 
 #define DURATION_MS 5000u
 #define WARMUP_MS 1000u
-#define OPEN_IN_FLIGHT 1000u
+#define OPEN_IN_FLIGHT 1000u /* on all connections together, but one on each */
 #define SIZE_MAX_BYTES (64u << 20)
 #define PID_MOST (1u << 22) /* the kernel's; numbers far above it would name other clocks */
 #define NONE UINT32_MAX     /* not given */
@@ -28,7 +28,7 @@ const struct args_option bench_flags[] = {
     {ARGS_NUMBER, 'c', "connections", "CONNS", "connections; connect: at a time; default 1",
      &bench_options.conns, 1000000},
     {ARGS_NUMBER, 'm', "in-flight", "N",
-     "calls in flight on each connection; default 1, with --rps at most 1000",
+     "calls in flight on each connection; default 1, with --rps 1000 on all together",
      &bench_options.in_flight, 65536},
     {ARGS_NUMBER, 0, "rps", "R",
      "open loop: R calls a second; latency counts from when a call was due", &bench_options.rps,
@@ -86,7 +86,10 @@ static int apply_defaults(void) {
     int code = parse_decimal("--max-p99", o->max_p99, 0.001, 1e6, &o->max_p99_ms);
     if (code != EXIT_OK) return code;
   }
-  if (o->in_flight == NONE) o->in_flight = o->rps ? OPEN_IN_FLIGHT : 1;
+  if (o->in_flight == NONE) {
+    bool many = o->rps && o->conns > 0 && o->conns < OPEN_IN_FLIGHT;
+    o->in_flight = many ? OPEN_IN_FLIGHT / o->conns : 1;
+  }
   o->sized = o->size != NONE;
   if (!o->sized) o->size = 0;
   if (o->number == 0 || o->conns == 0 || o->in_flight == 0) {
@@ -132,6 +135,7 @@ int herz_bench(const struct args *a) {
   if (code == EXIT_OK) code = check_together(connect);
   if (code == EXIT_OK) code = bench_descriptors(bench_options.conns);
   if (code != EXIT_OK) return code;
+  bench_options.server_rss_kib = bench_rss_of(bench_options.server_pid);
   if (connect) return bench_connect(a->operands[1]);
   return bench_options.raw ? bench_raw(a->operands[1]) : bench_req(a->operands[1]);
 }

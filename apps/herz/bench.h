@@ -19,6 +19,7 @@ struct bench_options {
   struct args_list headers;
   bool sized, fail, resume, json, csv;
   double max_p99_ms;
+  uint64_t server_rss_kib; /* before the first connection; 0: not known */
 };
 extern struct bench_options bench_options;
 
@@ -40,6 +41,7 @@ struct bench_tally {
   struct histogram lag;       /* open loop: from due to started */
   uint64_t begin_ns, last_ns; /* the first counted start, the last counted end */
   double client_s, server_s;  /* CPU time between them; server_s < 0: not known */
+  uint64_t server_rss_kib;    /* at the end, while the connections stand */
 };
 
 enum bench_phase { BENCH_WARMING, BENCH_COUNTING, BENCH_OVER };
@@ -84,6 +86,9 @@ int bench_report(const struct bench_run *r);
  * is no such process. */
 double bench_cpu_of(uint32_t pid);
 double bench_cpu_own(void);
+
+/** Resident memory of a process in KiB; 0: not known. */
+uint64_t bench_rss_of(uint32_t pid);
 
 /** Lets the process have `conns` sockets, or says why not: an exit code. */
 int bench_descriptors(uint32_t conns);

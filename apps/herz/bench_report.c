@@ -133,6 +133,14 @@ static void print_cpu(const struct bench_tally *t) {
   fputc('\n', stdout);
 }
 
+static void print_memory(const struct bench_tally *t) {
+  uint64_t before = bench_options.server_rss_kib, after = t->server_rss_kib;
+  if (!before || !after) return;
+  printf("  memory      service %" PRIu64 " KiB before the first connection, %" PRIu64
+         " KiB at the end\n",
+         before, after);
+}
+
 static void print_text(const struct bench_run *r) {
   const struct bench_tally *t = &r->tally;
   print_loop(r);
@@ -148,6 +156,7 @@ static void print_text(const struct bench_run *r) {
     if (bench_options.rps) print_times("start lag", &t->lag);
   }
   if (t->ok + t->bad_status) print_cpu(t);
+  print_memory(t);
   if (t->ok) print_histogram(&t->latency);
 }
 
@@ -238,6 +247,10 @@ static void print_json(const struct bench_run *r) {
   json_failures(t);
   json_cpu("client", t, t->client_s);
   json_cpu("server", t, t->server_s);
+  if (o->server_rss_kib && t->server_rss_kib) {
+    printf(",\"server_rss_before_kib\":%" PRIu64 ",\"server_rss_kib\":%" PRIu64, o->server_rss_kib,
+           t->server_rss_kib);
+  }
   json_times("latency_us", &t->latency);
   if (connecting(r)) json_times("standing_us", &t->standing);
   if (o->rps) json_times("start_lag_us", &t->lag);

@@ -49,6 +49,17 @@ double bench_cpu_of(uint32_t pid) {
   return cpu_of_proc(pid);
 }
 
+uint64_t bench_rss_of(uint32_t pid) {
+  char name[32];
+  uint64_t pages = 0;
+  snprintf(name, sizeof name, "/proc/%" PRIu32 "/statm", pid);
+  FILE *f = pid ? fopen(name, "re") : NULL;
+  if (!f) return 0;
+  if (fscanf(f, "%*u %" SCNu64, &pages) != 1) pages = 0;
+  fclose(f);
+  return pages * (uint64_t)sysconf(_SC_PAGESIZE) / 1024;
+}
+
 /* ---- phases ---- */
 
 void bench_begin(struct bench_run *r, const char *mode, const char *url, uint64_t now) {
@@ -89,6 +100,7 @@ void bench_end(struct bench_run *r) {
   if (r->drawn) fputs("\r\033[K", stderr);
   r->drawn = r->progress = false;
   t->server_s = -1;
+  t->server_rss_kib = bench_rss_of(bench_options.server_pid);
   if (!t->begin_ns) return;
   t->client_s = bench_cpu_own() - r->client_cpu;
   double server = r->server_cpu < 0 ? -1 : bench_cpu_of(bench_options.server_pid);

@@ -114,14 +114,15 @@ async function measure(contestant) {
   const port = await freePort();
   const service = await startService(contestant.service, port);
   try {
-    const argv = pin(1, [herz, 'bench', ...benchArgs(contestant, port), '-D', String(seconds), '--warmup',
-      String(Math.max(0.2, seconds / 5)), '--server-pid', String(service.pid), '--json']);
+    const span = contestant.fixed ? [] : ['-D', String(seconds), '--warmup', String(Math.max(0.2, seconds / 5))];
+    const argv = pin(1, [herz, 'bench', ...benchArgs(contestant, port), ...span, '--server-pid', String(service.pid), '--json']);
     const r = spawnSync(argv[0], argv.slice(1), { encoding: 'utf8', maxBuffer: 1 << 26, timeout: (seconds + 60) * 1000 });
     if (r.status !== 0) throw new Error(`${argv.join(' ')}: exit code ${r.status}\n${r.stderr}`);
     const j = JSON.parse(r.stdout);
     return {
       server_us: j.server_cpu_s_per_million, client_us: j.client_cpu_s_per_million, per_second: j.per_second,
       p50_us: j.latency_us.p50, p99_us: j.latency_us.p99,
+      memory_each: (j.server_rss_kib - j.server_rss_before_kib) * 1024 / j.connections,
       per_server_cpu_s: j.server_cpu_s > 0 ? (j.ok + j.bad_status) / j.server_cpu_s : 0,
     };
   } finally {
@@ -162,8 +163,8 @@ const digits = (v) => (v === undefined ? '' : v >= 100 ? v.toFixed(0) : v >= 10 
 
 function table(results) {
   const rows = [
-    '| what | who | CPU us each, service | x plain | CPU us each, generator | per second | p50 us | p99 us | budget |',
-    '|---|---|---|---|---|---|---|---|---|',
+    '| what | who | CPU us each, service | x plain | CPU us each, generator | per second | p50 us | p99 us | memory a connection, B | budget |',
+    '|---|---|---|---|---|---|---|---|---|---|',
   ];
   for (const s of results) {
     const plain = s.contestants.find((c) => c.name === 'plain')?.median.server_us;
@@ -171,6 +172,7 @@ function table(results) {
       const m = c.median;
       rows.push(`| ${s.name} | ${c.name} | ${digits(m.server_us)} | ${plain ? digits(m.server_us / plain) : ''} | ` +
         `${digits(m.client_us)} | ${Math.round(m.per_second)} | ${digits(m.p50_us)} | ${digits(m.p99_us)} | ` +
+        `${s.memory ? Math.round(m.memory_each) : ''} | ` +
         `${c.name === 'herz' ? s.budget : ''} |`);
     }
   }
@@ -208,7 +210,7 @@ try {
     if (!pinned) console.error('run.mjs: fewer than two cores, or no taskset: nothing is pinned, the ratios mean little');
     const report = { at: new Date().toISOString(), rounds, seconds, machine: machine(), scenarios: [] };
     for (const s of wanted) {
-      report.scenarios.push({ name: s.name, budget: s.budget, contestants: await measureScenario(s) });
+      report.scenarios.push({ name: s.name, budget: s.budget, memory: s.contestants.some((c) => c.fixed), contestants: await measureScenario(s) });
     }
     const out = options.out || join(build, 'results.json');
     writeFileSync(out, JSON.stringify(report, null, 1) + '\n');

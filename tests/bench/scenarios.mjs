@@ -56,6 +56,17 @@ function handshake(resume, budget) {
   };
 }
 
+// Each connection makes one call and is idle then. `fixed`: not for so many seconds, but just that.
+function idle(scheme, conns, budget) {
+  return {
+    name: `idle connection, ${scheme}`,
+    budget,
+    contestants: [
+      { name: 'herz', service: 'herz', fixed: true, args: ['req', '-c', String(conns), '-n', String(conns), http(scheme, '/users/1')] },
+    ],
+  };
+}
+
 export const scenarios = [
   ...[20, 1024].flatMap((size) => [1, 100, 1000].map((conns) => webSocketEcho(size, conns, '<= 1.05 x plain'))),
   webSocketEcho(16384, 100, '<= 1.05 x plain'),
@@ -67,4 +78,8 @@ export const scenarios = [
   quicCall(20, 1, '<= 32 us'),
   handshake(false, '<= 222 us (4500 a CPU-second)'),
   handshake(true, '<= 200 us (5000 a CPU-second)'),
+  idle('tcp', 2000, 'memory <= 512 B'),
+  idle('ws', 2000, 'memory <= 512 B'),
+  idle('tls', 1000, 'memory <= 15 KB'),
+  idle('quic', 1000, 'memory <= 33 KiB'),
 ];

@@ -90,7 +90,7 @@ mv "$XDG_STATE_HOME.away" "$XDG_STATE_HOME"
 eq "method and headers" '3 1' "$(bench req -n 3 -X PUT -H 'x-a: b' --json "$(url tcp /time)" |
   node -e 'const r = JSON.parse(require("fs").readFileSync(0)); console.log(r.statuses["405"], Object.keys(r.statuses).length)')"
 report "data" 'r.bytes_sent === 3 * 5 && r.bytes_received === 15' req -n 3 -d hello "$(url tcp /echo)"
-report "CPU of the service" 'r.server_cpu_s >= 0 && r.client_cpu_s > 0' \
+report "CPU and memory of the service" 'r.server_cpu_s >= 0 && r.client_cpu_s > 0 && r.server_rss_kib > 1000 && r.server_rss_before_kib > 1000' \
   req -n 100 --server-pid "$pid" "$(url tcp /)"
 has "without --server-pid nothing is said of it" "$(bench req -n 10 --json "$(url tcp /)" | grep -c server_cpu)" '^0$'
 
