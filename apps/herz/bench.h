@@ -35,13 +35,14 @@ struct bench_tally {
     char text[160];       /* of the first */
   } errors[BENCH_ERRORS]; /* by -HERZ_E* */
   uint64_t statuses[BENCH_STATUSES];
-  int first_error;            /* HERZ_E*; 0: none */
-  struct histogram latency;   /* of what was answered well */
-  struct histogram standing;  /* connect: until the connection stood */
-  struct histogram lag;       /* open loop: from due to started */
-  uint64_t begin_ns, last_ns; /* the first counted start, the last counted end */
-  double client_s, server_s;  /* CPU time between them; server_s < 0: not known */
-  uint64_t server_rss_kib;    /* at the end, while the connections stand */
+  int first_error;                 /* HERZ_E*; 0: none */
+  struct histogram latency;        /* of what was answered well */
+  struct histogram standing;       /* connect: until the connection stood */
+  struct histogram lag;            /* open loop: from due to started */
+  uint64_t begin_ns, last_ns;      /* the first counted start, the last counted end */
+  double client_s, server_s;       /* CPU time between them; server_s < 0: not known */
+  double client_each, server_each; /* CPU seconds of one call in the steady part; < 0: not known */
+  uint64_t server_rss_kib;         /* at the end, while the connections stand */
 };
 
 enum bench_phase { BENCH_WARMING, BENCH_COUNTING, BENCH_OVER };
@@ -54,6 +55,11 @@ struct bench_run {
   volatile bool interrupted;
   struct bench_tally tally;
   double client_cpu, server_cpu; /* at begin_ns */
+  uint64_t ended;                /* since then, also what does not count */
+  struct {
+    uint64_t ended;
+    double client_s, server_s;
+  } steady; /* from begin_ns until the first that was not admitted any more */
   bool progress, drawn;
   uint64_t shown; /* ok + failed when progress was shown last */
 };
@@ -67,6 +73,9 @@ bool bench_admit(struct bench_run *r, uint64_t now, bool *counted);
 
 /** One that was admitted could not even be started: it does not count. */
 void bench_withdraw(struct bench_run *r, bool counted);
+
+/** One ended, counted or not. */
+void bench_ended(struct bench_run *r);
 
 /** A counted one ended: well, with a status of 400 or above, or with an error. */
 void bench_ok(struct bench_run *r, uint64_t start, uint64_t now);

@@ -95,6 +95,7 @@ static void lane_state(herz_client *cl, enum herz_client_state state,
   if (state != HERZ_CLOSED) return;
   l->cl = NULL;
   bench.busy--;
+  bench_ended(&bench.run);
   if (!bench.probed)
     probe_over();
   else

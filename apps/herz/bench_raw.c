@@ -143,6 +143,7 @@ static void read_some(struct raw_conn *c) {
   }
   for (uint32_t i = 0; i < ended; i++) {
     const struct started *s = &c->starts[c->head];
+    bench_ended(&bench.run);
     if (s->counted) {
       bench_ok(&bench.run, s->ns, now);
       bench.run.tally.bytes_out += c->script.request_len;

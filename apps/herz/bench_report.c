@@ -32,12 +32,6 @@ static double per_second(const struct bench_tally *t) {
   return s > 0 ? (double)(t->ok + t->bad_status) / s : 0;
 }
 
-/* CPU seconds per million of what was answered, which is microseconds each; below 0: not known. */
-static double per_million(const struct bench_tally *t, double cpu_s) {
-  uint64_t answered = t->ok + t->bad_status;
-  return cpu_s < 0 || answered == 0 ? -1 : cpu_s / (double)answered * 1e6;
-}
-
 static bool connecting(const struct bench_run *r) {
   return strcmp(r->mode, "connect") == 0;
 }
@@ -124,12 +118,10 @@ static void print_loop(const struct bench_run *r) {
   }
 }
 
+/* Seconds per million are microseconds each. */
 static void print_cpu(const struct bench_tally *t) {
-  printf("  CPU         generator %.3f s, %.3f s per million", t->client_s,
-         per_million(t, t->client_s));
-  if (t->server_s >= 0) {
-    printf("; service %.3f s, %.3f s per million", t->server_s, per_million(t, t->server_s));
-  }
+  printf("  CPU         generator %.3f s, %.3f us each", t->client_s, t->client_each * 1e6);
+  if (t->server_s >= 0) printf("; service %.3f s, %.3f us each", t->server_s, t->server_each * 1e6);
   fputc('\n', stdout);
 }
 
@@ -217,11 +209,10 @@ static void json_failures(const struct bench_tally *t) {
   putchar('}');
 }
 
-static void json_cpu(const char *name, const struct bench_tally *t, double cpu_s) {
-  double each = per_million(t, cpu_s);
+static void json_cpu(const char *name, double cpu_s, double each) {
   if (cpu_s < 0) return;
   printf(",\"%s_cpu_s\":%.6f", name, cpu_s);
-  if (each >= 0) printf(",\"%s_cpu_s_per_million\":%.6f", name, each);
+  if (each >= 0) printf(",\"%s_cpu_s_per_million\":%.6f", name, each * 1e6);
 }
 
 static void print_json(const struct bench_run *r) {
@@ -245,8 +236,8 @@ static void print_json(const struct bench_run *r) {
          seconds(t), t->ok + t->failed + t->bad_status, t->ok, t->failed, t->bad_status,
          t->not_started, t->conns_lost, per_second(t), t->bytes_out, t->bytes_in);
   json_failures(t);
-  json_cpu("client", t, t->client_s);
-  json_cpu("server", t, t->server_s);
+  json_cpu("client", t->client_s, t->client_each);
+  json_cpu("server", t->server_s, t->server_each);
   if (o->server_rss_kib && t->server_rss_kib) {
     printf(",\"server_rss_before_kib\":%" PRIu64 ",\"server_rss_kib\":%" PRIu64, o->server_rss_kib,
            t->server_rss_kib);

@@ -107,6 +107,7 @@ static void call_done(const struct herz_response *rs, void *arg) {
   if (bench.discard) return; /* the report is made: this one is left over */
   uint64_t now = client_now_ns();
   bench.in_flight--;
+  bench_ended(&bench.run);
   if (s->counted) count(s, rs, now);
   if (bench_options.rps)
     put_free(s);

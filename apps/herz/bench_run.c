@@ -71,10 +71,24 @@ void bench_begin(struct bench_run *r, const char *mode, const char *url, uint64_
 
 static void begin_counting(struct bench_run *r, uint64_t now) {
   r->phase = BENCH_COUNTING;
+  r->ended = 0;
   r->tally.begin_ns = r->tally.last_ns = now;
   if (bench_options.duration_ms) r->count_until_ns = now + bench_options.duration_ms * MS_NS;
   r->client_cpu = bench_cpu_own();
   r->server_cpu = bench_options.server_pid ? bench_cpu_of(bench_options.server_pid) : -1;
+}
+
+static double server_since(const struct bench_run *r) {
+  if (r->server_cpu < 0) return -1;
+  double now = bench_cpu_of(bench_options.server_pid);
+  return now < r->server_cpu ? -1 : now - r->server_cpu; /* it has ended */
+}
+
+static void end_of_steady_part(struct bench_run *r) {
+  r->phase = BENCH_OVER;
+  r->steady.ended = r->ended;
+  r->steady.client_s = bench_cpu_own() - r->client_cpu;
+  r->steady.server_s = server_since(r);
 }
 
 bool bench_admit(struct bench_run *r, uint64_t now, bool *counted) {
@@ -82,7 +96,7 @@ bool bench_admit(struct bench_run *r, uint64_t now, bool *counted) {
   if (r->phase == BENCH_WARMING && now >= r->warm_until_ns) begin_counting(r, now);
   if (r->phase == BENCH_COUNTING) {
     bool all = bench_options.number && t->started >= bench_options.number;
-    if (all || (r->count_until_ns && now >= r->count_until_ns)) r->phase = BENCH_OVER;
+    if (all || (r->count_until_ns && now >= r->count_until_ns)) end_of_steady_part(r);
   }
   if (r->phase == BENCH_OVER) return false;
   *counted = r->phase == BENCH_COUNTING;
@@ -94,17 +108,33 @@ void bench_withdraw(struct bench_run *r, bool counted) {
   if (counted) r->tally.started--;
 }
 
+void bench_ended(struct bench_run *r) {
+  r->ended++;
+}
+
+/* At both ends of the steady part as much is in flight, half done: what was begun before it weighs out
+ * what ends after it. A run so short that most of it was in flight at its end has no such part: there
+ * everything from the first start to the last answer is divided by what was answered. */
+static void cpu_of_each(const struct bench_run *r, struct bench_tally *t) {
+  bool steady = r->steady.ended > 0 && r->steady.ended >= t->started / 2;
+  double count = (double)(steady ? r->steady.ended : t->ok + t->bad_status);
+  double client = steady ? r->steady.client_s : t->client_s;
+  double server = steady ? r->steady.server_s : t->server_s;
+  t->client_each = count > 0 ? client / count : -1;
+  t->server_each = count > 0 && server >= 0 ? server / count : -1;
+}
+
 void bench_end(struct bench_run *r) {
   struct bench_tally *t = &r->tally;
   r->phase = BENCH_OVER;
   if (r->drawn) fputs("\r\033[K", stderr);
   r->drawn = r->progress = false;
-  t->server_s = -1;
+  t->server_s = t->client_each = t->server_each = -1;
   t->server_rss_kib = bench_rss_of(bench_options.server_pid);
   if (!t->begin_ns) return;
   t->client_s = bench_cpu_own() - r->client_cpu;
-  double server = r->server_cpu < 0 ? -1 : bench_cpu_of(bench_options.server_pid);
-  if (server >= r->server_cpu && server >= 0) t->server_s = server - r->server_cpu;
+  t->server_s = server_since(r);
+  cpu_of_each(r, t);
 }
 
 /* ---- the tally ---- */

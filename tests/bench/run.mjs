@@ -116,7 +116,7 @@ async function measure(contestant) {
   try {
     const span = contestant.fixed ? [] : ['-D', String(seconds), '--warmup', String(Math.max(0.2, seconds / 5))];
     const argv = pin(1, [herz, 'bench', ...benchArgs(contestant, port), ...span, '--server-pid', String(service.pid), '--json']);
-    const r = spawnSync(argv[0], argv.slice(1), { encoding: 'utf8', maxBuffer: 1 << 26, timeout: (seconds + 60) * 1000 });
+    const r = spawnSync(argv[0], argv.slice(1), { encoding: 'utf8', maxBuffer: 1 << 26, timeout: (seconds + 180) * 1000 });
     if (r.status !== 0) throw new Error(`${argv.join(' ')}: exit code ${r.status}\n${r.stderr}`);
     const j = JSON.parse(r.stdout);
     return {
@@ -210,7 +210,7 @@ try {
     if (!pinned) console.error('run.mjs: fewer than two cores, or no taskset: nothing is pinned, the ratios mean little');
     const report = { at: new Date().toISOString(), rounds, seconds, machine: machine(), scenarios: [] };
     for (const s of wanted) {
-      report.scenarios.push({ name: s.name, budget: s.budget, memory: s.contestants.some((c) => c.fixed), contestants: await measureScenario(s) });
+      report.scenarios.push({ name: s.name, budget: s.budget, memory: s.memory ?? false, contestants: await measureScenario(s) });
     }
     const out = options.out || join(build, 'results.json');
     writeFileSync(out, JSON.stringify(report, null, 1) + '\n');

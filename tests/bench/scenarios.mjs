@@ -56,11 +56,35 @@ function handshake(resume, budget) {
   };
 }
 
-// Each connection makes one call and is idle then. `fixed`: not for so many seconds, but just that.
+// Frames inside messages inside TLS: more than an echo of messages, which no generator here speaks over TLS.
+function webSocketTls(size, conns, budget) {
+  return {
+    name: `call over wss, ${size} B, ${conns} x 1`,
+    budget,
+    contestants: [
+      { name: 'herz', service: 'herz', args: ['req', '-c', String(conns), '--size', String(size), http('wss', '/echo')] },
+    ],
+  };
+}
+
+// One call that takes as long as it takes. `fixed`: not for so many seconds, but just that.
+function download(scheme, bytes, budget) {
+  return {
+    name: `download of ${bytes / 2 ** 20} MiB over ${scheme}`,
+    budget,
+    contestants: [
+      { name: 'herz', service: 'herz', fixed: true,
+        args: ['req', '-n', '1', '--timeout', '120', http(scheme, `/bytes/${bytes}`)] },
+    ],
+  };
+}
+
+// Each connection makes one call and is idle then.
 function idle(scheme, conns, budget) {
   return {
     name: `idle connection, ${scheme}`,
     budget,
+    memory: true,
     contestants: [
       { name: 'herz', service: 'herz', fixed: true, args: ['req', '-c', String(conns), '-n', String(conns), http(scheme, '/users/1')] },
     ],
@@ -70,12 +94,14 @@ function idle(scheme, conns, budget) {
 export const scenarios = [
   ...[20, 1024].flatMap((size) => [1, 100, 1000].map((conns) => webSocketEcho(size, conns, '<= 1.05 x plain'))),
   webSocketEcho(16384, 100, '<= 1.05 x plain'),
+  webSocketTls(1024, 100, 'echo alone: <= 11 us'),
   framedCall(1, 64, '<= 0.45 us'),
   framedCall(100, 1, '<= 8.2 us'),
   framedCall(100, 16, '<= 0.70 us'),
   framedCall(1, 1, 'p50 <= 33, p99 <= 85 us'),
   quicCall(1, 100, '<= 3.6 us'),
   quicCall(20, 1, '<= 32 us'),
+  download('quic', 2 ** 30, '<= 950000 us'),
   handshake(false, '<= 222 us (4500 a CPU-second)'),
   handshake(true, '<= 200 us (5000 a CPU-second)'),
   idle('tcp', 2000, 'memory <= 512 B'),
