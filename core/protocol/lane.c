@@ -137,6 +137,8 @@ static void ended(struct hz_lane *l) {
     hz_lane_fin(l);
   } else if (s->inflight == 0) {
     hz_session_close(s, HZ_CLOSE_NONE, HZ_OK, "the peer is done");
+  } else if (s->conn->role == HZ_CLIENT) {
+    hz_session_close(s, HZ_CLOSE_NONE, HZ_ECLOSED, "the server ended the connection");
   } else {
     hz_session_drain(s, 0); /* answers that are under way still leave */
   }
