@@ -32,6 +32,9 @@ if(_support)
   target_link_libraries(herz_test_support INTERFACE herz_test_support_objects)
 endif()
 target_link_libraries(herz_test_support INTERFACE herz_static)
+if(TARGET herz_app_objects) # what the programs share has unit tests too
+  target_link_libraries(herz_test_support INTERFACE herz_app_objects)
+endif()
 
 # Criterion's macros and libFuzzer's entry point have no prototypes. A library of its own, linked last,
 # because a target's own options come before those of its libraries and would be overruled.
@@ -147,7 +150,7 @@ if(NOT HERZ_SANITIZE)
       herz_add_shell_test(install "${_src}" 300)
     endforeach()
   endif()
-  file(GLOB _bench CONFIGURE_DEPENDS "${HERZ_TESTS_DIR}/bench/bench_*.c")
+  file(GLOB _bench CONFIGURE_DEPENDS "${HERZ_TESTS_DIR}/bench/bench_*.c" "${HERZ_TESTS_DIR}/bench/plain_*.c")
   foreach(_src IN LISTS _bench)
     get_filename_component(_name "${_src}" NAME_WE)
     add_executable(${_name} "${_src}")

@@ -145,12 +145,17 @@ static void on_state(herz_client *cl, enum herz_client_state state,
   }
 }
 
-int client_open(struct client *c, const char *url) {
+int client_prepare(struct client *c, const char *url) {
   if (client_options.quiet) exits_quiet();
   const char *why = url_complete(url, c->url, sizeof c->url);
   if (why) return fail(EXIT_USAGE, "%s: %s", url, why);
   c->app = herz_app_new(NULL);
-  if (!c->app || !apply_flags(c->app, c->url)) return EXIT_USAGE;
+  return c->app && apply_flags(c->app, c->url) ? EXIT_OK : EXIT_USAGE;
+}
+
+int client_open(struct client *c, const char *url) {
+  int code = client_prepare(c, url);
+  if (code != EXIT_OK) return code;
   const struct herz_dial_options options = {.connect_timeout_ms = client_options.timeout_ms,
                                             .token = getenv("HERZ_TOKEN"),
                                             .on_state = on_state,

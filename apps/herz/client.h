@@ -34,8 +34,11 @@ struct client {
 
 uint64_t client_now_ns(void);
 
-/** Completes the URL, makes the app, applies flags and environment, starts to connect. EXIT_OK, or
- * an exit code after saying why. */
+/** Completes the URL, makes the app, applies flags and environment. EXIT_OK, or an exit code after
+ * saying why. */
+int client_prepare(struct client *c, const char *url);
+
+/** The same, and starts to connect. */
 int client_open(struct client *c, const char *url);
 
 /** Starts to close; the loop ends when that is done. */

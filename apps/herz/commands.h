@@ -23,6 +23,10 @@ int herz_req(const struct args *a);
 extern const struct args_option ping_flags[];
 int herz_ping_command(const struct args *a);
 
+extern const struct args_option bench_flags[];
+extern const char bench_notes[];
+int herz_bench(const struct args *a);
+
 int herz_decode_command(const struct args *a);
 
 #endif

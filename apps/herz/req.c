@@ -9,6 +9,7 @@
 #include "apps/herz/body.h"
 #include "apps/herz/commands.h"
 #include "apps/herz/format.h"
+#include "apps/herz/headers.h"
 #include "apps/herz/progress.h"
 
 #define VALUE_MAX ((size_t)64 << 20)
@@ -58,8 +59,7 @@ static struct {
   char *value;
   size_t value_len, value_cap;
   bool too_large;
-  struct herz_header headers[ARGS_LIST_MAX]; /* point into copies */
-  char *copies[ARGS_LIST_MAX];
+  struct headers headers;
 } req;
 
 static const char *status_name(int status) {
@@ -185,47 +185,24 @@ static void take_end(const struct herz_response *r, void *arg) {
   client_close(&req.client);
 }
 
-/* "Name: value" with blanks around the value dropped. `out` points into `text`, which is cut. */
-static bool split_header(char *text, struct herz_header *out) {
-  char *colon = strchr(text, ':');
-  if (!colon || colon == text) return false;
-  *colon = '\0';
-  char *value = colon + 1;
-  value += strspn(value, " \t");
-  size_t len = strlen(value);
-  while (len && (value[len - 1] == ' ' || value[len - 1] == '\t')) value[--len] = '\0';
-  *out = (struct herz_header){text, value};
-  return true;
-}
-
-static int make_headers(struct herz_request *rq) {
-  for (size_t i = 0; i < options.headers.count; i++) {
-    req.copies[i] = strdup(options.headers.items[i]);
-    if (!req.copies[i] || !split_header(req.copies[i], &req.headers[i])) {
-      return fail(EXIT_USAGE, "-H %s: give NAME:VALUE", options.headers.items[i]);
-    }
-    rq->header_count++;
-    if (client_options.verbose) notice("> %s: %s", req.headers[i].name, req.headers[i].value);
-  }
-  rq->headers = req.headers;
-  return EXIT_OK;
-}
-
 static int start_call(struct herz_request *rq) {
   rq->method = options.method ? options.method : options.data ? "POST" : "GET";
   rq->timeout_ms = client_options.timeout_ms;
   rq->on_data = take_data;
   if (body_follows(&req.body)) rq->source = give_data;
   if (client_options.verbose) notice("> %s %s", rq->method, req.client.url);
-  int code = make_headers(rq);
+  int code = headers_make(&req.headers, &options.headers);
+  rq->headers = req.headers.items;
+  rq->header_count = req.headers.count;
+  for (uint32_t i = 0; i < rq->header_count && client_options.verbose; i++) {
+    notice("> %s: %s", rq->headers[i].name, rq->headers[i].value);
+  }
   if (code == EXIT_OK) {
     req.facts.method = rq->method;
     int err = herz_call(req.client.cl, rq, take_end, NULL, &req.call);
     if (err) code = fail(EXIT_USAGE, "%s: %s", req.client.url, herz_error(req.client.app));
   }
-  for (size_t i = 0; i < options.headers.count; i++) {
-    free(req.copies[i]);
-  }
+  headers_free(&req.headers);
   return code;
 }
 

@@ -31,7 +31,7 @@ static void client_free(herz_client *cl) {
   hz_env_undefer(&cl->settle);
   hz_list_remove(&cl->link);
   hz_free(env->alloc, cl->token);
-  hz_free(env->alloc, cl->path);
+  hz_free(env->alloc, (void *)(uintptr_t)cl->path.p);
   hz_free(env->alloc, cl);
 }
 
@@ -147,11 +147,11 @@ static hz_err copy_texts(herz_client *cl, const struct herz_dial_options *o) {
   struct hz_alloc *a = cl->w->env->alloc;
   struct hz_str path = cl->endpoint.target.n > 0 ? cl->endpoint.target : HZ_STR("/");
 
-  cl->path = hz_strndup(a, path.p, path.n);
+  cl->path = (struct hz_str){hz_strndup(a, path.p, path.n), path.n};
   if (o->token != NULL) cl->token = hz_strndup(a, o->token, strlen(o->token));
   /* The parsed URL is the caller's. */
   cl->endpoint.target = (struct hz_str){NULL, 0};
-  return cl->path == NULL || (o->token != NULL && cl->token == NULL) ? HZ_ENOMEM : HZ_OK;
+  return cl->path.p == NULL || (o->token != NULL && cl->token == NULL) ? HZ_ENOMEM : HZ_OK;
 }
 
 static void set_up(herz_client *cl, const struct herz_dial_options *o) {

@@ -12,7 +12,8 @@ struct herz_client {
   const struct hz_transport_ops *ops;
   struct hz_transport_config config; /* the app's, with this client's own timeout */
   struct herz_dial_options options;
-  char *token, *path; /* owned */
+  char *token;        /* owned */
+  struct hz_str path; /* owned, NUL-terminated: of the URL */
   struct hz_session_owner owner;
   struct hz_session *session; /* NULL while there is no connection */
   enum herz_client_state state;

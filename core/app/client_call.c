@@ -280,32 +280,35 @@ static bool request_ok(const struct hz_str method, const struct hz_str path,
   return rq->source != NULL || body.n == 0 || hz_honest_kind(kind, body) == kind;
 }
 
+/* A copy that goes with the call. `out->p` is NULL when memory is short. */
+static void copy_text(struct hz_arena *a, const char *text, struct hz_str *out) {
+  size_t len = strlen(text);
+
+  *out = (struct hz_str){hz_arena_strdup(a, (struct hz_str){text, len}), len};
+}
+
+/* What stands longer than the call anyhow is not copied: the usual method, the client's own path. */
 static hz_err copy_request(herz_call_handle *h, const struct herz_request *rq) {
   struct hz_arena *a = &h->arena;
   struct hz_header *headers = NULL;
-  const char *method = rq->method == NULL ? "GET" : rq->method;
-  const char *path = rq->path == NULL ? h->cl->path : rq->path;
-  if (!request_ok(hz_str_of(method), hz_str_of(path), rq)) return HZ_EINVAL;
-  const char *m = hz_arena_strdup(a, hz_str_of(method));
-  const char *p = hz_arena_strdup(a, hz_str_of(path));
+  struct hz_str m = HZ_STR("GET"), p = h->cl->path;
 
-  if (m == NULL || p == NULL) return HZ_ENOMEM;
+  if (rq->method != NULL) copy_text(a, rq->method, &m);
+  if (rq->path != NULL) copy_text(a, rq->path, &p);
+  if (m.p == NULL || p.p == NULL) return HZ_ENOMEM;
+  if (!request_ok(m, p, rq)) return HZ_EINVAL;
   if (rq->header_count > 0) {
     headers = hz_arena_alloc(a, rq->header_count * sizeof(*headers));
     if (headers == NULL) return HZ_ENOMEM;
   }
   for (uint32_t i = 0; i < rq->header_count; i++) {
-    const char *name = hz_arena_strdup(a, hz_str_of(rq->headers[i].name));
-    const char *value = hz_arena_strdup(a, hz_str_of(rq->headers[i].value));
-
-    if (name == NULL || value == NULL) return HZ_ENOMEM;
-    headers[i] = (struct hz_header){hz_str_of(name), hz_str_of(value)};
+    copy_text(a, rq->headers[i].name, &headers[i].name);
+    copy_text(a, rq->headers[i].value, &headers[i].value);
+    if (headers[i].name.p == NULL || headers[i].value.p == NULL) return HZ_ENOMEM;
   }
-  h->rq = (struct hz_request){.method = hz_str_of(m),
-                              .path = hz_str_of(p),
-                              .headers = headers,
-                              .header_count = rq->header_count};
-  h->safe = strcmp(m, "GET") == 0 || strcmp(m, "HEAD") == 0 || strcmp(m, "OPTIONS") == 0;
+  h->rq = (struct hz_request){
+      .method = m, .path = p, .headers = headers, .header_count = rq->header_count};
+  h->safe = strcmp(m.p, "GET") == 0 || strcmp(m.p, "HEAD") == 0 || strcmp(m.p, "OPTIONS") == 0;
   return HZ_OK;
 }
 

@@ -12,12 +12,16 @@ else
 fi
 
 # Every flag that docs/cli.md names exists, and every flag that exists is there.
-page=$(cat "$root/docs/cli.md")
-help=$({ "$herz" req --help; "$herz" ping --help; "$herzd" --help; "$herzd" run --help; "$herzd" version --help; } 2>&1)
-for flag in $(grep -oE -- '--[a-z][a-z-]+' <<<"$page" | sort -u); do
-  if grep -qE -- "$flag( |\$|,)" <<<"$help"; then ok; else bad "docs/cli.md names $flag, which is not there"; fi
+page=$(cat "$root/docs/cli.md" "$root/docs/bench.md" | grep -v 'run\.mjs\|make bench')
+help=$({ "$herz" req --help; "$herz" ping --help; "$herz" bench --help; "$herzd" --help; "$herzd" run --help; "$herzd" version --help; } 2>&1)
+for flag in $(grep -oE -- '--[a-z][a-z0-9-]+' <<<"$page" | sort -u); do
+  if grep -qE -- "$flag( |\$|,)" <<<"$help"; then ok; else bad "docs/cli.md or bench.md names $flag, which is not there"; fi
 done
 for flag in $("$herzd" run --help | sed '/^Not in this version/,$d' | grep -oE -- '--[a-z][a-z-]+' | sort -u); do
   has "docs/cli.md on herzd's $flag" "$page" "$flag"
+done
+# Those of bench that have no letter; the letters stand in its table.
+for flag in $("$herz" bench --help | grep -oE -- '^      --[a-z][a-z0-9-]+' | sort -u); do
+  if grep -qE -- "$flag" <<<"$page"; then ok; else bad "docs/bench.md does not name $flag"; fi
 done
 finish

@@ -351,3 +351,52 @@ Test(app_config, a_wrong_key_and_a_wrong_value_are_named) {
   cr_assert_eq(herz_set(app, "quic.retry", "always"), 0);
   herz_app_free(app);
 }
+
+struct again {
+  herz_client *cl;
+  int ended, refused;
+  bool over;
+};
+
+static void call_again(const struct herz_response *rs, void *arg) {
+  struct again *a = arg;
+
+  (void)rs;
+  if (++a->ended == 50) return; /* enough to see that it would not end */
+  a->refused = herz_call(a->cl, &(struct herz_request){.path = "/"}, call_again, a, NULL);
+}
+
+static void note_end(herz_client *cl, enum herz_client_state state,
+                     const struct herz_close_info *info, void *arg) {
+  (void)cl, (void)info;
+  if (state == HERZ_CLOSED) ((struct again *)arg)->over = true;
+}
+
+Test(app_call, one_made_while_its_client_ends_is_refused) {
+  herz_app *app = herz_app_new("log.level=off");
+  struct again a = {0};
+
+  a.cl =
+      herz_dial(app, "mem://nobody", &(struct herz_dial_options){.on_state = note_end, .arg = &a});
+  cr_assert_not_null(a.cl);
+  cr_assert_eq(herz_call(a.cl, &(struct herz_request){.path = "/"}, call_again, &a, NULL), 0);
+  for (int i = 0; i < 1000 && !a.over; i++) herz_loop_once(app, 10);
+  cr_assert(a.over);
+  cr_assert_eq(a.ended, 1, "a call was taken %d times by a client that has ended", a.ended);
+  cr_assert_eq(a.refused, HERZ_ECLOSED);
+  herz_app_free(app);
+}
+
+static void not_now(void *arg) {
+  (void)arg;
+  cr_assert_fail("called by an app that was freed");
+}
+
+/* What is left over is for the leak checker of `make asan` to find. */
+Test(app_client, freeing_the_app_forgets_delayed_work) {
+  herz_app *app = herz_app_new("log.level=off");
+
+  cr_assert_eq(herz_after(app, 60000, not_now, NULL), 0);
+  cr_assert_eq(herz_after(app, 60001, not_now, NULL), 0);
+  herz_app_free(app);
+}

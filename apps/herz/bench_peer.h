@@ -1,0 +1,46 @@
+/* Peers of raw mode: how a connection to one is opened, what it is sent again and again, and what
+ * comes back for each. Not here: the loop (bench_raw.c). */
+#ifndef APPS_HERZ_BENCH_PEER_H
+#define APPS_HERZ_BENCH_PEER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define RAW_HEAD_MAX 48u
+
+/* Ids are eight bytes, big-endian, on the wire; they begin where both sides write so
+ * many, so that every request and every answer has one length. */
+#define RAW_ID_FIRST (UINT64_C(1) << 32)
+
+/** One exchange: `request` over and over; each is answered by `reply_len` bytes, which begin with
+ * `reply_head`. */
+struct raw_script {
+  char *request; /* malloc()ed */
+  size_t request_len, reply_len, reply_head_len;
+  size_t id_at; /* where each request has a number of its own; 0: nowhere */
+  uint64_t next_id;
+  char reply_head[RAW_HEAD_MAX];
+};
+
+/** Where a URL leads: parsed once. */
+struct raw_target {
+  const char *url;
+  char host[256], port[8];
+  char socket[8192]; /* in the file system; "" : there is a host */
+  char path[8192];
+  bool websocket;
+};
+
+/** False: said why it is no target of raw mode. */
+bool raw_target_parse(struct raw_target *t, const char *url);
+
+/** Connects and opens what the peer wants opened, waiting at most `timeout_ms` for each step. Returns
+ * a socket that blocks, or the negative exit code after saying why. `number` tells connections apart;
+ * `s` is freed by raw_script_free(). */
+int raw_connect(const struct raw_target *t, const char *kind, uint32_t size, uint32_t number,
+                uint32_t timeout_ms, struct raw_script *s);
+void raw_put_id(char *at, uint64_t id);
+void raw_script_free(struct raw_script *s);
+
+#endif
