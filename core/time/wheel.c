@@ -7,7 +7,7 @@
 #define TICK_NS HZ_WHEEL_TICK_NS
 #define OF_LEVEL HZ_WHEEL_SLOTS
 #define SLOTS (HZ_WHEEL_LEVELS * HZ_WHEEL_SLOTS)
-#define SLOTLESS UINT32_MAX /* hz_wheel_timer.slot: in `ready` or `calling` */
+#define NO_SLOT UINT32_MAX
 
 /* --- places --- */
 
@@ -37,18 +37,18 @@ static void mark_empty(struct hz_wheel *w, uint32_t slot) {
   w->used[slot / 64] &= ~(UINT64_C(1) << (slot % 64));
 }
 
-/* The earliest slot in use, or SLOTLESS. */
+/* The earliest slot in use, or NO_SLOT. */
 static uint32_t first_slot(const struct hz_wheel *w) {
   for (uint32_t i = 0; i < SLOTS / 64; i++) {
     if (w->used[i] != 0) return 64 * i + (uint32_t)__builtin_ctzll(w->used[i]);
   }
-  return SLOTLESS;
+  return NO_SLOT;
 }
 
 static void put(struct hz_wheel *w, struct hz_wheel_timer *t) {
   uint64_t tick = tick_of(t->deadline);
   if (tick <= w->tick) {
-    t->slot = SLOTLESS;
+    t->slot = (uint8_t)w->tick; /* where the wheel stands: never in use */
     hz_list_push(&w->ready, &t->link);
     return;
   }
@@ -58,9 +58,11 @@ static void put(struct hz_wheel *w, struct hz_wheel_timer *t) {
 }
 
 static void take(struct hz_wheel *w, struct hz_wheel_timer *t) {
-  bool last = t->link.next == t->link.prev; /* both are the head */
+  bool last = t->link.next == t->link.prev; /* both are the head of its list */
   hz_list_remove(&t->link);
-  if (last && t->slot != SLOTLESS) mark_empty(w, t->slot);
+  /* That need not be its slot's: one that has come up still names the slot it came from, and there
+   * others may be by now. */
+  if (last && hz_list_empty(&w->slots[t->slot])) mark_empty(w, t->slot);
 }
 
 /* --- life --- */
@@ -94,7 +96,7 @@ void hz_wheel_set(struct hz_wheel *w, struct hz_wheel_timer *t, hz_time deadline
     return;
   }
   /* It is looked at again in any case before it can be late: let it lie. */
-  if (t->slot == SLOTLESS || begin_of(w, t->slot) <= tick_of(deadline)) return;
+  if (begin_of(w, t->slot) <= tick_of(deadline)) return;
   take(w, t);
   put(w, t);
 }
@@ -111,7 +113,7 @@ hz_time hz_wheel_next(const struct hz_wheel *w) {
   uint64_t tick = w->tick;
   if (hz_list_empty(&w->moving) && hz_list_empty(&w->ready) && hz_list_empty(&w->calling)) {
     uint32_t slot = first_slot(w);
-    if (slot == SLOTLESS) return HZ_TIME_NEVER;
+    if (slot == NO_SLOT) return HZ_TIME_NEVER;
     tick = begin_of(w, slot);
   }
   return tick <= HZ_TIME_NEVER / TICK_NS ? tick * TICK_NS : HZ_TIME_NEVER;
@@ -134,13 +136,13 @@ static bool spread(struct hz_wheel *w, uint32_t *max) {
 static void turn(struct hz_wheel *w, uint64_t target, uint32_t max) {
   while (spread(w, &max)) {
     uint32_t slot = first_slot(w);
-    if (slot == SLOTLESS || begin_of(w, slot) > target) {
+    if (slot == NO_SLOT || begin_of(w, slot) > target) {
       if (target > w->tick) w->tick = target;
       return;
     }
     w->tick = begin_of(w, slot);
     mark_empty(w, slot);
-    hz_list_splice(&w->moving, &w->slots[slot]);
+    hz_list_splice(slot < OF_LEVEL ? &w->ready : &w->moving, &w->slots[slot]);
   }
 }
 
@@ -152,7 +154,7 @@ uint32_t hz_wheel_run(struct hz_wheel *w, hz_time now, uint32_t max) {
   uint32_t called = 0;
   for (struct hz_link *l; max > 0 && (l = hz_list_pop(&w->calling)) != NULL; max--) {
     struct hz_wheel_timer *t = HZ_CONTAINER(l, struct hz_wheel_timer, link);
-    if (tick_of(t->deadline) > w->tick) { /* was moved while it waited here */
+    if (tick_of(t->deadline) > w->tick) { /* was moved since it was put here */
       put(w, t);
       continue;
     }
