@@ -13,7 +13,9 @@ void herz_adapter_register(const struct hz_transport_ops *ops) {
 static bool admit(struct hz_listener *l) {
   struct hz_worker *w = l->user;
 
-  if (!w->draining && w->conn_count < w->app->config.transport.limits.connections) return true;
+  uint32_t conns = atomic_load_explicit(&w->app->conns, memory_order_relaxed);
+
+  if (!w->draining && conns < w->app->config.transport.limits.connections) return true;
   HZ_COUNT(&w->counters, conns_refused);
   return false;
 }
@@ -29,6 +31,7 @@ static void accepted(struct hz_listener *l, struct hz_conn *conn) {
   }
   s->user = w;
   w->conn_count++;
+  atomic_fetch_add_explicit(&w->app->conns, 1, memory_order_relaxed);
   hz_list_push(&w->sessions, &s->link);
 }
 
@@ -41,6 +44,7 @@ void hz_worker_session_ended(struct hz_session *s, const struct hz_close *why) {
 
   (void)why;
   w->conn_count--;
+  atomic_fetch_sub_explicit(&w->app->conns, 1, memory_order_relaxed);
   check_drained(w);
 }
 

@@ -9,7 +9,7 @@
 
 /** Zero in a member means the default that hz_limits_defaults() fills in. Sizes are bytes. */
 struct hz_limits {
-  uint32_t connections;         /* of a worker: 100000 */
+  uint32_t connections;         /* of an app: 100000 */
   uint32_t streams;             /* a connection, opened by the peer, at once: 1024 */
   uint32_t calls;               /* in flight a connection, each way: 1024 */
   uint32_t frame_bytes;         /* accepted length field: 1 MiB */
