@@ -31,7 +31,7 @@ struct herz_call_handle {
   herz_client *cl;
   struct hz_invoked inv;
   struct hz_arena arena;
-  struct hz_timer timer;
+  struct hz_wheel_timer timer;
   struct hz_task cancel; /* ends the call from the turn's end, with these: */
   hz_err cancel_err;
   const char *cancel_text;

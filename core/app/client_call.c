@@ -12,7 +12,7 @@ const size_t hz_client_call_size = sizeof(struct herz_call_handle);
 static void call_free(herz_call_handle *h) {
   struct hz_env *env = h->cl->w->env;
 
-  hz_timer_cancel(&env->timers, &h->timer);
+  hz_wheel_cancel(&env->wheel, &h->timer);
   hz_env_undefer(&h->cancel);
   hz_list_remove(&h->link);
   hz_buf_unref(h->collected);
@@ -210,7 +210,7 @@ static const struct hz_invoked_events invoked_events = {
 
 /* ---- starting ---- */
 
-static void late(struct hz_timer *t, hz_time now) {
+static void late(struct hz_wheel_timer *t, hz_time now) {
   herz_call_handle *h = HZ_CONTAINER(t, herz_call_handle, timer);
 
   (void)now;
@@ -363,11 +363,11 @@ int herz_call(herz_client *cl, const struct herz_request *rq,
   /* Content that leaves in pieces is gone when early data is refused: it cannot be sent again. */
   if (h->rq.body.kind == HZ_BODY_FOLLOWS) h->safe = false;
   hz_time timeout = rq->timeout_ms > 0 ? rq->timeout_ms * HZ_MS : limits->call_timeout_ns;
-  if (err == HZ_OK) err = hz_timer_set(&env->timers, &h->timer, env->now + timeout, late);
   if (err != HZ_OK) {
     call_free(h);
     return (int)err;
   }
+  hz_wheel_set(&env->wheel, &h->timer, env->now + timeout, late);
   hz_list_push(&cl->queue, &h->link);
   if (out != NULL) *out = h;
   hz_env_defer(env, &cl->settle);

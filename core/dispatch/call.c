@@ -33,7 +33,7 @@ static void end(herz_ctx *c) {
 
   c->state = HZ_CALL_ENDED;
   c->on_body = NULL;
-  hz_timer_cancel(&d->env->timers, &c->deadline);
+  hz_wheel_cancel(&d->env->wheel, &c->deadline);
   if (c->log_line) log_line(c);
   if (c->status >= 500) HZ_COUNT(d->counters, calls_failed);
   if (c->cancelled) HZ_COUNT(d->counters, calls_cancelled);
@@ -87,7 +87,7 @@ void hz_call_settle(herz_ctx *c) {
   }
 }
 
-static void deadline_passed(struct hz_timer *t, hz_time now) {
+static void deadline_passed(struct hz_wheel_timer *t, hz_time now) {
   herz_ctx *c = HZ_CONTAINER(t, herz_ctx, deadline);
 
   (void)now;
@@ -305,12 +305,7 @@ void hz_call_begin(struct hz_dispatch *d, const struct hz_request *rq, struct hz
     refuse(c, HERZ_TOO_EARLY, "early data may be a replay: send this after the handshake");
     return;
   }
-  if (hz_timer_set(&d->env->timers, &c->deadline, d->env->now + c->route->timeout_ns,
-                   deadline_passed) != HZ_OK) {
-    HZ_COUNT(d->counters, no_memory);
-    refuse(c, HERZ_UNAVAILABLE, "memory is short");
-    return;
-  }
+  hz_wheel_set(&d->env->wheel, &c->deadline, d->env->now + c->route->timeout_ns, deadline_passed);
   c->body_done = rq->body.kind != HZ_BODY_FOLLOWS;
   if (c->body_done) {
     c->body_kind = rq->body.kind;

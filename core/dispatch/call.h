@@ -49,7 +49,7 @@ struct herz_ctx {
   uint32_t step; /* of the chain */
   struct hz_arena arena;
   hz_time started;
-  struct hz_timer deadline;
+  struct hz_wheel_timer deadline;
 
   /* the request, copied into the arena, NUL-terminated */
   const char *method, *path, *query;

@@ -224,15 +224,15 @@ int herz_on_end(herz_ctx *c, void (*fn)(void *arg), void *arg) {
 uint32_t herz_time_left_ms(const herz_ctx *c) {
   hz_time now = c->d->env->now;
 
-  if (!hz_timer_armed(&c->deadline) || c->deadline.deadline <= now) return 0;
+  if (!hz_wheel_armed(&c->deadline) || c->deadline.deadline <= now) return 0;
   return (uint32_t)((c->deadline.deadline - now) / HZ_MS);
 }
 
 void herz_set_timeout(herz_ctx *c, uint32_t timeout_ms) {
   hz_time at = c->d->env->now + timeout_ms * HZ_MS;
 
-  if (hz_timer_armed(&c->deadline) && at < c->deadline.deadline) {
-    (void)hz_timer_set(&c->d->env->timers, &c->deadline, at, c->deadline.fn);
+  if (hz_wheel_armed(&c->deadline) && at < c->deadline.deadline) {
+    hz_wheel_set(&c->d->env->wheel, &c->deadline, at, c->deadline.fn);
   }
 }
 

@@ -113,7 +113,7 @@ static void send_ping(struct hz_lane *l, enum hz_kind kind, const uint8_t opaque
   (void)hz_lane_send(l, b, false);
 }
 
-static void keepalive_due(struct hz_timer *t, hz_time now) {
+static void keepalive_due(struct hz_wheel_timer *t, hz_time now) {
   struct hz_session *s = HZ_CONTAINER(t, struct hz_session, keepalive);
   static const uint8_t nobody_waits[8];
 
@@ -126,8 +126,8 @@ static void keepalive_due(struct hz_timer *t, hz_time now) {
 void hz_session_keepalive(struct hz_session *s) {
   struct hz_env *env = hz_session_env(s);
 
-  if (hz_timer_armed(&s->keepalive)) return;
-  (void)hz_timer_set(&env->timers, &s->keepalive, env->now + s->ping_ns, keepalive_due);
+  if (hz_wheel_armed(&s->keepalive)) return;
+  hz_wheel_set(&env->wheel, &s->keepalive, env->now + s->ping_ns, keepalive_due);
 }
 
 static void pong_came(struct hz_session *s, const uint8_t opaque[8]) {

@@ -33,7 +33,7 @@ void hz_lane_unhold(struct hz_lane *l) {
 
   struct hz_env *env = hz_session_env(l->session);
 
-  hz_timer_cancel(&env->timers, &l->frame_timer);
+  hz_wheel_cancel(&env->wheel, &l->frame_timer);
   hz_env_undefer(&l->pump);
   hz_frame_parser_reset(&l->parser);
   hz_buf_unref(l->held);
@@ -47,7 +47,7 @@ void hz_lane_closed(struct hz_lane *l) {
 
   l->stream->user = NULL;
   l->stream = NULL;
-  hz_timer_cancel(&env->timers, &l->frame_timer);
+  hz_wheel_cancel(&env->wheel, &l->frame_timer);
   hz_env_undefer(&l->pump);
   while (!hz_list_empty(&l->waiting)) {
     HZ_CONTAINER(hz_list_pop(&l->waiting), struct hz_outflow, link)->lane = NULL;
@@ -63,7 +63,7 @@ static bool stalled(const struct hz_lane *l) {
   return l->blocked || l->unread > l->session->owner->limits->call_credit_bytes / 2;
 }
 
-static void frame_late(struct hz_timer *t, hz_time now) {
+static void frame_late(struct hz_wheel_timer *t, hz_time now) {
   struct hz_lane *l = HZ_CONTAINER(t, struct hz_lane, frame_timer);
 
   (void)now;
@@ -77,13 +77,10 @@ static void watch_frame(struct hz_lane *l) {
   struct hz_env *env = hz_session_env(l->session);
 
   if (!hz_frame_parser_busy(&l->parser) || stalled(l)) {
-    hz_timer_cancel(&env->timers, &l->frame_timer);
-  } else if (!hz_timer_armed(&l->frame_timer) &&
-             hz_timer_set(&env->timers, &l->frame_timer,
-                          env->now + l->session->owner->limits->frame_timeout_ns,
-                          frame_late) != HZ_OK) {
-    /* A frame without a deadline could stay half a frame for ever. */
-    hz_session_fail(l->session, l, HZ_C_no_memory, HZ_WIRE_INTERNAL, HZ_ENOMEM, "memory is short");
+    hz_wheel_cancel(&env->wheel, &l->frame_timer);
+  } else if (!hz_wheel_armed(&l->frame_timer)) {
+    hz_wheel_set(&env->wheel, &l->frame_timer,
+                 env->now + l->session->owner->limits->frame_timeout_ns, frame_late);
   }
 }
 
@@ -179,7 +176,7 @@ static size_t take_frames(struct hz_lane *l, const uint8_t *data, size_t len) {
       break;
     }
     /* A new frame restarts the clock. */
-    hz_timer_cancel(&hz_session_env(s)->timers, &l->frame_timer);
+    hz_wheel_cancel(&hz_session_env(s)->wheel, &l->frame_timer);
     HZ_COUNT(s->owner->counters, frames_in);
     hz_session_frame(l, &f);
     l->begun = true;
@@ -260,7 +257,7 @@ void hz_lane_writable(struct hz_lane *l) {
   hz_lane_hold(l);
   if (l->stream != NULL && flush(l) && l->stream != NULL) {
     l->blocked = false;
-    hz_timer_cancel(&hz_session_env(l->session)->timers, &l->frame_timer); /* begins anew */
+    hz_wheel_cancel(&hz_session_env(l->session)->wheel, &l->frame_timer); /* begins anew */
     hz_lane_give_back(l, 0);
     take_kept(l);
     if (l->stream != NULL && !hz_list_empty(&l->waiting)) hz_lane_pump(&l->pump);

@@ -257,7 +257,7 @@ static void on_closed(struct hz_conn *conn, const struct hz_close *why) {
          HZ_F_STR("peer", conn->peer.addr), HZ_F_STR("err", hz_errname(reason.err)),
          HZ_F_NUM("code", reason.code), HZ_F_STR("why", reason.text));
   s->failing = true;
-  hz_timer_cancel(&env->timers, &s->keepalive);
+  hz_wheel_cancel(&env->wheel, &s->keepalive);
   hz_serve_end_all(s);
   hz_invoke_end_all(s, reason.err == HZ_OK ? HZ_ECLOSED : reason.err, reason.text);
   end_pings(s, HZ_ECLOSED);

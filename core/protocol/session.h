@@ -79,7 +79,7 @@ struct hz_lane {
   uint32_t refs;
   void *call; /* with streams: the one call of this lane */
   struct hz_frame_parser parser;
-  struct hz_timer frame_timer;
+  struct hz_wheel_timer frame_timer;
   struct hz_bufq pending; /* what the transport had no room for */
   struct hz_buf *held;    /* came in while `pending` is over its mark: not looked at yet */
   bool held_fin;
@@ -106,7 +106,7 @@ struct hz_session {
   uint64_t peer_credit;
   uint64_t next_id, last_id;
   struct hz_link pings; /* hz_ping.link */
-  struct hz_timer keepalive;
+  struct hz_wheel_timer keepalive;
   hz_time ping_ns; /* its interval */
   uint64_t ping_seq;
   struct hz_close

@@ -6,18 +6,22 @@
 
 /* So many deferred tasks run in one turn; a task that defers itself for ever cannot starve I/O. */
 #define TASKS_PER_TURN 4096
+/* And so many of the wheel's timers. */
+#define WHEEL_PER_TURN 4096
 
 hz_err hz_env_init(struct hz_env *e, const struct hz_env_ops *ops, struct hz_alloc *alloc,
                    size_t pool_limit_bytes) {
   *e = (struct hz_env){.ops = ops, .alloc = alloc, .armed = HZ_TIME_NEVER};
   hz_list_init(&e->turn);
   hz_timers_init(&e->timers, alloc);
+  hz_wheel_init(&e->wheel, 0);
   return hz_pool_init(&e->pool, alloc, pool_limit_bytes);
 }
 
 void hz_env_fini(struct hz_env *e) {
   while (hz_list_pop(&e->turn) != NULL) continue;
   hz_timers_fini(&e->timers);
+  hz_wheel_fini(&e->wheel);
   hz_pool_fini(&e->pool);
 }
 
@@ -36,6 +40,7 @@ void hz_env_begin(struct hz_env *e, hz_time now) {
 
 void hz_env_end(struct hz_env *e) {
   hz_timers_run(&e->timers, e->now);
+  (void)hz_wheel_run(&e->wheel, e->now, WHEEL_PER_TURN);
   for (int i = 0; i < TASKS_PER_TURN; i++) {
     struct hz_link *l = hz_list_pop(&e->turn);
     if (l == NULL) break;
@@ -43,7 +48,14 @@ void hz_env_end(struct hz_env *e) {
     t->fn(t);
   }
   e->in_turn = false;
-  arm(e, hz_list_empty(&e->turn) ? hz_timers_next(&e->timers) : e->now);
+  arm(e, hz_env_next(e));
+}
+
+hz_time hz_env_next(const struct hz_env *e) {
+  hz_time exact = hz_timers_next(&e->timers), coarse = hz_wheel_next(&e->wheel);
+
+  if (!hz_list_empty(&e->turn)) return e->now;
+  return exact < coarse ? exact : coarse;
 }
 
 void hz_env_turn(struct hz_env *e, hz_time now) {

@@ -10,6 +10,7 @@
 #include "core/base/buf.h"
 #include "core/base/list.h"
 #include "core/time/timers.h"
+#include "core/time/wheel.h"
 
 struct hz_env;
 struct hz_net_ops;
@@ -43,11 +44,12 @@ struct hz_env {
   const struct hz_env_ops *ops;
   struct hz_alloc *alloc;
   struct hz_pool pool;
-  struct hz_timers timers;
-  struct hz_link turn; /* hz_task.link */
-  hz_time now;         /* of this turn */
-  hz_time armed;       /* what the driver was told last */
-  bool in_turn;        /* between hz_env_begin() and hz_env_end() */
+  struct hz_timers timers; /* the few that must be exact */
+  struct hz_wheel wheel;   /* the many that may be a tick late */
+  struct hz_link turn;     /* hz_task.link */
+  hz_time now;             /* of this turn */
+  hz_time armed;           /* what the driver was told last */
+  bool in_turn;            /* between hz_env_begin() and hz_env_end() */
 };
 
 /** Prepares the parts that every driver shares. `alloc` must outlive the env.
@@ -64,6 +66,9 @@ void hz_env_begin(struct hz_env *e, hz_time now);
  * deferred tasks until none is left (bounded: what is over waits for the next turn, which is armed
  * at once), then arms the next deadline. */
 void hz_env_end(struct hz_env *e);
+
+/** When the env has to be turned next, whatever else happens. */
+hz_time hz_env_next(const struct hz_env *e);
 
 /** Both, for a turn without I/O. */
 void hz_env_turn(struct hz_env *e, hz_time now);

@@ -271,7 +271,7 @@ static void sync_hosts(struct sim *sim) {
   for (uint32_t i = 0; i < sim->host_count; i++) {
     struct sim_host *h = sim->hosts[i];
     if (h->env.now < sim->now) h->env.now = sim->now;
-    hz_time next = hz_list_empty(&h->env.turn) ? hz_timers_next(&h->env.timers) : sim->now;
+    hz_time next = hz_list_empty(&h->env.turn) ? hz_env_next(&h->env) : sim->now;
     if (next < h->env.armed) {
       h->env.armed = next;
       arm(&h->env, next);

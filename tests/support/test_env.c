@@ -85,7 +85,7 @@ void test_env_turn(struct test_env *t) {
  * between turns count. */
 static hz_time next_event(struct test_env *t) {
   if (posts_wait(t) || !hz_list_empty(&t->env.turn)) return t->env.now;
-  return hz_timers_next(&t->env.timers);
+  return hz_env_next(&t->env);
 }
 
 static bool never(void *arg) {

@@ -241,7 +241,7 @@ static void turn(struct hz_ev *ev, bool wait) {
   ev_check check;
 
   /* Timers that were set between turns have not reached the timerfd yet. */
-  hz_time next = hz_timers_next(&ev->env.timers);
+  hz_time next = hz_env_next(&ev->env);
   if (next < ev->env.armed) {
     ev->env.armed = next;
     arm(&ev->env, next);
