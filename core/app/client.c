@@ -174,6 +174,7 @@ static void set_up(herz_client *cl, const struct herz_dial_options *o) {
                                         .agent = app->agent,
                                         .token = cl->token,
                                         .checksum = app->config.checksum,
+                                        .idle_ends = o->idle_ends,
                                         .ready = on_ready,
                                         .confirmed = on_confirmed,
                                         .changed = on_changed,

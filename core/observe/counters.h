@@ -34,6 +34,7 @@
   X(early_data_replayed, "0-RTT tickets that came a second time")                      \
   X(no_memory, "operations refused for want of memory")                                \
   X(transport_other, "transport events without a counter of their own")                \
+  X(heartbeats, "PINGs that were sent to keep an idle connection")                     \
   X(frames_in, "frames taken in")                                                      \
   X(frames_out, "frames handed to a transport")                                        \
   X(frame_magic, "connections dropped for a wrong first two bytes of a frame")         \

@@ -113,21 +113,26 @@ static void send_ping(struct hz_lane *l, enum hz_kind kind, const uint8_t opaque
   (void)hz_lane_send(l, b, false);
 }
 
+/* A sign of life is one store (hz_lane_send); only who looks, once an interval, finds out whether there
+ * was none and a PING is due. */
 static void keepalive_due(struct hz_wheel_timer *t, hz_time now) {
   struct hz_session *s = HZ_CONTAINER(t, struct hz_session, keepalive);
   static const uint8_t nobody_waits[8];
+  bool wanted = s->inflight > 0 || !s->owner->idle_ends;
 
-  (void)now;
-  if (s->failing || s->inflight == 0) return;
-  if (s->control != NULL) send_ping(s->control, HZ_PING, nobody_waits);
+  if (s->failing) return;
+  if (now >= s->said + s->ping_ns) {
+    if (wanted && s->control != NULL) {
+      HZ_COUNT(s->owner->counters, heartbeats);
+      send_ping(s->control, HZ_PING, nobody_waits);
+    }
+    s->said = now;
+  }
   hz_session_keepalive(s);
 }
 
 void hz_session_keepalive(struct hz_session *s) {
-  struct hz_env *env = hz_session_env(s);
-
-  if (hz_wheel_armed(&s->keepalive)) return;
-  hz_wheel_set(&env->wheel, &s->keepalive, env->now + s->ping_ns, keepalive_due);
+  hz_wheel_set(&hz_session_env(s)->wheel, &s->keepalive, s->said + s->ping_ns, keepalive_due);
 }
 
 static void pong_came(struct hz_session *s, const uint8_t opaque[8]) {
@@ -179,6 +184,7 @@ static void welcome_came(struct hz_session *s, const struct hz_envelope *e) {
   s->peer_calls = e->hello.calls > 0 ? e->hello.calls : HZ_CALLS_DEFAULT;
   take_grants(s, &e->hello);
   if (e->hello.ping_ms > 0) s->ping_ns = e->hello.ping_ms * HZ_MS;
+  hz_session_keepalive(s);
   s->owner->changed(s);
 }
 

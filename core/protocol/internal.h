@@ -29,7 +29,7 @@ void hz_session_fail(struct hz_session *s, struct hz_lane *l, enum hz_counter co
                      enum hz_wire_code code, hz_err err, const char *text);
 /** One frame's envelope. */
 void hz_session_frame(struct hz_lane *l, const struct hz_frame *f);
-/** Client: keeps a connection with calls under way from looking idle. */
+/** Client: a PING when nothing was said for an interval, so that the connection does not look idle. */
 void hz_session_keepalive(struct hz_session *s);
 /** Both halves call this when a call has gone: closes a session that drains. */
 void hz_session_call_gone(struct hz_session *s);

@@ -273,6 +273,7 @@ hz_err hz_lane_send(struct hz_lane *l, struct hz_buf *b, bool fin) {
   err = hz_frame_seal(b, s->checksum ? HZ_FRAME_CRC : 0);
   if (err != HZ_OK) goto drop;
   HZ_COUNT(s->owner->counters, frames_out);
+  s->said = hz_session_env(s)->now;
   if (!l->blocked) {
     err = s->conn->ops->stream_send(l->stream, b, fin);
     if (err == HZ_OK) {

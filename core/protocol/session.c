@@ -88,6 +88,7 @@ static void introduce(struct hz_session *s) {
     return;
   }
   s->ready = true;
+  hz_session_keepalive(s);
   s->owner->ready(s);
 }
 

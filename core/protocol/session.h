@@ -39,6 +39,7 @@ struct hz_session_owner {
   const char *agent;               /* for HELLO and WELCOME */
   const char *token;               /* client: for HELLO; NULL: none */
   bool checksum;                   /* client: frames carry the trailer */
+  bool idle_ends;                  /* client: no heartbeats while no call is in flight */
   /** Client: calls may be made now (in 0-RTT: safe ones). */
   void (*ready)(struct hz_session *);
   /** Client: 0-RTT is over; `accepted` false: every call that was made early has been ended with
@@ -106,6 +107,7 @@ struct hz_session {
   uint64_t peer_credit;
   uint64_t next_id, last_id;
   struct hz_link pings; /* hz_ping.link */
+  hz_time said;         /* when the last frame left */
   struct hz_wheel_timer keepalive;
   hz_time ping_ns; /* its interval */
   uint64_t ping_seq;

@@ -391,6 +391,9 @@ struct herz_dial_options {
   uint32_t reconnect_max_ms;   /* 30000 */
   uint32_t connect_timeout_ms; /* for one try: the key "limits.handshake_timeout_ms" */
   const char *token;           /* sent in HELLO */
+  /** No heartbeats: the service ends the connection once it is idle for long. Otherwise it is kept by a
+   * PING whenever nothing was sent for the interval that the service asks for. */
+  bool idle_ends;
   void (*on_state)(herz_client *, enum herz_client_state, const struct herz_close_info *info,
                    void *arg);
   void *arg;
