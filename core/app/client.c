@@ -165,20 +165,14 @@ static void set_up(herz_client *cl, const struct herz_dial_options *o) {
   if (o->connect_timeout_ms > 0) {
     cl->config.limits.handshake_timeout_ns = o->connect_timeout_ms * HZ_MS;
   }
-  cl->owner = (struct hz_session_owner){.dispatch = &w->dispatch,
-                                        .limits = &app->config.transport.limits,
-                                        .counters = &w->counters,
-                                        .log = &app->log,
-                                        .lanes = &w->lanes,
-                                        .served = &w->served,
-                                        .agent = app->agent,
-                                        .token = cl->token,
-                                        .checksum = app->config.checksum,
-                                        .idle_ends = o->idle_ends,
-                                        .ready = on_ready,
-                                        .confirmed = on_confirmed,
-                                        .changed = on_changed,
-                                        .ended = on_ended};
+  cl->owner = w->server; /* what a worker's sessions have in common */
+  cl->owner.token = cl->token;
+  cl->owner.checksum = app->config.checksum;
+  cl->owner.idle_ends = o->idle_ends;
+  cl->owner.ready = on_ready;
+  cl->owner.confirmed = on_confirmed;
+  cl->owner.changed = on_changed;
+  cl->owner.ended = on_ended;
   cl->settle.fn = settle;
   hz_list_init(&cl->queue);
   hz_list_init(&cl->active);

@@ -12,18 +12,9 @@
 #include <herz/herz.h>
 
 #include "core/app/app.h"
+#include "tests/support/check.h"
 
 #define CALLS 400
-
-#define CHECK(cond, ...)                                                 \
-  do {                                                                   \
-    if (!(cond)) {                                                       \
-      fprintf(stderr, "%s:%d: not so: %s: ", __FILE__, __LINE__, #cond); \
-      fprintf(stderr, __VA_ARGS__);                                      \
-      fprintf(stderr, "\n");                                             \
-      exit(1);                                                           \
-    }                                                                    \
-  } while (0)
 
 struct job {
   uint32_t worker;

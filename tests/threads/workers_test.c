@@ -14,22 +14,13 @@
 #include <herz/herz.h>
 
 #include "core/app/app.h"
+#include "tests/support/check.h"
 #include "transports/common/net.h"
 
 #define WORKERS 4u
 #define CLIENTS 24
 #define ROUNDS 12 /* of calls that each client makes, four at once */
 #define KEEPERS 2
-
-#define CHECK(cond, ...)                                                 \
-  do {                                                                   \
-    if (!(cond)) {                                                       \
-      fprintf(stderr, "%s:%d: not so: %s: ", __FILE__, __LINE__, #cond); \
-      fprintf(stderr, __VA_ARGS__);                                      \
-      fprintf(stderr, "\n");                                             \
-      exit(1);                                                           \
-    }                                                                    \
-  } while (0)
 
 /* ---- the service: who answers, at once or from another thread ---- */
 
