@@ -1,14 +1,15 @@
 // The table of the budgets: Herz, a parse-free echo, and the peers that are installed, in alternation on
-// pinned cores. Prints a Markdown table, writes JSON. docs/bench.md says how to read it. Not here: load
+// pinned cores. Prints a Markdown table; writes it, a plot and JSON. docs/bench.md says how to read it. Not here: load
 // (herz bench), micro-benchmarks (bench_*.c).
 //
-//   node tests/bench/run.mjs [--build DIR] [--rounds N] [--seconds S] [--only TEXT] [--out FILE] [--list]
+//   node tests/bench/run.mjs [--build DIR] [--rounds N] [--seconds S] [--only TEXT] [--out DIR] [--list]
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { cpus, release, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { heading, plot, table } from './report.mjs';
 import { scenarios } from './scenarios.mjs';
 
 const { values: options } = parseArgs({
@@ -157,27 +158,7 @@ async function measureScenario(scenario) {
   }));
 }
 
-// --- the table ---------------------------------------------------------------------------------------
-
-const digits = (v) => (v === undefined ? '' : v >= 100 ? v.toFixed(0) : v >= 10 ? v.toFixed(1) : v.toFixed(2));
-
-function table(results) {
-  const rows = [
-    '| what | who | CPU us each, service | x plain | CPU us each, generator | per second | p50 us | p99 us | memory a connection, B | budget |',
-    '|---|---|---|---|---|---|---|---|---|---|',
-  ];
-  for (const s of results) {
-    const plain = s.contestants.find((c) => c.name === 'plain')?.median.server_us;
-    for (const c of s.contestants) {
-      const m = c.median;
-      rows.push(`| ${s.name} | ${c.name} | ${digits(m.server_us)} | ${plain ? digits(m.server_us / plain) : ''} | ` +
-        `${digits(m.client_us)} | ${Math.round(m.per_second)} | ${digits(m.p50_us)} | ${digits(m.p99_us)} | ` +
-        `${s.memory ? Math.round(m.memory_each) : ''} | ` +
-        `${c.name === 'herz' ? s.budget : ''} |`);
-    }
-  }
-  return rows.join('\n');
-}
+// --- the report ---------------------------------------------------------------------------------------
 
 function machine() {
   const cpu = cpus();
@@ -212,11 +193,13 @@ try {
     for (const s of wanted) {
       report.scenarios.push({ name: s.name, budget: s.budget, memory: s.memory ?? false, contestants: await measureScenario(s) });
     }
-    const out = options.out || join(build, 'results.json');
-    writeFileSync(out, JSON.stringify(report, null, 1) + '\n');
-    console.log(`${report.machine.cpu}, ${report.machine.cores} cores, Linux ${report.machine.kernel}, load ${report.machine.load}; ` +
-      `medians of ${rounds} alternated rounds of ${seconds} s${pinned ? '' : '; NOT PINNED'}\n`);
-    console.log(table(report.scenarios));
+    const out = options.out || join(build, 'performance');
+    const text = `${heading(report)}\n\n${table(report.scenarios)}\n`;
+    mkdirSync(out, { recursive: true });
+    writeFileSync(join(out, 'results.json'), JSON.stringify(report, null, 1) + '\n');
+    writeFileSync(join(out, 'table.md'), text);
+    writeFileSync(join(out, 'cpu.svg'), plot(report.scenarios));
+    console.log(text);
   }
 } finally {
   rmSync(work, { recursive: true, force: true });

@@ -150,10 +150,10 @@ wait "${plain_pid[@]}" 2>/dev/null
 run=$here/../bench/run.mjs
 has "budgets: the list" "$(node "$run" --build "$HERZ_BUILD" --list)" '^call over quic'
 table=$(timeout 100 node "$run" --build "$HERZ_BUILD" --rounds 1 --seconds 0.05 --only '128 B, 1 x 1' \
-  --out "$work/results.json" 2>"$work/err")
+  --out "$work/performance" 2>"$work/err")
 has "budgets: a row" "$table" '^\| call over tcp, 128 B, 1 x 1 \| plain \| [0-9.]+ \| 1\.00 '
 has "budgets: JSON" "$(node -e 'const r = JSON.parse(require("fs").readFileSync(process.argv[1]));
-  console.log(r.scenarios.length, r.scenarios[0].contestants.map((c) => c.runs.length).join())' "$work/results.json")" \
+  console.log(r.scenarios.length, r.scenarios[0].contestants.map((c) => c.runs.length).join())' "$work/performance/results.json")" \
   '^[1-9][0-9]* 1,1,1'
 exits "budgets: nothing of that name" 2 'nothing is called so' node "$run" --build "$HERZ_BUILD" --only nope
 
