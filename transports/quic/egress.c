@@ -9,6 +9,9 @@
 #define BATCH_BYTES \
   62000u /* under what the kernel takes in one piece, and what a pool class holds */
 #define IOV_MAX_STREAM 16
+#define QUANTUM_FULL (64u * 1024u) /* ngtcp2's largest */
+#define QUANTUM_MAX 124000u        /* two batches: with more, receivers' socket buffers overflow */
+#define PACED_NS (HZ_MS / 2)
 
 void hz_quic_flush_soon(struct hz_quic_conn *c) {
   if (c->state != HZ_QUIC_DEAD) hz_env_defer(c->base.env, &c->flush);
@@ -208,11 +211,24 @@ static int write_batch(struct hz_quic_conn *c, size_t *quantum) {
   return -1;
 }
 
+/* How much leaves before the pacer spaces: ngtcp2's quantum, and on a fast path as much as the pacer
+ * lets out in PACED_NS. To wake for less costs as much as sending it does. */
+static size_t quantum_of(const struct hz_quic_conn *c) {
+  size_t quantum = ngtcp2_conn_get_send_quantum2(c->qc);
+  if (quantum < QUANTUM_FULL) return quantum;
+  ngtcp2_conn_info info;
+  ngtcp2_conn_get_conn_info2(c->qc, &info);
+  if (info.smoothed_rtt == 0) return quantum;
+  uint64_t paced = info.cwnd * PACED_NS / info.smoothed_rtt;
+  if (paced <= quantum) return quantum;
+  return paced < QUANTUM_MAX ? (size_t)paced : QUANTUM_MAX;
+}
+
 /* Writes what may leave without spacing (the quantum of the pacer, RFC 9002 7.7); then the pacer is
  * told, once for all batches, or a path probe in front would hold back the data behind it. Returns
  * whether anything was sent. */
 static bool write_all(struct hz_quic_conn *c) {
-  size_t quantum = ngtcp2_conn_get_send_quantum2(c->qc);
+  size_t quantum = quantum_of(c);
   bool any = false;
   int rv = c->pending.buf == NULL ? 1 : 0;
   while (rv > 0 && quantum > 0) {
