@@ -19,7 +19,7 @@ void hz_quic_flush_soon(struct hz_quic_conn *c) {
 
 static void pop_datagram(struct hz_quic_conn *c) {
   hz_buf_unref(c->datagrams[c->dg_head]);
-  c->dg_head = (c->dg_head + 1) % c->limits.datagrams;
+  c->dg_head = (c->dg_head + 1) % c->limits->datagrams;
   c->dg_count--;
 }
 
@@ -121,6 +121,14 @@ static ngtcp2_ssize write_packet(ngtcp2_conn *qc, ngtcp2_path *path, ngtcp2_pkt_
                                    -1, NULL, 0, ts);
 }
 
+/* In front of a batch's packets, unaligned: the path they were built for. */
+struct path {
+  struct hz_addr local, peer;
+};
+
+_Static_assert(BATCH_BYTES + sizeof(struct path) + HZ_BUF_HEADROOM + sizeof(struct hz_buf) <= 65536,
+               "the largest class of the pool");
+
 static void addr_from(struct hz_addr *to, const ngtcp2_addr *from) {
   to->len = from->addrlen;
   memcpy(&to->u, from->addr, from->addrlen);
@@ -130,9 +138,11 @@ static void addr_from(struct hz_addr *to, const ngtcp2_addr *from) {
  * built twice, so none of their numbers can be used again. */
 static bool send_pending(struct hz_quic_conn *c) {
   struct hz_quic_pending *p = &c->pending;
+  struct path path;
+  memcpy(&path, p->buf->mem + HZ_BUF_HEADROOM, sizeof(path));
   const struct hz_udp_tx tx = {
-      .peer = &p->peer,
-      .local = c->ln != NULL ? &p->local : NULL,
+      .peer = &path.peer,
+      .local = c->ln != NULL ? &path.local : NULL,
       .ecn = p->ecn,
       .data = hz_buf_data(p->buf),
       .len = p->buf->len,
@@ -174,8 +184,9 @@ static struct hz_buf *batch_buffer(struct hz_quic_conn *c, size_t quantum, size_
   size_t one = ngtcp2_conn_get_max_tx_udp_payload_size2(c->qc);
   size_t want = quantum < BATCH_BYTES ? quantum : BATCH_BYTES;
   if (want < one) want = one;
-  struct hz_buf *b = hz_buf_new(&c->base.env->pool, want);
-  if (b == NULL) b = hz_buf_new(&c->base.env->pool, want = one);
+  struct hz_buf *b = hz_buf_new(&c->base.env->pool, sizeof(struct path) + want);
+  if (b == NULL) b = hz_buf_new(&c->base.env->pool, sizeof(struct path) + (want = one));
+  if (b != NULL) b->start += (uint32_t)sizeof(struct path);
   *len = want;
   return b;
 }
@@ -201,10 +212,12 @@ static int write_batch(struct hz_quic_conn *c, size_t *quantum) {
   }
   b->len = (uint32_t)n;
   c->pending.buf = b;
-  c->pending.segment = segment;
+  c->pending.segment = (uint32_t)segment;
   c->pending.ecn = pi.ecn;
-  addr_from(&c->pending.local, &ps.path.local);
-  addr_from(&c->pending.peer, &ps.path.remote);
+  struct path path = {0};
+  addr_from(&path.local, &ps.path.local);
+  addr_from(&path.peer, &ps.path.remote);
+  memcpy(b->mem + HZ_BUF_HEADROOM, &path, sizeof(path));
   *quantum -= *quantum < (size_t)n ? *quantum : (size_t)n;
   if (send_pending(c)) return 1;
   wait_for_socket(c);
