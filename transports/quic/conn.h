@@ -205,7 +205,8 @@ void hz_quic_send_once(const struct hz_net_ops *net, struct hz_udp *udp,
                        const uint8_t *data, size_t len);
 
 /* timer.c */
-void hz_quic_timer_arm(struct hz_quic_conn *c);
+/** Wakes the connection at `at`, or somewhat later while its packets cannot leave. */
+void hz_quic_timer_arm(struct hz_quic_conn *c, hz_time at);
 void hz_quic_keepalive(struct hz_conn *base);
 
 /* close.c */

@@ -238,9 +238,10 @@ static size_t quantum_of(const struct hz_quic_conn *c) {
 }
 
 /* Writes what may leave without spacing (the quantum of the pacer, RFC 9002 7.7); then the pacer is
- * told, once for all batches, or a path probe in front would hold back the data behind it. Returns
- * whether anything was sent. */
-static bool write_all(struct hz_quic_conn *c) {
+ * told, once for all batches, or a path probe in front would hold back the data behind it. When all
+ * has left, `wake` becomes the next deadline without the pacer's: most flights are an answer behind
+ * which nothing waits. Returns whether anything was sent. */
+static bool write_all(struct hz_quic_conn *c, hz_time *wake) {
   size_t quantum = quantum_of(c);
   bool any = false;
   int rv = c->pending.buf == NULL ? 1 : 0;
@@ -249,6 +250,7 @@ static bool write_all(struct hz_quic_conn *c) {
     any = any || rv > 0 || c->pending.buf != NULL;
   }
   if (c->state == HZ_QUIC_DEAD || !any) return any;
+  if (rv == 0) *wake = ngtcp2_conn_get_expiry2(c->qc);
   ngtcp2_conn_update_pkt_tx_time(c->qc, c->base.env->now);
   if (quantum == 0) hz_quic_flush_soon(c); /* others first; the pacer says whether there is more */
   return any;
@@ -271,18 +273,20 @@ void hz_quic_flush_task(struct hz_task *t) {
   c->starved = false;
   if (c->early_keys && !c->opened && !c->base.closing) hz_quic_conn_open(c, true);
   bool ping_due = c->ping && ngtcp2_conn_get_expiry2(c->qc) <= c->base.env->now;
-  bool any = write_all(c);
+  hz_time wake = 0;
+  bool any = write_all(c, &wake);
   if (c->state == HZ_QUIC_DEAD) return;
   if (ping_due && any) {
     c->ping = false;
     ngtcp2_conn_set_keep_alive_timeout(c->qc, UINT64_MAX);
+    wake = 0;
   }
   relieve(c);
   if (c->base.closing && c->pending.buf == NULL && hz_quic_flushed(c)) {
     hz_quic_finish(c);
     return;
   }
-  hz_quic_timer_arm(c);
+  hz_quic_timer_arm(c, wake != 0 ? wake : ngtcp2_conn_get_expiry2(c->qc));
 }
 
 void hz_quic_send_once(const struct hz_net_ops *net, struct hz_udp *udp,
