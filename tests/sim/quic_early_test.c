@@ -87,6 +87,26 @@ Test(quic_early, a_client_without_early_data_still_resumes) {
   cr_assert_eq(qf_free(f), 0u);
 }
 
+/* Every visit resumes from the ticket of the one before: wolfSSL numbers tickets along such a chain in
+ * one byte and would fail the handshake in which it overflows. */
+Test(quic_early, a_client_that_comes_back_three_hundred_times_is_never_turned_away) {
+  struct qf *f =
+      fixture(NAME(a_client_that_comes_back_three_hundred_times_is_never_turned_away), 1, &lan);
+  f->ccfg.tls.no_early_data = true;
+  unsigned full = 0;
+  for (int i = 0; i < 300; i++) {
+    uint64_t before = sim_link(f->sim, QF_SERVER, QF_CLIENT)->n.sent_bytes;
+    struct qf_conn *c = qf_dial(f);
+    cr_assert(qf_until(f, &c->opened, LIMIT), "visit %d: %s", i, c->why.text);
+    if (sim_link(f->sim, QF_SERVER, QF_CLIENT)->n.sent_bytes - before > 1300) full++;
+    sim_run_for(f->sim, 100 * HZ_MS);
+    qf_close(c, 0, "bye");
+    cr_assert(qf_until(f, &c->closed, LIMIT));
+  }
+  cr_assert_eq(full, 2, "%u", full); /* the first, and one when the chain is long enough */
+  cr_assert_eq(qf_free(f), 0u);
+}
+
 static void restart(struct qf *f) {
   f->ln->ops->unlisten(f->ln);
   f->ln = NULL;

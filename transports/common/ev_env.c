@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <sys/random.h>
 #include <sys/timerfd.h>
@@ -75,10 +76,7 @@ static uint64_t wall_ns(struct hz_env *env) {
   return clock_ns(CLOCK_REALTIME);
 }
 
-static void random_bytes(struct hz_env *env, void *dst, size_t len) {
-  uint8_t *p = dst;
-
-  (void)env;
+static void from_kernel(uint8_t *p, size_t len) {
   while (len > 0) {
     ssize_t n = getrandom(p, len, 0);
     if (n < 0 && errno == EINTR) continue;
@@ -92,16 +90,38 @@ static void random_bytes(struct hz_env *env, void *dst, size_t len) {
   }
 }
 
+/* A QUIC handshake asks twelve times for a few bytes: they come out of a stock, for one system call
+ * in all. What was given out is wiped from it at once. */
+static void random_bytes(struct hz_env *env, void *dst, size_t len) {
+  struct hz_ev *ev = hz_ev_of(env);
+
+  if (len > sizeof(ev->stock)) {
+    from_kernel(dst, len);
+    return;
+  }
+  if (len > ev->stock_left) {
+    from_kernel(ev->stock, sizeof(ev->stock));
+    ev->stock_left = sizeof(ev->stock);
+  }
+  ev->stock_left -= len;
+  memcpy(dst, ev->stock + ev->stock_left, len);
+  explicit_bzero(ev->stock + ev->stock_left, len);
+}
+
+/* To set the kernel's timer costs more than to wake up once for nothing, and with traffic the next
+ * deadline moves on in every turn: the timer is only ever brought forward. When it fires too early,
+ * on_timer() has it set again. */
 static void arm(struct hz_env *env, hz_time deadline) {
+  struct hz_ev *ev = hz_ev_of(env);
   struct itimerspec at = {0};
 
-  if (deadline != HZ_TIME_NEVER) {
-    /* Zero would disarm: a deadline that is due already is one nanosecond after the epoch. */
-    at.it_value.tv_sec = (time_t)(deadline / HZ_SEC);
-    at.it_value.tv_nsec = (long)(deadline % HZ_SEC);
-    if (deadline == 0) at.it_value.tv_nsec = 1;
-  }
-  (void)timerfd_settime(hz_ev_of(env)->timer.fd, TFD_TIMER_ABSTIME, &at, NULL);
+  if (ev->timer_at <= deadline) return;
+  ev->timer_at = deadline;
+  /* Zero would disarm: a deadline that is due already is one nanosecond after the epoch. */
+  at.it_value.tv_sec = (time_t)(deadline / HZ_SEC);
+  at.it_value.tv_nsec = (long)(deadline % HZ_SEC);
+  if (deadline == 0) at.it_value.tv_nsec = 1;
+  (void)timerfd_settime(ev->timer.fd, TFD_TIMER_ABSTIME, &at, NULL);
 }
 
 static void post(struct hz_env *env, struct hz_post *p) {
@@ -140,8 +160,10 @@ static void on_timer(struct hz_watch *w, unsigned got) {
   uint64_t expirations;
 
   (void)got;
-  /* Due timers are run at the end of the turn; here the descriptor is only made quiet. */
+  /* Due timers are run at the end of the turn, and the next deadline is armed then; here the
+   * descriptor is only made quiet. */
   (void)!read(w->fd, &expirations, sizeof(expirations));
+  w->ev->timer_at = w->ev->env.armed = HZ_TIME_NEVER;
 }
 
 static void on_wake(struct hz_watch *w, unsigned got) {
@@ -178,6 +200,7 @@ struct hz_env *hz_ev_env_new(struct hz_alloc *alloc, const struct hz_limits *lim
   if (limits != NULL) l = *limits;
   hz_limits_defaults(&l);
   ev->reserve_fd = -1;
+  ev->timer_at = HZ_TIME_NEVER;
   if (hz_env_init(&ev->env, &env_ops, alloc, (size_t)l.pool_bytes) != HZ_OK) goto fail_env;
   ev->rx = hz_malloc(alloc, EV_RX_BYTES);
   timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
@@ -223,6 +246,7 @@ void hz_ev_env_free(struct hz_env *env) {
   if (ev->reserve_fd >= 0) (void)close(ev->reserve_fd);
   hz_ev_udp_rx_free(ev);
   hz_free(alloc, ev->rx);
+  explicit_bzero(ev->stock, sizeof(ev->stock));
   hz_env_fini(env);
   hz_free(alloc, ev);
 }

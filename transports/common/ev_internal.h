@@ -29,6 +29,7 @@ struct hz_ev {
   struct hz_env env; /* first */
   struct ev_loop *loop;
   struct hz_watch timer, wake; /* the timerfd; the eventfd */
+  hz_time timer_at;            /* what the timerfd is set to; HZ_TIME_NEVER: it was read since */
   struct hz_timer poll_end;    /* of hz_ev_run_once() */
   _Atomic(struct hz_post *) posts;
   bool stop;
@@ -36,6 +37,8 @@ struct hz_ev {
   uint8_t *rx;    /* EV_RX_BYTES: every stream is read into it */
   struct hz_udp_rx_area *udp_rx; /* made with the first datagram socket */
   struct hz_ev_signal *signals[EV_SIGNALS];
+  size_t stock_left;
+  uint8_t stock[512]; /* random bytes that nobody has yet */
 };
 
 static inline struct hz_ev *hz_ev_of(struct hz_env *env) {

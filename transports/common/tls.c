@@ -198,7 +198,7 @@ hz_err hz_tls_ctx_new(struct hz_alloc *a, const struct hz_tls_config *config,
   if (err == HZ_OK) err = load_identity(ctx, config, why, why_len);
   if (err == HZ_OK) err = set_trust(ctx, config, why, why_len);
   if (err == HZ_OK) err = open_keylog(ctx, config->keylog_file, why, why_len);
-  if (err == HZ_OK && params->role == HZ_SERVER && config->ticket_secret != NULL) {
+  if (err == HZ_OK && params->role == HZ_SERVER) {
     err = hz_tls_tickets_new(ctx, config->ticket_secret);
     if (err != HZ_OK) (void)snprintf(why, why_len, "no memory for the keys of session tickets");
   }

@@ -14,13 +14,14 @@ struct hz_tls_ctx {
   enum hz_tls_use use;
   bool insecure, name_is_address, early;
   int keylog_fd;                  /* -1: none */
-  struct hz_tls_tickets *tickets; /* NULL: under keys that wolfSSL makes for this context */
+  struct hz_tls_tickets *tickets; /* a server's */
   char alpn[64];
   char name[256]; /* a client's: asked for and verified */
 };
 
-/** Makes a server's tickets good for every context with the same secret. HZ_ENOMEM, HZ_ETLS. */
-HZ_MUST_USE hz_err hz_tls_tickets_new(struct hz_tls_ctx *ctx, const uint8_t secret[32]);
+/** Makes a server's tickets good for every context with the same secret; NULL: for this one alone.
+ * HZ_ENOMEM, HZ_ETLS. */
+HZ_MUST_USE hz_err hz_tls_tickets_new(struct hz_tls_ctx *ctx, const uint8_t *secret);
 void hz_tls_tickets_free(struct hz_tls_tickets *t); /* NULL is ignored */
 
 /** Verify callback of sessions to an address: `trusted` is wolfSSL's verdict, store->userCtx the

@@ -1,7 +1,9 @@
 /* Session tickets under keys that every context with the same secret has: workers of one process,
  * nodes with one configuration, a service and the one that follows it. A key serves for a day's tickets
- * and is taken for one more (RFC 5077 5.5; a key's random nonces bound how many it may seal). Not here:
- * what is in a ticket and how old it may be, which wolfSSL decides. */
+ * and is taken for one more (RFC 5077 5.5; a key's random nonces bound how many it may seal). A
+ * ticket also says how many resumptions lie behind it: wolfSSL counts them in a nonce of one byte and
+ * fails the handshake after the 255th, so before that one is made in full. Not here: what else is in
+ * a ticket and how old it may be, which wolfSSL decides. */
 #include "transports/common/tls_internal.h"
 
 #include <string.h>
@@ -14,6 +16,9 @@
 #define DAY_S 86400
 #define NONCE_LEN 12u
 #define TAG_LEN 16u
+
+#define RESUMED_MAX 250u /* one full handshake, then so many that rest on it */
+#define RESUMED_SLOT 1    /* of a session's ex_data; 0 is wolfSSL_set_app_data() */
 
 _Static_assert(NONCE_LEN <= WOLFSSL_TICKET_IV_SZ && TAG_LEN <= WOLFSSL_TICKET_MAC_SZ, "room");
 
@@ -67,52 +72,65 @@ static bool apply(const struct day_key *k, bool seal, const uint8_t *nonce, uint
   return ok;
 }
 
-static int seal(struct hz_tls_tickets *t, uint8_t *name, uint8_t *iv, uint8_t *mac, uint8_t *data,
-                int len) {
+/* `data` has room for WOLFSSL_TICKET_EXTRA_PADDING_SZ more: one byte of it is ours. */
+static int seal(struct hz_tls_tickets *t, WOLFSSL *ssl, uint8_t *name, uint8_t *iv, uint8_t *mac,
+                uint8_t *data, int *len) {
   const struct day_key *k = key_of(t, today());
 
   if (k == NULL || wc_RNG_GenerateBlock(&t->rng, iv, WOLFSSL_TICKET_IV_SZ) != 0)
     return WOLFSSL_TICKET_RET_FATAL;
   memcpy(name, k->name, sizeof(k->name));
   memset(mac, 0, WOLFSSL_TICKET_MAC_SZ);
-  return apply(k, true, iv, mac, data, (word32)len) ? WOLFSSL_TICKET_RET_OK
-                                                    : WOLFSSL_TICKET_RET_FATAL;
+  data[(*len)++] = (uint8_t)(uintptr_t)wolfSSL_get_ex_data(ssl, RESUMED_SLOT);
+  return apply(k, true, iv, mac, data, (word32)*len) ? WOLFSSL_TICKET_RET_OK
+                                                     : WOLFSSL_TICKET_RET_FATAL;
 }
 
-/* What cannot be opened is no error: the handshake goes on in full. */
-static int open_ticket(struct hz_tls_tickets *t, const uint8_t *name, const uint8_t *iv,
-                       uint8_t *mac, uint8_t *data, int len) {
+static bool unsealed(struct hz_tls_tickets *t, const uint8_t *name, const uint8_t *iv, uint8_t *mac,
+                     uint8_t *data, int len) {
   uint64_t day = today();
 
   for (uint64_t ago = 0; ago <= 1; ago++) {
     const struct day_key *k = key_of(t, day - ago);
     if (k == NULL || memcmp(k->name, name, sizeof(k->name)) != 0) continue;
-    return apply(k, false, iv, mac, data, (word32)len) ? WOLFSSL_TICKET_RET_OK
-                                                       : WOLFSSL_TICKET_RET_REJECT;
+    return apply(k, false, iv, mac, data, (word32)len);
   }
-  return WOLFSSL_TICKET_RET_REJECT;
+  return false;
+}
+
+/* What cannot be opened is no error: the handshake goes on in full. */
+static int open_ticket(struct hz_tls_tickets *t, WOLFSSL *ssl, const uint8_t *name,
+                       const uint8_t *iv, uint8_t *mac, uint8_t *data, int *len) {
+  if (*len == 0 || !unsealed(t, name, iv, mac, data, *len)) return WOLFSSL_TICKET_RET_REJECT;
+  unsigned resumed = data[--*len];
+  if (resumed >= RESUMED_MAX) return WOLFSSL_TICKET_RET_REJECT;
+  return wolfSSL_set_ex_data(ssl, RESUMED_SLOT, (void *)(uintptr_t)(resumed + 1)) == WOLFSSL_SUCCESS
+             ? WOLFSSL_TICKET_RET_OK
+             : WOLFSSL_TICKET_RET_REJECT;
 }
 
 static int on_ticket(WOLFSSL *ssl, unsigned char *name, unsigned char *iv, unsigned char *mac,
                      int enc, unsigned char *ticket, int len, int *out_len, void *arg) {
-  (void)ssl;
   *out_len = len;
-  return enc != 0 ? seal(arg, name, iv, mac, ticket, len)
-                  : open_ticket(arg, name, iv, mac, ticket, len);
+  return enc != 0 ? seal(arg, ssl, name, iv, mac, ticket, out_len)
+                  : open_ticket(arg, ssl, name, iv, mac, ticket, out_len);
 }
 
-hz_err hz_tls_tickets_new(struct hz_tls_ctx *ctx, const uint8_t secret[32]) {
+hz_err hz_tls_tickets_new(struct hz_tls_ctx *ctx, const uint8_t *secret) {
   struct hz_tls_tickets *t = hz_new(ctx->alloc, struct hz_tls_tickets);
 
   if (t == NULL) return HZ_ENOMEM;
   t->alloc = ctx->alloc;
-  memcpy(t->secret, secret, sizeof(t->secret));
   if (wc_InitRng(&t->rng) != 0) {
-    wc_ForceZero(t->secret, sizeof(t->secret));
     hz_free(ctx->alloc, t);
     return HZ_ENOMEM;
   }
   ctx->tickets = t;
+  if (secret != NULL) {
+    memcpy(t->secret, secret, sizeof(t->secret));
+  } else if (wc_RNG_GenerateBlock(&t->rng, t->secret, sizeof(t->secret)) != 0) {
+    return HZ_ETLS;
+  }
   if (wolfSSL_CTX_set_TicketEncCb(ctx->native, on_ticket) != WOLFSSL_SUCCESS ||
       wolfSSL_CTX_set_TicketEncCtx(ctx->native, t) != WOLFSSL_SUCCESS)
     return HZ_ETLS;

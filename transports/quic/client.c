@@ -122,8 +122,8 @@ static hz_err set_up(struct hz_quic_conn *c, const struct hz_endpoint *at,
                      const struct hz_transport_config *config, char *why, size_t why_len) {
   uint8_t secret[32];
   c->base.env->ops->random(c->base.env, secret, sizeof(secret));
-  hz_quic_keys_init(&c->own_keys, secret);
-  c->keys = &c->own_keys;
+  hz_quic_keys_init(&c->dialled->keys, secret);
+  c->keys = &c->dialled->keys;
   hz_err err = open_tls(c, at, config, why, why_len);
   if (err == HZ_OK) err = open_socket(c, at, why, why_len);
   if (err != HZ_OK) return err;
@@ -146,13 +146,16 @@ hz_err hz_quic_dial(struct hz_env *env, const struct hz_endpoint *at,
     (void)snprintf(why, why_len, "quic: this environment has no network");
     return HZ_EUNSUPPORTED;
   }
-  struct hz_limits limits = config->limits;
-  hz_limits_defaults(&limits);
-  struct hz_quic_conn *c = hz_quic_conn_new(env, &limits);
+  struct hz_quic_dialled *own = hz_new(env->alloc, struct hz_quic_dialled);
+  struct hz_quic_conn *c = own == NULL ? NULL : hz_quic_conn_new(env, &own->limits);
   if (c == NULL) {
+    hz_free(env->alloc, own);
     (void)snprintf(why, why_len, "quic: %s", hz_strerror(HZ_ENOMEM));
     return HZ_ENOMEM;
   }
+  own->limits = config->limits;
+  hz_limits_defaults(&own->limits);
+  c->dialled = own;
   c->base.role = HZ_CLIENT;
   c->base.events = events;
   c->base.user = user;

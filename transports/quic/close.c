@@ -16,7 +16,7 @@ void hz_quic_close(struct hz_conn *base, const struct hz_close *why) {
   if (base->closing || c->state == HZ_QUIC_DEAD) return;
   base->closing = true;
   c->why = *why;
-  hz_time until = base->env->now + c->limits.close_timeout_ns;
+  hz_time until = base->env->now + c->limits->close_timeout_ns;
   if (hz_timer_set(&base->env->timers, &c->close_timer, until, flush_timeout) != HZ_OK) {
     c->hurry = true; /* no way to bound the wait: no wait */
   }
@@ -53,7 +53,8 @@ void hz_quic_fail(struct hz_quic_conn *c, int liberr) {
   if (liberr == NGTCP2_ERR_CRYPTO || liberr == NGTCP2_ERR_CALLBACK_FAILURE) {
     alert = ngtcp2_conn_get_tls_alert2(c->qc);
   }
-  hz_quic_reason_from_error(&why, &cc, liberr, alert, c->base.role, c->detail);
+  hz_quic_reason_from_error(&why, &cc, liberr, alert, c->base.role,
+                            c->shake != NULL ? c->shake->detail : NULL);
   if (c->base.closing) why = c->why; /* it was over already: the core's reason stands */
   bool silent = liberr == NGTCP2_ERR_IDLE_CLOSE || liberr == NGTCP2_ERR_DROP_CONN ||
                 liberr == NGTCP2_ERR_RETRY || liberr == NGTCP2_ERR_RECV_VERSION_NEGOTIATION;

@@ -45,7 +45,7 @@ struct hz_quic_conn *hz_quic_conn_new(struct hz_env *env, const struct hz_limits
   c->base.caps = c->base.ops->caps;
   c->base.id = atomic_fetch_add(&ids, 1) + 1;
   c->net = hz_net_of(env);
-  c->limits = *limits;
+  c->limits = limits;
   c->mem = (ngtcp2_mem){env->alloc, mem_malloc, mem_free, mem_calloc, mem_realloc};
   c->flush.fn = hz_quic_flush_task;
   c->bury.fn = hz_quic_bury_task;
@@ -71,7 +71,7 @@ void hz_quic_conn_settings(struct hz_quic_conn *c, const struct hz_transport_con
                            ngtcp2_settings *s, ngtcp2_transport_params *p) {
   static const uint32_t v2_first[] = {NGTCP2_PROTO_VER_V2, NGTCP2_PROTO_VER_V1};
   static const uint32_t both[] = {NGTCP2_PROTO_VER_V1, NGTCP2_PROTO_VER_V2};
-  const struct hz_limits *l = &c->limits;
+  const struct hz_limits *l = c->limits;
   uint64_t window = l->call_credit_bytes;
 
   ngtcp2_settings_default(s);
@@ -104,6 +104,8 @@ void hz_quic_conn_settings(struct hz_quic_conn *c, const struct hz_transport_con
 }
 
 hz_err hz_quic_conn_tls(struct hz_quic_conn *c) {
+  c->shake = hz_new(c->base.env->alloc, struct hz_quic_handshake);
+  if (c->shake == NULL) return HZ_ENOMEM;
   c->ssl = hz_tls_session(c->tls);
   if (c->ssl == NULL) return HZ_ENOMEM;
   if (wolfSSL_set_app_data(c->ssl, c) != WOLFSSL_SUCCESS) return HZ_EINTERNAL;
@@ -210,6 +212,8 @@ void hz_quic_conn_open(struct hz_quic_conn *c, bool early) {
 }
 
 void hz_quic_conn_drop_tls(struct hz_quic_conn *c) {
+  hz_free(c->base.env->alloc, c->shake);
+  c->shake = NULL;
   if (c->ssl == NULL) return;
   if (c->qc != NULL) ngtcp2_conn_set_tls_native_handle(c->qc, NULL);
   wolfSSL_free(c->ssl);
@@ -219,7 +223,7 @@ void hz_quic_conn_drop_tls(struct hz_quic_conn *c) {
 static void drop_datagrams(struct hz_quic_conn *c) {
   for (; c->dg_count > 0; c->dg_count--) {
     hz_buf_unref(c->datagrams[c->dg_head]);
-    c->dg_head = (c->dg_head + 1) % c->limits.datagrams;
+    c->dg_head = (c->dg_head + 1) % c->limits->datagrams;
   }
   hz_free(c->base.env->alloc, c->datagrams);
   c->datagrams = NULL;
@@ -263,6 +267,7 @@ void hz_quic_destroy(struct hz_conn *base) {
      * (RFC 9000 10.2). */
     c->net->udp_close(c->udp);
   }
-  ngtcp2_secure_clear(&c->own_keys, sizeof(c->own_keys));
+  if (c->dialled != NULL) ngtcp2_secure_clear(c->dialled, sizeof(*c->dialled));
+  hz_free(alloc, c->dialled);
   hz_free(alloc, c);
 }

@@ -38,13 +38,25 @@ struct hz_quic_stream {
   bool cut;          /* the sending side was given up, by us or by the peer */
 };
 
-/** Bytes that were built and that the socket would not take: they are sent as they are. */
+/** Bytes that were built and that the socket would not take: they are sent as they are. The path
+ * that they were built for lies in the buffer, in front of them. */
 struct hz_quic_pending {
   struct hz_buf *buf; /* NULL: nothing pending */
-  size_t segment;
+  uint32_t segment;
   uint8_t ecn;
-  struct hz_addr local, peer;
   struct hz_link link; /* listener.blocked */
+};
+
+/** What only the handshake needs; freed with the TLS object. */
+struct hz_quic_handshake {
+  struct hz_quic_tls_guard guard;
+  char detail[112]; /* of a TLS failure */
+};
+
+/** What a client has of its own, and a server's connection of its listener. */
+struct hz_quic_dialled {
+  struct hz_limits limits;
+  struct hz_quic_keys keys;
 };
 
 enum hz_quic_state {
@@ -61,16 +73,15 @@ struct hz_quic_conn {
   struct hz_udp *udp;          /* the listener's, or the client's own */
   struct hz_quic_listener *ln; /* NULL on a client */
   struct hz_link ln_link;
-  struct hz_limits limits;
+  const struct hz_limits *limits;
+  const struct hz_quic_keys *keys;
+  struct hz_quic_dialled *dialled; /* NULL on a server */
 
   ngtcp2_conn *qc;
   ngtcp2_mem mem;
   WOLFSSL *ssl; /* NULL once it is not needed any more */
   struct hz_tls_ctx *tls;
-  struct hz_quic_tls_guard guard;
-  char detail[112]; /* of a TLS failure */
-  const struct hz_quic_keys *keys;
-  struct hz_quic_keys own_keys; /* a client's */
+  struct hz_quic_handshake *shake; /* NULL once `ssl` is */
 
   struct hz_timer timer;       /* ngtcp2's next deadline */
   struct hz_timer close_timer; /* the end of flushing */
@@ -107,6 +118,10 @@ struct hz_quic_conn {
   struct hz_quic_qlog *qlog;
 };
 
+/* An idle connection is this, ngtcp2's part and six keys. */
+_Static_assert(sizeof(struct hz_quic_conn) <= 1152, "idle connections pay for every byte");
+_Static_assert(sizeof(struct hz_quic_stream) <= 224, "32 of them are kept for reuse");
+
 static inline struct hz_quic_conn *hz_quic_conn_of(struct hz_conn *c) {
   return HZ_CONTAINER(c, struct hz_quic_conn, base);
 }
@@ -127,7 +142,8 @@ struct hz_quic_accept {
 /** A server's connection for a first Initial. The core does not know of it yet. */
 HZ_MUST_USE hz_err hz_quic_conn_accept(struct hz_quic_listener *ln, const struct hz_quic_accept *a,
                                        struct hz_quic_conn **out);
-/** What client and server have in common: an object with nothing but its lists and tasks. */
+/** What client and server have in common: an object with nothing but its lists and tasks. `limits`
+ * outlive it. */
 struct hz_quic_conn *hz_quic_conn_new(struct hz_env *env, const struct hz_limits *limits);
 /** Settings and transport parameters that do not depend on the side. */
 void hz_quic_conn_settings(struct hz_quic_conn *c, const struct hz_transport_config *config,
@@ -189,7 +205,8 @@ void hz_quic_send_once(const struct hz_net_ops *net, struct hz_udp *udp,
                        const uint8_t *data, size_t len);
 
 /* timer.c */
-void hz_quic_timer_arm(struct hz_quic_conn *c);
+/** Wakes the connection at `at`, or somewhat later while its packets cannot leave. */
+void hz_quic_timer_arm(struct hz_quic_conn *c, hz_time at);
 void hz_quic_keepalive(struct hz_conn *base);
 
 /* close.c */

@@ -38,7 +38,7 @@ static bool peer_sent_parameters(WOLFSSL *ssl) {
 
 /* wolfSSL or one of the calls it made into ngtcp2 failed: the error that says best why. */
 static int explain(struct hz_quic_conn *c, ngtcp2_conn *qc) {
-  bool hello_read = c->base.role == HZ_SERVER && c->guard.hello_first_done;
+  bool hello_read = c->base.role == HZ_SERVER && c->shake->guard.hello_first_done;
   uint8_t alert = ngtcp2_conn_get_tls_alert2(qc);
   if (hello_read && alert == 0 && !alpn_agreed(c->ssl)) return refuse(qc, ALERT_NO_ALPN);
   /* ngtcp2 would call it TRANSPORT_PARAMETER_ERROR; RFC 9001 8.2 wants the TLS alert. */
@@ -50,7 +50,7 @@ static int explain(struct hz_quic_conn *c, ngtcp2_conn *qc) {
   if (liberr != 0 && alert == 0) return liberr;
   struct hz_close why = {0};
   hz_tls_explain(c->tls, c->ssl, wolfSSL_get_error(c->ssl, WOLFSSL_FATAL_ERROR), &why);
-  memcpy(c->detail, why.text, sizeof(c->detail) - 1);
+  memcpy(c->shake->detail, why.text, sizeof(c->shake->detail) - 1);
   if (alert == 0) {
     alert = why.code > 0 && why.code < 256 ? (uint8_t)why.code : ALERT_INTERNAL;
   }
@@ -60,7 +60,7 @@ static int explain(struct hz_quic_conn *c, ngtcp2_conn *qc) {
 /* The first ClientHello of a server's connection: early data that was seen before is refused, before
  * wolfSSL has decided anything (RFC 8446 8.2). */
 static void guard_replay(struct hz_quic_conn *c) {
-  const uint8_t *random = hz_quic_tls_hello_random(&c->guard);
+  const uint8_t *random = hz_quic_tls_hello_random(&c->shake->guard);
   if (c->checked || random == NULL || c->ln->base.config.tls.no_early_data) return;
   if (!hz_quic_replay_first(&c->ln->replay, random, c->base.env->now)) {
     (void)wolfSSL_set_max_early_data(c->ssl, 0);
@@ -69,7 +69,7 @@ static void guard_replay(struct hz_quic_conn *c) {
 }
 
 static bool random_was_known(const struct hz_quic_conn *c) {
-  return hz_quic_tls_hello_random(&c->guard) != NULL;
+  return hz_quic_tls_hello_random(&c->shake->guard) != NULL;
 }
 
 int hz_quic_recv_crypto(ngtcp2_conn *qc, ngtcp2_encryption_level level, uint64_t offset,
@@ -77,16 +77,16 @@ int hz_quic_recv_crypto(ngtcp2_conn *qc, ngtcp2_encryption_level level, uint64_t
   struct hz_quic_conn *c = user;
   bool server = c->base.role == HZ_SERVER;
   (void)offset;
+  if (c->shake == NULL) return refuse(qc, ALERT_UNEXPECTED_MESSAGE);
   bool knew = random_was_known(c);
-  switch (hz_quic_tls_guard(&c->guard, server, level, data, len)) {
+  switch (hz_quic_tls_guard(&c->shake->guard, server, level, data, len)) {
     case HZ_QUIC_TLS_OK: break;
     case HZ_QUIC_TLS_VIOLATION: return NGTCP2_ERR_PROTO;
     case HZ_QUIC_TLS_UNEXPECTED: return refuse(qc, ALERT_UNEXPECTED_MESSAGE);
   }
-  if (c->ssl == NULL) return refuse(qc, ALERT_UNEXPECTED_MESSAGE);
   if (server && !knew) guard_replay(c);
   if (ngtcp2_crypto_read_write_crypto_data(qc, level, data, len) != 0) return explain(c, qc);
-  if (server && !c->checked && c->guard.hello_first_done) {
+  if (server && !c->checked && c->shake->guard.hello_first_done) {
     c->checked = true;
     if (!alpn_agreed(c->ssl)) return refuse(qc, ALERT_NO_ALPN);
     if (!peer_sent_parameters(c->ssl)) return refuse(qc, ALERT_MISSING_EXTENSION);

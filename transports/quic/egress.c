@@ -9,6 +9,9 @@
 #define BATCH_BYTES \
   62000u /* under what the kernel takes in one piece, and what a pool class holds */
 #define IOV_MAX_STREAM 16
+#define QUANTUM_FULL (64u * 1024u) /* ngtcp2's largest */
+#define QUANTUM_MAX 124000u        /* two batches: with more, receivers' socket buffers overflow */
+#define PACED_NS (HZ_MS / 2)
 
 void hz_quic_flush_soon(struct hz_quic_conn *c) {
   if (c->state != HZ_QUIC_DEAD) hz_env_defer(c->base.env, &c->flush);
@@ -16,7 +19,7 @@ void hz_quic_flush_soon(struct hz_quic_conn *c) {
 
 static void pop_datagram(struct hz_quic_conn *c) {
   hz_buf_unref(c->datagrams[c->dg_head]);
-  c->dg_head = (c->dg_head + 1) % c->limits.datagrams;
+  c->dg_head = (c->dg_head + 1) % c->limits->datagrams;
   c->dg_count--;
 }
 
@@ -118,6 +121,14 @@ static ngtcp2_ssize write_packet(ngtcp2_conn *qc, ngtcp2_path *path, ngtcp2_pkt_
                                    -1, NULL, 0, ts);
 }
 
+/* In front of a batch's packets, unaligned: the path they were built for. */
+struct path {
+  struct hz_addr local, peer;
+};
+
+_Static_assert(BATCH_BYTES + sizeof(struct path) + HZ_BUF_HEADROOM + sizeof(struct hz_buf) <= 65536,
+               "the largest class of the pool");
+
 static void addr_from(struct hz_addr *to, const ngtcp2_addr *from) {
   to->len = from->addrlen;
   memcpy(&to->u, from->addr, from->addrlen);
@@ -127,9 +138,11 @@ static void addr_from(struct hz_addr *to, const ngtcp2_addr *from) {
  * built twice, so none of their numbers can be used again. */
 static bool send_pending(struct hz_quic_conn *c) {
   struct hz_quic_pending *p = &c->pending;
+  struct path path;
+  memcpy(&path, p->buf->mem + HZ_BUF_HEADROOM, sizeof(path));
   const struct hz_udp_tx tx = {
-      .peer = &p->peer,
-      .local = c->ln != NULL ? &p->local : NULL,
+      .peer = &path.peer,
+      .local = c->ln != NULL ? &path.local : NULL,
       .ecn = p->ecn,
       .data = hz_buf_data(p->buf),
       .len = p->buf->len,
@@ -171,8 +184,9 @@ static struct hz_buf *batch_buffer(struct hz_quic_conn *c, size_t quantum, size_
   size_t one = ngtcp2_conn_get_max_tx_udp_payload_size2(c->qc);
   size_t want = quantum < BATCH_BYTES ? quantum : BATCH_BYTES;
   if (want < one) want = one;
-  struct hz_buf *b = hz_buf_new(&c->base.env->pool, want);
-  if (b == NULL) b = hz_buf_new(&c->base.env->pool, want = one);
+  struct hz_buf *b = hz_buf_new(&c->base.env->pool, sizeof(struct path) + want);
+  if (b == NULL) b = hz_buf_new(&c->base.env->pool, sizeof(struct path) + (want = one));
+  if (b != NULL) b->start += (uint32_t)sizeof(struct path);
   *len = want;
   return b;
 }
@@ -198,21 +212,37 @@ static int write_batch(struct hz_quic_conn *c, size_t *quantum) {
   }
   b->len = (uint32_t)n;
   c->pending.buf = b;
-  c->pending.segment = segment;
+  c->pending.segment = (uint32_t)segment;
   c->pending.ecn = pi.ecn;
-  addr_from(&c->pending.local, &ps.path.local);
-  addr_from(&c->pending.peer, &ps.path.remote);
+  struct path path = {0};
+  addr_from(&path.local, &ps.path.local);
+  addr_from(&path.peer, &ps.path.remote);
+  memcpy(b->mem + HZ_BUF_HEADROOM, &path, sizeof(path));
   *quantum -= *quantum < (size_t)n ? *quantum : (size_t)n;
   if (send_pending(c)) return 1;
   wait_for_socket(c);
   return -1;
 }
 
-/* Writes what may leave without spacing (the quantum of the pacer, RFC 9002 7.7); then the pacer is
- * told, once for all batches, or a path probe in front would hold back the data behind it. Returns
- * whether anything was sent. */
-static bool write_all(struct hz_quic_conn *c) {
+/* How much leaves before the pacer spaces: ngtcp2's quantum, and on a fast path as much as the pacer
+ * lets out in PACED_NS. To wake for less costs as much as sending it does. */
+static size_t quantum_of(const struct hz_quic_conn *c) {
   size_t quantum = ngtcp2_conn_get_send_quantum2(c->qc);
+  if (quantum < QUANTUM_FULL) return quantum;
+  ngtcp2_conn_info info;
+  ngtcp2_conn_get_conn_info2(c->qc, &info);
+  if (info.smoothed_rtt == 0) return quantum;
+  uint64_t paced = info.cwnd * PACED_NS / info.smoothed_rtt;
+  if (paced <= quantum) return quantum;
+  return paced < QUANTUM_MAX ? (size_t)paced : QUANTUM_MAX;
+}
+
+/* Writes what may leave without spacing (the quantum of the pacer, RFC 9002 7.7); then the pacer is
+ * told, once for all batches, or a path probe in front would hold back the data behind it. When all
+ * has left, `wake` becomes the next deadline without the pacer's: most flights are an answer behind
+ * which nothing waits. Returns whether anything was sent. */
+static bool write_all(struct hz_quic_conn *c, hz_time *wake) {
+  size_t quantum = quantum_of(c);
   bool any = false;
   int rv = c->pending.buf == NULL ? 1 : 0;
   while (rv > 0 && quantum > 0) {
@@ -220,6 +250,7 @@ static bool write_all(struct hz_quic_conn *c) {
     any = any || rv > 0 || c->pending.buf != NULL;
   }
   if (c->state == HZ_QUIC_DEAD || !any) return any;
+  if (rv == 0) *wake = ngtcp2_conn_get_expiry2(c->qc);
   ngtcp2_conn_update_pkt_tx_time(c->qc, c->base.env->now);
   if (quantum == 0) hz_quic_flush_soon(c); /* others first; the pacer says whether there is more */
   return any;
@@ -242,18 +273,20 @@ void hz_quic_flush_task(struct hz_task *t) {
   c->starved = false;
   if (c->early_keys && !c->opened && !c->base.closing) hz_quic_conn_open(c, true);
   bool ping_due = c->ping && ngtcp2_conn_get_expiry2(c->qc) <= c->base.env->now;
-  bool any = write_all(c);
+  hz_time wake = 0;
+  bool any = write_all(c, &wake);
   if (c->state == HZ_QUIC_DEAD) return;
   if (ping_due && any) {
     c->ping = false;
     ngtcp2_conn_set_keep_alive_timeout(c->qc, UINT64_MAX);
+    wake = 0;
   }
   relieve(c);
   if (c->base.closing && c->pending.buf == NULL && hz_quic_flushed(c)) {
     hz_quic_finish(c);
     return;
   }
-  hz_quic_timer_arm(c);
+  hz_quic_timer_arm(c, wake != 0 ? wake : ngtcp2_conn_get_expiry2(c->qc));
 }
 
 void hz_quic_send_once(const struct hz_net_ops *net, struct hz_udp *udp,

@@ -1,16 +1,14 @@
-/* Packet protection on wolfCrypt: AEAD, header protection and key derivation under the names that
- * ngtcp2's crypto helper calls. The helper's own back end for wolfSSL goes through the EVP layer, which
+/* Packet protection on wolfCrypt: AEAD and key derivation under the names that ngtcp2's crypto helper
+ * calls. The helper's own back end for wolfSSL goes through the EVP layer, which
  * allocates for every packet and seeds a random generator for every derived key; it is not linked.
- * Not here: the TLS session (tls_link.c), when keys change (ngtcp2). */
+ * Not here: header protection (header_key.c), the TLS session (tls_link.c), when keys change
+ * (ngtcp2). */
 #include "transports/quic/protect.h"
 
-#include <stdbool.h>
-#include <stddef.h>
 #include <string.h>
 #include <wolfssl/options.h>
 #include <wolfssl/ssl.h>
 #include <wolfssl/wolfcrypt/aes.h>
-#include <wolfssl/wolfcrypt/chacha.h>
 #include <wolfssl/wolfcrypt/chacha20_poly1305.h>
 #include <wolfssl/wolfcrypt/hmac.h>
 
@@ -22,32 +20,25 @@ struct hash {
   size_t len;
 };
 
-/* A TLS 1.3 cipher suite, and how often its keys may be used (RFC 9001 6.6). */
-struct suite {
-  bool chacha; /* ChaCha20-Poly1305; else AES-GCM */
-  size_t key_len;
-  const struct hash *hash;
-  uint64_t max_encryption, max_decryption_failure;
-};
-
 static const struct hash sha256 = {WC_SHA256, WC_SHA256_DIGEST_SIZE};
 static const struct hash sha384 = {WC_SHA384, WC_SHA384_DIGEST_SIZE};
 
 #define GCM_USES UINT64_C(1) << 23, UINT64_C(1) << 52
 #define CHACHA_USES UINT64_C(1) << 62, UINT64_C(1) << 36
-static const struct suite aes_128_gcm = {false, 16, &sha256, GCM_USES};
-static const struct suite aes_256_gcm = {false, 32, &sha384, GCM_USES};
-static const struct suite chacha20_poly1305 = {true, 32, &sha256, CHACHA_USES};
+static const struct hz_quic_suite aes_128_gcm = {false, 16, &sha256, GCM_USES};
+static const struct hz_quic_suite aes_256_gcm = {false, 32, &sha384, GCM_USES};
+static const struct hz_quic_suite chacha20_poly1305 = {true, 32, &sha256, CHACHA_USES};
 
-/* A key ready for use. What a suite does not need of it is not allocated. */
+/* An AEAD's key. AES-GCM's is expanded when it is first used: a connection has the next pair of keys
+ * lying there from the start, and most end before they are taken. */
 struct key {
-  const struct suite *suite;
-  union {
-    Aes aes;
-    ChaCha chacha; /* of header protection */
-    uint8_t poly1305[CHACHA20_POLY1305_AEAD_KEYSIZE];
-  } u;
+  const struct hz_quic_suite *suite;
+  Aes *gcm;        /* expanded; NULL: not yet, or ChaCha20-Poly1305 */
+  uint8_t raw[32]; /* suite->key_len of it */
 };
+
+_Static_assert(sizeof(((struct key *)0)->raw) == CHACHA20_POLY1305_AEAD_KEYSIZE, "the longest");
+_Static_assert(sizeof(struct key) <= 48, "four of them a connection");
 
 static void *untyped(const void *p) {
   return (void *)(uintptr_t)p; /* ngtcp2 hands it back as it is */
@@ -55,7 +46,7 @@ static void *untyped(const void *p) {
 
 /* ---- suites --------------------------------------------------------------------------------------- */
 
-static ngtcp2_crypto_aead aead_of(const struct suite *s) {
+static ngtcp2_crypto_aead aead_of(const struct hz_quic_suite *s) {
   return (ngtcp2_crypto_aead){.native_handle = untyped(s), .max_overhead = TAG_LEN};
 }
 
@@ -73,7 +64,7 @@ ngtcp2_crypto_md *ngtcp2_crypto_md_sha256(ngtcp2_crypto_md *md) {
   return md;
 }
 
-static ngtcp2_crypto_ctx *fill(ngtcp2_crypto_ctx *ctx, const struct suite *s) {
+static ngtcp2_crypto_ctx *fill(ngtcp2_crypto_ctx *ctx, const struct hz_quic_suite *s) {
   ctx->aead = aead_of(s);
   ctx->md.native_handle = untyped(s->hash);
   ctx->hp.native_handle = untyped(s);
@@ -106,7 +97,7 @@ size_t ngtcp2_crypto_md_hashlen(const ngtcp2_crypto_md *md) {
 }
 
 size_t ngtcp2_crypto_aead_keylen(const ngtcp2_crypto_aead *aead) {
-  return ((const struct suite *)aead->native_handle)->key_len;
+  return ((const struct hz_quic_suite *)aead->native_handle)->key_len;
 }
 
 size_t ngtcp2_crypto_aead_noncelen(const ngtcp2_crypto_aead *aead) {
@@ -116,46 +107,36 @@ size_t ngtcp2_crypto_aead_noncelen(const ngtcp2_crypto_aead *aead) {
 
 /* ---- keys ----------------------------------------------------------------------------------------- */
 
-static struct key *key_new(const struct suite *s, size_t used) {
-  struct key *k = wolfSSL_Malloc(offsetof(struct key, u) + used);
-  if (k != NULL) k->suite = s;
-  return k;
-}
-
-static void key_free(struct key *k, size_t used, bool aes) {
-  if (k == NULL) return;
-  if (aes) wc_AesFree(&k->u.aes);
-  ngtcp2_secure_clear(&k->u, used);
-  wolfSSL_Free(k);
-}
-
-/* GCM's key holds tables that encrypting single blocks needs none of: `gcm` false. */
-static struct key *aes_key(const struct suite *s, const uint8_t *raw, bool gcm) {
-  struct key *k = key_new(s, sizeof(k->u.aes));
-  if (k == NULL) return NULL;
-  int rv = wc_AesInit(&k->u.aes, NULL, INVALID_DEVID);
-  if (rv == 0) {
-    rv = gcm ? wc_AesGcmSetKey(&k->u.aes, raw, (word32)s->key_len)
-             : wc_AesSetKeyDirect(&k->u.aes, raw, (word32)s->key_len, NULL, AES_ENCRYPTION);
+static bool expand(struct key *k) {
+  Aes *aes = wolfSSL_Malloc(sizeof(*aes));
+  if (aes == NULL) return false;
+  if (wc_AesInit(aes, NULL, INVALID_DEVID) != 0) {
+    wolfSSL_Free(aes);
+    return false;
   }
-  if (rv == 0) return k;
-  key_free(k, sizeof(k->u.aes), true);
-  return NULL;
+  if (wc_AesGcmSetKey(aes, k->raw, (word32)k->suite->key_len) != 0) {
+    wc_AesFree(aes);
+    wolfSSL_Free(aes);
+    return false;
+  }
+  k->gcm = aes;
+  return true;
 }
 
-static struct key *aead_key(const ngtcp2_crypto_aead *aead, const uint8_t *raw) {
-  const struct suite *s = aead->native_handle;
-  if (!s->chacha) return aes_key(s, raw, true);
-  struct key *k = key_new(s, sizeof(k->u.poly1305));
-  if (k != NULL) memcpy(k->u.poly1305, raw, sizeof(k->u.poly1305));
-  return k;
+static bool ready(struct key *k) {
+  return k->gcm != NULL || k->suite->chacha || expand(k);
 }
 
 int ngtcp2_crypto_aead_ctx_encrypt_init(ngtcp2_crypto_aead_ctx *ctx, const ngtcp2_crypto_aead *aead,
                                         const uint8_t *key, size_t noncelen) {
+  const struct hz_quic_suite *s = aead->native_handle;
   if (noncelen != NONCE_LEN) return -1;
-  ctx->native_handle = aead_key(aead, key);
-  return ctx->native_handle != NULL ? 0 : -1;
+  struct key *k = wolfSSL_Malloc(sizeof(*k));
+  if (k == NULL) return -1;
+  *k = (struct key){.suite = s};
+  memcpy(k->raw, key, s->key_len);
+  ctx->native_handle = k;
+  return 0;
 }
 
 int ngtcp2_crypto_aead_ctx_decrypt_init(ngtcp2_crypto_aead_ctx *ctx, const ngtcp2_crypto_aead *aead,
@@ -166,25 +147,13 @@ int ngtcp2_crypto_aead_ctx_decrypt_init(ngtcp2_crypto_aead_ctx *ctx, const ngtcp
 void ngtcp2_crypto_aead_ctx_free(ngtcp2_crypto_aead_ctx *ctx) {
   struct key *k = ctx->native_handle;
   if (k == NULL) return;
-  key_free(k, k->suite->chacha ? sizeof(k->u.poly1305) : sizeof(k->u.aes), !k->suite->chacha);
-}
-
-int ngtcp2_crypto_cipher_ctx_encrypt_init(ngtcp2_crypto_cipher_ctx *ctx,
-                                          const ngtcp2_crypto_cipher *hp, const uint8_t *key) {
-  const struct suite *s = hp->native_handle;
-  struct key *k = s->chacha ? key_new(s, sizeof(k->u.chacha)) : aes_key(s, key, false);
-  if (k != NULL && s->chacha && wc_Chacha_SetKey(&k->u.chacha, key, (word32)s->key_len) != 0) {
-    key_free(k, sizeof(k->u.chacha), false);
-    k = NULL;
+  if (k->gcm != NULL) {
+    wc_AesFree(k->gcm);
+    ngtcp2_secure_clear(k->gcm, sizeof(*k->gcm));
+    wolfSSL_Free(k->gcm);
   }
-  ctx->native_handle = k;
-  return k != NULL ? 0 : -1;
-}
-
-void ngtcp2_crypto_cipher_ctx_free(ngtcp2_crypto_cipher_ctx *ctx) {
-  struct key *k = ctx->native_handle;
-  if (k == NULL) return;
-  key_free(k, k->suite->chacha ? sizeof(k->u.chacha) : sizeof(k->u.aes), !k->suite->chacha);
+  ngtcp2_secure_clear(k, sizeof(*k));
+  wolfSSL_Free(k);
 }
 
 /* ---- packets -------------------------------------------------------------------------------------- */
@@ -196,9 +165,10 @@ int ngtcp2_crypto_encrypt(uint8_t *dest, const ngtcp2_crypto_aead *aead,
   struct key *k = ctx->native_handle;
   uint8_t *tag = dest + len;
   (void)aead;
-  int rv = k->suite->chacha ? wc_ChaCha20Poly1305_Encrypt(k->u.poly1305, nonce, aad, (word32)aadlen,
+  if (!ready(k)) return -1;
+  int rv = k->suite->chacha ? wc_ChaCha20Poly1305_Encrypt(k->raw, nonce, aad, (word32)aadlen,
                                                           plain, (word32)len, dest, tag)
-                            : wc_AesGcmEncrypt(&k->u.aes, dest, plain, (word32)len, nonce,
+                            : wc_AesGcmEncrypt(k->gcm, dest, plain, (word32)len, nonce,
                                                (word32)noncelen, tag, TAG_LEN, aad, (word32)aadlen);
   return rv == 0 ? 0 : -1;
 }
@@ -209,31 +179,13 @@ int ngtcp2_crypto_decrypt(uint8_t *dest, const ngtcp2_crypto_aead *aead,
                           size_t aadlen) {
   struct key *k = ctx->native_handle;
   (void)aead;
-  if (len < TAG_LEN) return -1;
+  if (len < TAG_LEN || !ready(k)) return -1;
   len -= TAG_LEN;
   const uint8_t *tag = cipher + len;
-  int rv = k->suite->chacha ? wc_ChaCha20Poly1305_Decrypt(k->u.poly1305, nonce, aad, (word32)aadlen,
+  int rv = k->suite->chacha ? wc_ChaCha20Poly1305_Decrypt(k->raw, nonce, aad, (word32)aadlen,
                                                           cipher, (word32)len, tag, dest)
-                            : wc_AesGcmDecrypt(&k->u.aes, dest, cipher, (word32)len, nonce,
+                            : wc_AesGcmDecrypt(k->gcm, dest, cipher, (word32)len, nonce,
                                                (word32)noncelen, tag, TAG_LEN, aad, (word32)aadlen);
-  return rv == 0 ? 0 : -1;
-}
-
-int ngtcp2_crypto_hp_mask(uint8_t *dest, const ngtcp2_crypto_cipher *hp,
-                          const ngtcp2_crypto_cipher_ctx *ctx, const uint8_t *sample) {
-  static const uint8_t zero[NGTCP2_HP_MASKLEN];
-  struct key *k = ctx->native_handle;
-  (void)hp;
-  if (!k->suite->chacha) {
-    _Alignas(16) uint8_t block[NGTCP2_HP_SAMPLELEN]; /* wolfCrypt allocates for an unaligned one */
-    memcpy(block, sample, sizeof(block));
-    return wc_AesEncryptDirect(&k->u.aes, dest, block) == 0 ? 0 : -1;
-  }
-  /* RFC 9001 5.4.4: four bytes of counter, little-endian, then the nonce. */
-  word32 counter = (word32)sample[0] | (word32)sample[1] << 8 | (word32)sample[2] << 16 |
-                   (word32)sample[3] << 24;
-  int rv = wc_Chacha_SetIV(&k->u.chacha, sample + 4, counter);
-  if (rv == 0) rv = wc_Chacha_Process(&k->u.chacha, dest, zero, sizeof(zero));
   return rv == 0 ? 0 : -1;
 }
 
@@ -247,13 +199,10 @@ int hz_quic_encrypt(uint8_t *dest, const ngtcp2_crypto_aead *aead,
 int hz_quic_decrypt(uint8_t *dest, const ngtcp2_crypto_aead *aead,
                     const ngtcp2_crypto_aead_ctx *ctx, const uint8_t *cipher, size_t len,
                     const uint8_t *nonce, size_t noncelen, const uint8_t *aad, size_t aadlen) {
+  /* No memory for a key is no forgery, and must not be counted as one. */
+  if (!ready(ctx->native_handle)) return NGTCP2_ERR_CALLBACK_FAILURE;
   int rv = ngtcp2_crypto_decrypt(dest, aead, ctx, cipher, len, nonce, noncelen, aad, aadlen);
   return rv == 0 ? 0 : NGTCP2_ERR_DECRYPT; /* counted by ngtcp2 (RFC 9001 6.6) */
-}
-
-int hz_quic_hp_mask(uint8_t *dest, const ngtcp2_crypto_cipher *hp,
-                    const ngtcp2_crypto_cipher_ctx *ctx, const uint8_t *sample) {
-  return ngtcp2_crypto_hp_mask(dest, hp, ctx, sample) == 0 ? 0 : NGTCP2_ERR_CALLBACK_FAILURE;
 }
 
 /* ---- derivation ----------------------------------------------------------------------------------- */

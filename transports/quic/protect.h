@@ -5,6 +5,18 @@
 #define TRANSPORTS_QUIC_PROTECT_H
 
 #include <ngtcp2/ngtcp2_crypto.h>
+#include <stdbool.h>
+
+struct hash;
+
+/** A TLS 1.3 cipher suite, and how often its keys may be used (RFC 9001 6.6): what ngtcp2's handles of
+ * AEADs and header ciphers point to. */
+struct hz_quic_suite {
+  bool chacha; /* ChaCha20-Poly1305; else AES-GCM */
+  size_t key_len;
+  const struct hash *hash;
+  uint64_t max_encryption, max_decryption_failure;
+};
 
 /** ngtcp2_callbacks.encrypt, decrypt, hp_mask. They allocate nothing. */
 int hz_quic_encrypt(uint8_t *dest, const ngtcp2_crypto_aead *aead,

@@ -13,9 +13,9 @@ struct hz_quic_stream *hz_quic_stream_new(struct hz_quic_conn *c, int64_t id, bo
   } else {
     s = hz_new(c->base.env->alloc, struct hz_quic_stream);
     if (s == NULL) return NULL;
-    hz_quic_sendq_init(&s->q, c->base.env->alloc, c->limits.send_high_bytes,
-                       c->limits.send_low_bytes,
-                       (size_t)c->limits.send_high_bytes * HZ_QUIC_HELD_FACTOR);
+    hz_quic_sendq_init(&s->q, c->base.env->alloc, c->limits->send_high_bytes,
+                       c->limits->send_low_bytes,
+                       (size_t)c->limits->send_high_bytes * HZ_QUIC_HELD_FACTOR);
   }
   s->base.conn = &c->base;
   s->base.id = (uint64_t)id;
@@ -183,12 +183,12 @@ hz_err hz_quic_datagram_send(struct hz_conn *base, struct hz_buf *b) {
   size_t max = hz_quic_datagram_max(base);
   if (max == 0) return HZ_EUNSUPPORTED;
   if (b->len > max) return HZ_ETOOBIG;
-  if (c->dg_count == c->limits.datagrams) return HZ_AGAIN;
+  if (c->dg_count == c->limits->datagrams) return HZ_AGAIN;
   if (c->datagrams == NULL) {
-    c->datagrams = hz_calloc(base->env->alloc, c->limits.datagrams, sizeof(struct hz_buf *));
+    c->datagrams = hz_calloc(base->env->alloc, c->limits->datagrams, sizeof(struct hz_buf *));
     if (c->datagrams == NULL) return HZ_ENOMEM;
   }
-  c->datagrams[(c->dg_head + c->dg_count) % c->limits.datagrams] = b;
+  c->datagrams[(c->dg_head + c->dg_count) % c->limits->datagrams] = b;
   c->dg_count++;
   hz_quic_flush_soon(c);
   return HZ_OK;

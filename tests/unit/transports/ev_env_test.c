@@ -56,6 +56,27 @@ Test(ev_env, deadlines_are_not_rounded_to_milliseconds) {
   ev_world_fini(&w);
 }
 
+/* The kernel's timer is not moved back when the deadline is: it wakes too early once, then is right. */
+Test(ev_env, a_deadline_that_was_put_off_is_met_without_spinning) {
+  struct ev_world w;
+  ev_world_init(&w);
+  struct ticker k = {.env = w.env, .task.fn = on_task};
+  cr_assert_eq(hz_timer_set(&w.env->timers, &k.timer, ev_clock() + 2 * HZ_MS, on_tick), HZ_OK);
+  hz_ev_run_once(w.env, 0);
+  hz_time at = ev_clock() + 10 * HZ_MS;
+  cr_assert_eq(hz_timer_set(&w.env->timers, &k.timer, at, on_tick), HZ_OK);
+  int turns = 0;
+  for (; k.count == 0; turns++) hz_ev_run_once(w.env, HZ_SEC);
+  cr_assert_geq(k.fired, at);
+  cr_assert_leq(turns, 4, "%d", turns);
+  /* And forward again, from a kernel timer that has fired. */
+  at = ev_clock() + HZ_MS;
+  cr_assert_eq(hz_timer_set(&w.env->timers, &k.timer, at, on_tick), HZ_OK);
+  while (k.count == 1) hz_ev_run_once(w.env, HZ_SEC);
+  cr_assert_geq(k.fired, at);
+  ev_world_fini(&w);
+}
+
 Test(ev_env, run_once_without_work_returns_after_its_timeout) {
   struct ev_world w;
   ev_world_init(&w);

@@ -53,6 +53,20 @@ Test(quic_protect, aes_header_masks_are_those_of_rfc_9001_a2) {
   ngtcp2_crypto_cipher_ctx_free(&hp);
 }
 
+/* FIPS 197, appendix C.3: no packet of RFC 9001 shows AES-256. */
+Test(quic_protect, aes_256_header_masks_are_blocks_of_aes) {
+  static const struct hz_quic_suite suite = {.key_len = 32};
+  const ngtcp2_crypto_cipher cipher = {.native_handle = (void *)(uintptr_t)&suite};
+  uint8_t key[32], sample[NGTCP2_HP_SAMPLELEN], mask[NGTCP2_HP_SAMPLELEN];
+  ngtcp2_crypto_cipher_ctx hp;
+  hex("000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f", key);
+  hex("00112233445566778899aabbccddeeff", sample);
+  cr_assert_eq(ngtcp2_crypto_cipher_ctx_encrypt_init(&hp, &cipher, key), 0);
+  cr_assert_eq(hz_quic_hp_mask(mask, &cipher, &hp, sample), 0);
+  is_hex(mask, "8ea2b7ca516745bfeafc49904b496089");
+  ngtcp2_crypto_cipher_ctx_free(&hp);
+}
+
 Test(quic_protect, aes_gcm_seals_the_retry_of_rfc_9001_a4_and_opens_nothing_else) {
   uint8_t key[16], nonce[12], aad[64], tag[16], none[1];
   ngtcp2_crypto_aead aead;
