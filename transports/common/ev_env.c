@@ -92,16 +92,19 @@ static void random_bytes(struct hz_env *env, void *dst, size_t len) {
   }
 }
 
+/* A deadline that moves back is not worth a system call: deadlines of calls come and go with every turn,
+ * and the descriptor that fires too early once is set to what is the deadline then (on_timer()). */
 static void arm(struct hz_env *env, hz_time deadline) {
+  struct hz_ev *ev = hz_ev_of(env);
   struct itimerspec at = {0};
 
-  if (deadline != HZ_TIME_NEVER) {
-    /* Zero would disarm: a deadline that is due already is one nanosecond after the epoch. */
-    at.it_value.tv_sec = (time_t)(deadline / HZ_SEC);
-    at.it_value.tv_nsec = (long)(deadline % HZ_SEC);
-    if (deadline == 0) at.it_value.tv_nsec = 1;
-  }
-  (void)timerfd_settime(hz_ev_of(env)->timer.fd, TFD_TIMER_ABSTIME, &at, NULL);
+  if (deadline >= ev->fires_at) return;
+  ev->fires_at = deadline;
+  /* Zero would disarm: a deadline that is due already is one nanosecond after the epoch. */
+  at.it_value.tv_sec = (time_t)(deadline / HZ_SEC);
+  at.it_value.tv_nsec = (long)(deadline % HZ_SEC);
+  if (deadline == 0) at.it_value.tv_nsec = 1;
+  (void)timerfd_settime(ev->timer.fd, TFD_TIMER_ABSTIME, &at, NULL);
 }
 
 static void post(struct hz_env *env, struct hz_post *p) {
@@ -140,8 +143,11 @@ static void on_timer(struct hz_watch *w, unsigned got) {
   uint64_t expirations;
 
   (void)got;
-  /* Due timers are run at the end of the turn; here the descriptor is only made quiet. */
+  /* Due timers are run at the end of the turn; here the descriptor is only made quiet, and told of a
+   * deadline that had moved back. */
   (void)!read(w->fd, &expirations, sizeof(expirations));
+  w->ev->fires_at = HZ_TIME_NEVER;
+  arm(&w->ev->env, w->ev->env.armed);
 }
 
 static void on_wake(struct hz_watch *w, unsigned got) {
@@ -178,6 +184,7 @@ struct hz_env *hz_ev_env_new(struct hz_alloc *alloc, const struct hz_limits *lim
   if (limits != NULL) l = *limits;
   hz_limits_defaults(&l);
   ev->reserve_fd = -1;
+  ev->fires_at = HZ_TIME_NEVER;
   if (hz_env_init(&ev->env, &env_ops, alloc, (size_t)l.pool_bytes) != HZ_OK) goto fail_env;
   ev->rx = hz_malloc(alloc, EV_RX_BYTES);
   timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);

@@ -29,6 +29,7 @@ struct hz_ev {
   struct hz_env env; /* first */
   struct ev_loop *loop;
   struct hz_watch timer, wake; /* the timerfd; the eventfd */
+  hz_time fires_at;            /* what the timerfd is set to; not after env.armed */
   struct hz_timer poll_end;    /* of hz_ev_run_once() */
   _Atomic(struct hz_post *) posts;
   bool stop;
