@@ -49,6 +49,7 @@ void hz_session_attach(struct hz_session *s, struct hz_conn *conn) {
 void hz_session_free(struct hz_session *s, struct hz_env *env) {
   hz_list_remove(&s->link);
   hz_idmap_fini(&s->calls);
+  hz_close_forget(env->alloc, s->peer_error);
   hz_free(env->alloc, s);
 }
 
@@ -247,7 +248,7 @@ static void on_closed(struct hz_conn *conn, const struct hz_close *why) {
   struct hz_session *s = conn->user;
   struct hz_env *env = conn->env;
   if (s->conn == NULL) hz_session_attach(s, conn);
-  struct hz_close reason = s->peer_error.text[0] != '\0' ? s->peer_error : *why;
+  struct hz_close reason = s->peer_error != NULL ? *s->peer_error : *why;
 
   HZ_COUNT(s->owner->counters, conns_closed);
   if (reason.err != HZ_OK) HZ_COUNT(s->owner->counters, conns_failed);

@@ -253,6 +253,12 @@ struct hz_transport_ops {
 void hz_close_set(struct hz_close *c, enum hz_close_by by, enum hz_close_layer layer, uint64_t code,
                   hz_err err, const char *fmt, ...) HZ_PRINTF(6, 7);
 
+/** A copy of `why` for later: connections that stand hold no room for a reason. Never NULL: without
+ * memory a constant that says so. hz_close_forget() frees it. */
+const struct hz_close *hz_close_keep(struct hz_alloc *, const struct hz_close *why);
+/** NULL is ignored. */
+void hz_close_forget(struct hz_alloc *, const struct hz_close *kept);
+
 /** Registers an adapter: asserts that every required member is there and that caps and members
  * agree. At most HZ_TRANSPORTS_MAX, before the first worker starts. */
 #define HZ_TRANSPORTS_MAX 16

@@ -107,7 +107,7 @@ static void pump_call(struct qf_stream *st) {
 
 static void pump_echo(struct qf_stream *st) {
   while (st->s != NULL && st->back.count > 0) {
-    struct hz_buf *b = st->back.ring[st->back.head & (st->back.cap - 1)];
+    struct hz_buf *b = hz_bufq_first(&st->back);
     size_t n = b->len;
     hz_buf_ref(b);
     hz_err err = st->qc->c->ops->stream_send(st->s, b, false);

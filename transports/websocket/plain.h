@@ -27,9 +27,8 @@ struct hz_ws_plain {
   const char *broken;      /* an answer cannot be ended: close for this reason; static */
   struct hz_task pump;     /* hz_ws_plain_pump() */
   struct hz_str path;
-  struct hz_header headers[HZ_WS_PLAIN_HEADERS];
   uint32_t header_count;
-  char text[]; /* path and header values */
+  struct hz_header headers[]; /* behind them: the texts of the path and of their values */
 };
 
 /** One message and its answer. Freed when dispatch released it and its place in the order is given
