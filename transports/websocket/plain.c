@@ -114,15 +114,15 @@ static void begin_call(struct hz_ws_plain *p, bool text) {
   struct hz_ws *ws = p->ws;
   struct hz_env *env = hz_ws_env(ws);
   struct hz_buf *m = p->message;
-  struct hz_ws_call *c = hz_new(env->alloc, struct hz_ws_call);
+  struct hz_ws_call *c = hz_ws_call_new(env);
   p->message = NULL;
   if (c == NULL) {
     hz_buf_unref(m);
     hz_ws_fail(ws, HZ_WS_1011_INTERNAL, HZ_ENOMEM, "no memory for a call");
     return;
   }
-  c->x = (struct hz_exchange){.ops = &hz_ws_exchange_ops, .conn = &ws->s.conn};
-  c->env = env;
+  c->x.ops = &hz_ws_exchange_ops;
+  c->x.conn = &ws->s.conn;
   c->plain = p;
   c->text = text;
   c->bytes = m->len;
@@ -136,7 +136,9 @@ static void begin_call(struct hz_ws_plain *p, bool text) {
       .header_count = p->header_count,
       .body = {text ? HZ_BODY_TEXT : HZ_BODY_BYTES, {(const char *)hz_buf_data(m), m->len}},
   };
+  p->handed = m;
   ws->s.conn.events->message(&ws->s.conn, &rq, &c->x);
+  p->handed = NULL;
   hz_buf_unref(m);
 }
 
