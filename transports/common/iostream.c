@@ -53,7 +53,7 @@ static void handshake_overdue(struct hz_timer *t, hz_time now) {
                s->io_open ? "handshake timeout: the peer did not finish within %llu ms"
                           : "connect timeout: no answer within %llu ms",
                (unsigned long long)(s->limits->handshake_timeout_ns / HZ_MS));
-  hz_listener_note(s->conn.listener, "handshake_timeout", s->conn.peer.addr);
+  hz_listener_note(s->conn.listener, "handshake_timeout", s->conn.peer->addr);
   hz_iostream_drop(s, &why);
 }
 
@@ -343,7 +343,6 @@ static void on_opened(struct hz_io *io) {
   struct hz_iostream *s = io->user;
 
   s->io_open = true;
-  s->conn.peer = io->peer;
   if (s->conn.closing) return;
   if (s->hooks != NULL && s->hooks->opened != NULL)
     s->hooks->opened(s);
@@ -362,11 +361,13 @@ static const struct hz_io_events io_events = {
 void hz_iostream_init(struct hz_iostream *s, const struct hz_transport_ops *ops,
                       const struct hz_iostream_hooks *hooks, struct hz_env *env,
                       struct hz_listener *listener, const struct hz_limits *limits) {
+  static const struct hz_peer nobody;
   size_t frames, credit;
 
   s->conn.ops = ops;
   s->conn.env = env;
   s->conn.listener = listener;
+  s->conn.peer = &nobody;
   s->conn.role = listener != NULL ? HZ_SERVER : HZ_CLIENT;
   s->conn.caps = ops->caps;
   s->stream.conn = &s->conn;
@@ -387,7 +388,7 @@ void hz_iostream_accept(struct hz_iostream *s, struct hz_io *io, const uint8_t *
   s->io = io;
   io->events = &io_events;
   io->user = s;
-  s->conn.peer = io->peer;
+  s->conn.peer = &io->peer;
   l->accepted(l, &s->conn);
   if (s->conn.closing) return;
   set_timer(s, s->limits->handshake_timeout_ns, handshake_overdue);
@@ -420,6 +421,7 @@ hz_err hz_iostream_connect(struct hz_iostream *s, const struct hz_endpoint *ep,
   io->events = &io_events;
   io->user = s;
   s->io = io;
+  s->conn.peer = &io->peer;
   s->conn.events = events;
   s->conn.user = user;
   return HZ_OK;

@@ -323,6 +323,7 @@ static void tls_destroy(struct hz_io *io) {
   hz_buf_unref(t->kept);
   wolfSSL_free(t->ssl);
   hz_tls_ctx_unref(t->ctx);
+  hz_free(io->env->alloc, (void *)(uintptr_t)io->peer.tls_subject);
   hz_close_forget(io->env->alloc, t->why);
   hz_io_destroy(t->below);
   hz_free(io->env->alloc, t);
