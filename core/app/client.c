@@ -248,9 +248,9 @@ struct herz_peer herz_client_peer(const herz_client *cl) {
 
   if (conn == NULL) return p;
   p.transport = conn->ops->scheme;
-  p.address = conn->peer.addr;
-  p.tls = conn->peer.tls;
-  p.tls_subject = conn->peer.tls_subject;
+  p.address = conn->peer->addr;
+  p.tls = conn->peer->tls;
+  p.tls_subject = hz_peer_subject(conn->peer);
   p.early = conn->early;
   return p;
 }

@@ -45,9 +45,9 @@ hz_err hz_worker_start(struct hz_worker *w) {
                                 &app->config.transport.limits, &w->counters, &app->log);
   if (err != HZ_OK) return err;
   w->dispatch.offload = &app->offload;
-  hz_cache_init(&w->lanes, alloc, sizeof(struct hz_lane), LANES_KEPT);
-  hz_cache_init(&w->served, alloc, hz_served_size, CALLS_KEPT);
-  hz_cache_init(&w->client_calls, alloc, hz_client_call_size, CALLS_KEPT);
+  hz_cache_init(&w->lanes, alloc, sizeof(struct hz_lane), sizeof(struct hz_lane), LANES_KEPT);
+  hz_cache_init(&w->served, alloc, hz_served_size, hz_served_size, CALLS_KEPT);
+  hz_cache_init(&w->client_calls, alloc, hz_client_call_size, hz_client_call_size, CALLS_KEPT);
   w->server = (struct hz_session_owner){.dispatch = &w->dispatch,
                                         .limits = &app->config.transport.limits,
                                         .counters = &w->counters,

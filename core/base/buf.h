@@ -89,10 +89,14 @@ uint8_t *hz_buf_prepend(struct hz_buf *b, size_t len);
 HZ_MUST_USE hz_err hz_buf_reserve(struct hz_buf **b, size_t room);
 
 /** A bounded queue of buffers: what is to be sent. It holds one reference to each.
- * `bytes` may pass `high` by one buffer: full is told by hz_bufq_full() before a push. */
+ * `bytes` may pass `high` by one buffer: full is told by hz_bufq_full() before a push. One buffer, which
+ * is what a connection with a call now and then has waiting, takes no memory but this. */
 struct hz_bufq {
   struct hz_alloc *alloc;
-  struct hz_buf **ring;
+  union {
+    struct hz_buf *one;   /* cap 1 */
+    struct hz_buf **ring; /* cap > 1 */
+  } at;
   uint32_t cap, head, count;
   uint32_t head_off; /* bytes of the first buffer that are gone already */
   size_t bytes;      /* waiting */
@@ -102,6 +106,9 @@ struct hz_bufq {
 
 /** Prepares an empty queue: full at `high` bytes, writable again at `low`. Allocates nothing. */
 void hz_bufq_init(struct hz_bufq *q, struct hz_alloc *alloc, size_t high, size_t low);
+
+/** The first buffer of a queue that is not empty, and still the queue's. */
+struct hz_buf *hz_bufq_first(const struct hz_bufq *q);
 
 /** Releases every buffer and the ring. */
 void hz_bufq_fini(struct hz_bufq *q);

@@ -8,28 +8,36 @@
 #define RING_FIRST 8u
 
 void hz_bufq_init(struct hz_bufq *q, struct hz_alloc *alloc, size_t high, size_t low) {
-  *q = (struct hz_bufq){.alloc = alloc, .high = high, .low = low};
+  *q = (struct hz_bufq){.alloc = alloc, .cap = 1, .high = high, .low = low};
 }
 
-/* The nth buffer of the queue; `cap` is a power of two. */
+/* The nth place of the queue; `cap` is a power of two. */
+static struct hz_buf **place(struct hz_bufq *q, uint32_t n) {
+  return q->cap == 1 ? &q->at.one : &q->at.ring[(q->head + n) & (q->cap - 1)];
+}
+
 static struct hz_buf *at(const struct hz_bufq *q, uint32_t n) {
-  return q->ring[(q->head + n) & (q->cap - 1)];
+  return q->cap == 1 ? q->at.one : q->at.ring[(q->head + n) & (q->cap - 1)];
+}
+
+struct hz_buf *hz_bufq_first(const struct hz_bufq *q) {
+  return at(q, 0);
 }
 
 void hz_bufq_fini(struct hz_bufq *q) {
   for (uint32_t i = 0; i < q->count; i++) hz_buf_unref(at(q, i));
-  hz_free(q->alloc, q->ring);
+  if (q->cap > 1) hz_free(q->alloc, q->at.ring);
   hz_bufq_init(q, q->alloc, q->high, q->low);
 }
 
 static hz_err grow(struct hz_bufq *q) {
   if (q->cap > UINT32_MAX / 2) return HZ_ENOMEM;
-  uint32_t cap = q->cap == 0 ? RING_FIRST : q->cap * 2;
+  uint32_t cap = q->cap == 1 ? RING_FIRST : q->cap * 2;
   struct hz_buf **ring = hz_malloc(q->alloc, cap * sizeof(*ring));
   if (ring == NULL) return HZ_ENOMEM;
   for (uint32_t i = 0; i < q->count; i++) ring[i] = at(q, i);
-  hz_free(q->alloc, q->ring);
-  q->ring = ring;
+  if (q->cap > 1) hz_free(q->alloc, q->at.ring);
+  q->at.ring = ring;
   q->cap = cap;
   q->head = 0;
   return HZ_OK;
@@ -40,7 +48,7 @@ hz_err hz_bufq_push_forced(struct hz_bufq *q, struct hz_buf *b) {
     hz_err err = grow(q);
     if (err != HZ_OK) return err;
   }
-  q->ring[(q->head + q->count) & (q->cap - 1)] = b;
+  *place(q, q->count) = b;
   q->count++;
   q->bytes += b->len;
   return HZ_OK;

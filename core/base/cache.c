@@ -9,10 +9,14 @@ struct hz_cache_item {
   struct hz_cache_item *next;
 };
 
-void hz_cache_init(struct hz_cache *c, struct hz_alloc *alloc, size_t size, uint32_t bound) {
+void hz_cache_init(struct hz_cache *c, struct hz_alloc *alloc, size_t size, size_t zeroed,
+                   uint32_t bound) {
   size_t least = sizeof(struct hz_cache_item);
 
-  *c = (struct hz_cache){.alloc = alloc, .size = size < least ? least : size, .bound = bound};
+  *c = (struct hz_cache){.alloc = alloc,
+                         .size = size < least ? least : size,
+                         .zeroed = zeroed < size ? zeroed : size,
+                         .bound = bound};
 }
 
 void hz_cache_fini(struct hz_cache *c) {
@@ -28,10 +32,14 @@ void hz_cache_fini(struct hz_cache *c) {
 void *hz_cache_get(struct hz_cache *c) {
   struct hz_cache_item *item = c->free;
 
-  if (item == NULL) return hz_calloc(c->alloc, 1, c->size);
-  c->free = item->next;
-  c->count--;
-  return memset(item, 0, c->size);
+  if (item == NULL) {
+    item = hz_malloc(c->alloc, c->size);
+    if (item == NULL) return NULL;
+  } else {
+    c->free = item->next;
+    c->count--;
+  }
+  return memset(item, 0, c->zeroed);
 }
 
 void hz_cache_put(struct hz_cache *c, void *object) {

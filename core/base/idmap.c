@@ -10,8 +10,13 @@ static uint32_t home(const struct hz_idmap *m, uint64_t id) {
   return (uint32_t)((id * UINT64_C(0x9e3779b97f4a7c15)) >> 32) & (m->cap - 1);
 }
 
+/* A map that was copied or moved would still find its own few. */
+static struct hz_idmap_slot *table(const struct hz_idmap *m) {
+  return m->slots != NULL ? m->slots : (struct hz_idmap_slot *)(uintptr_t)m->few;
+}
+
 void hz_idmap_init(struct hz_idmap *m, struct hz_alloc *alloc) {
-  *m = (struct hz_idmap){.alloc = alloc};
+  *m = (struct hz_idmap){.alloc = alloc, .cap = HZ_IDMAP_FEW};
 }
 
 void hz_idmap_fini(struct hz_idmap *m) {
@@ -20,27 +25,28 @@ void hz_idmap_fini(struct hz_idmap *m) {
 }
 
 static uint32_t find(const struct hz_idmap *m, uint64_t id) {
+  const struct hz_idmap_slot *slots = table(m);
   uint32_t i = home(m, id);
 
-  while (m->slots[i].value != NULL && m->slots[i].id != id) i = (i + 1) & (m->cap - 1);
+  while (slots[i].value != NULL && slots[i].id != id) i = (i + 1) & (m->cap - 1);
   return i;
 }
 
 void *hz_idmap_get(const struct hz_idmap *m, uint64_t id) {
-  return m->count == 0 ? NULL : m->slots[find(m, id)].value;
+  return m->count == 0 ? NULL : table(m)[find(m, id)].value;
 }
 
-static hz_err resize(struct hz_idmap *m, uint32_t cap) {
-  struct hz_idmap old = *m;
+static hz_err grow(struct hz_idmap *m) {
+  uint32_t cap = m->cap == HZ_IDMAP_FEW ? MIN_CAP : m->cap * 2;
+  struct hz_idmap_slot *slots = hz_calloc(m->alloc, cap, sizeof(*slots));
+  const struct hz_idmap old = *m;
 
-  m->slots = (struct hz_idmap_slot *)hz_calloc(m->alloc, cap, sizeof(*m->slots));
-  if (m->slots == NULL) {
-    *m = old;
-    return HZ_ENOMEM;
-  }
+  if (slots == NULL) return HZ_ENOMEM;
+  m->slots = slots;
   m->cap = cap;
   for (uint32_t i = 0; i < old.cap; i++) {
-    if (old.slots[i].value != NULL) m->slots[find(m, old.slots[i].id)] = old.slots[i];
+    const struct hz_idmap_slot *s = &table(&old)[i];
+    if (s->value != NULL) slots[find(m, s->id)] = *s;
   }
   hz_free(m->alloc, old.slots);
   return HZ_OK;
@@ -49,30 +55,31 @@ static hz_err resize(struct hz_idmap *m, uint32_t cap) {
 hz_err hz_idmap_put(struct hz_idmap *m, uint64_t id, void *value) {
   if (hz_idmap_get(m, id) != NULL) return HZ_EEXIST;
   if (m->count * 2 >= m->cap) {
-    hz_err err = resize(m, m->cap == 0 ? MIN_CAP : m->cap * 2);
+    hz_err err = grow(m);
     if (err != HZ_OK) return err;
   }
-  m->slots[find(m, id)] = (struct hz_idmap_slot){id, value};
+  table(m)[find(m, id)] = (struct hz_idmap_slot){id, value};
   m->count++;
   return HZ_OK;
 }
 
 void *hz_idmap_remove(struct hz_idmap *m, uint64_t id) {
+  struct hz_idmap_slot *slots = table(m);
+
   if (m->count == 0) return NULL;
 
   uint32_t hole = find(m, id);
-  void *value = m->slots[hole].value;
+  void *value = slots[hole].value;
 
   if (value == NULL) return NULL;
-  m->slots[hole].value = NULL;
+  slots[hole].value = NULL;
   m->count--;
-  for (uint32_t i = (hole + 1) & (m->cap - 1); m->slots[i].value != NULL;
-       i = (i + 1) & (m->cap - 1)) {
-    uint32_t want = home(m, m->slots[i].id);
+  for (uint32_t i = (hole + 1) & (m->cap - 1); slots[i].value != NULL; i = (i + 1) & (m->cap - 1)) {
+    uint32_t want = home(m, slots[i].id);
     /* May the entry at i move into the hole? Only if its home is not behind the hole. */
     if (((i - want) & (m->cap - 1)) >= ((i - hole) & (m->cap - 1))) {
-      m->slots[hole] = m->slots[i];
-      m->slots[i].value = NULL;
+      slots[hole] = slots[i];
+      slots[i].value = NULL;
       hole = i;
     }
   }

@@ -8,13 +8,17 @@
 #include "core/base/alloc.h"
 #include "core/base/err.h"
 
+#define HZ_IDMAP_FEW 2u
+
+/** One entry fits without memory of its own: most connections have one call at a time, or none. */
 struct hz_idmap {
   struct hz_alloc *alloc;
   struct hz_idmap_slot {
     uint64_t id;
-    void *value; /* NULL: free */
-  } * slots;
-  uint32_t cap, count;
+    void *value;       /* NULL: free */
+  } * slots;           /* NULL: `few` */
+  uint32_t cap, count; /* at most half of `cap` is taken */
+  struct hz_idmap_slot few[HZ_IDMAP_FEW];
 };
 
 void hz_idmap_init(struct hz_idmap *m, struct hz_alloc *alloc);

@@ -16,9 +16,11 @@ static bool safe_method(struct hz_str m) {
 /* ---- ending ---- */
 
 static void log_line(herz_ctx *c) {
+  enum hz_log_level level = c->status >= 500 ? HZ_LOG_WARN : HZ_LOG_INFO;
+
+  if (level < c->d->log->level) return;
   struct hz_env *env = c->d->env;
   struct herz_peer peer = herz_peer(c);
-  enum hz_log_level level = c->status >= 500 ? HZ_LOG_WARN : HZ_LOG_INFO;
 
   HZ_LOG(c->d->log, level, "call", HZ_F_STR("t", herz_trace_id(c)), HZ_F_STR("method", c->method),
          HZ_F_STR("path", c->path), HZ_F_NUM("status", c->status),
@@ -244,8 +246,10 @@ void hz_call_refuse(struct hz_dispatch *d, struct hz_exchange *x, uint32_t statu
 }
 
 static void route(herz_ctx *c, const struct hz_request *rq) {
-  /* The method as it came: a NUL inside must not hide what stands behind it. */
-  int found = hz_router_match(c->d->routes->router, rq->method, rq->path, &c->match, &c->arena);
+  /* The path's slices must outlive the carrier's bytes: matching is done on the copy. The lengths are
+   * those of what came: a NUL inside must not hide what stands behind it. */
+  struct hz_str path = {c->path, c->path_len};
+  int found = hz_router_match(c->d->routes->router, rq->method, path, &c->match, &c->arena);
 
   if (found == HERZ_OK) {
     c->route = c->match.target;
@@ -264,20 +268,6 @@ static void body_too_large(herz_ctx *c) {
   refuse(c, HERZ_TOO_LARGE, text);
 }
 
-/* The path's slices must outlive the carrier's bytes: matching is done on the copy. */
-static hz_err prepare(herz_ctx *c, const struct hz_request *rq) {
-  struct hz_request own = *rq;
-  char *path = hz_arena_strdup(&c->arena, rq->path);
-  hz_err err;
-
-  if (path == NULL) return HZ_ENOMEM;
-  err = hz_call_copy_head(c, rq);
-  if (err != HZ_OK) return err;
-  own.path.p = path;
-  route(c, &own);
-  return HZ_OK;
-}
-
 void hz_call_begin(struct hz_dispatch *d, const struct hz_request *rq, struct hz_exchange *x) {
   herz_ctx *c;
 
@@ -292,13 +282,14 @@ void hz_call_begin(struct hz_dispatch *d, const struct hz_request *rq, struct hz
     refuse_bare(d, x);
     return;
   }
-  if (prepare(c, rq) != HZ_OK) {
+  if (hz_call_copy_head(c, rq) != HZ_OK) {
     hz_arena_reset(&c->arena);
     hz_cache_put(&d->calls, c);
     x->call = NULL;
     refuse_bare(d, x);
     return;
   }
+  route(c, rq);
   if (rq->early) HZ_COUNT(d->counters, calls_early);
   if (rq->early && !safe_method(rq->method)) {
     HZ_COUNT(d->counters, calls_early_refused);

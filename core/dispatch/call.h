@@ -47,6 +47,7 @@ struct herz_ctx {
   bool early, body_done, body_paused;
   char trace_id[33];
   uint32_t step; /* of the chain */
+  uint32_t path_len;
   struct hz_arena arena;
   hz_time started;
   struct hz_wheel_timer deadline;
@@ -75,13 +76,19 @@ struct herz_ctx {
   uint64_t bytes_out;
   int unrouted; /* 400, 404, 405 when no route matched; else 0 */
   uint32_t out_count, slot_count;
+
+  /* From its arrays on nothing is zeroed when a call begins: their counts are above. */
+  struct hz_match match;
   struct hz_header out_headers[HZ_OUT_HEADERS_MAX];
   struct {
     const char *key;
     void *value;
   } slots[HZ_SLOTS_MAX];
-  struct hz_match match;
 };
+
+/** What of a fresh context is zero: all that a call looks at, without the arrays at the end. */
+#define HZ_CTX_ZEROED (offsetof(struct herz_ctx, match) + offsetof(struct hz_match, params))
+_Static_assert(HZ_CTX_ZEROED <= 512, "zeroed for every call: what grows belongs behind it");
 
 /* call.c */
 /** Ends the call if it can end now; `c` may be gone after. Every entry from outside comes here last. */

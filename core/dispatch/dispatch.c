@@ -14,7 +14,7 @@ hz_err hz_dispatch_init(struct hz_dispatch *d, uint32_t worker, struct hz_env *e
                             .counters = counters,
                             .log = log,
                             .routes = routes};
-  hz_cache_init(&d->calls, env->alloc, sizeof(struct herz_ctx), CALLS_KEPT);
+  hz_cache_init(&d->calls, env->alloc, sizeof(struct herz_ctx), HZ_CTX_ZEROED, CALLS_KEPT);
   d->promises = hz_promises_new(env);
   return d->promises == NULL ? HZ_ENOMEM : HZ_OK;
 }

@@ -9,18 +9,22 @@
 #include "core/dispatch/call.h"
 
 hz_err hz_call_copy_head(herz_ctx *c, const struct hz_request *rq) {
-  const char *mark = memchr(rq->path.p, '?', rq->path.n);
-  struct hz_str path = rq->path, query = {"", 0};
+  /* Path, query and method side by side: one piece of memory for three texts. */
+  size_t path_n = rq->path.n, method_n = rq->method.n;
+  char *path = hz_arena_alloc(&c->arena, path_n + method_n + 2);
 
-  if (mark != NULL) {
-    path.n = (size_t)(mark - rq->path.p);
-    query = (struct hz_str){mark + 1, rq->path.n - path.n - 1};
-  }
-  c->method = hz_arena_strdup(&c->arena, rq->method);
-  c->path = hz_arena_strdup(&c->arena, path);
-  c->query = hz_arena_strdup(&c->arena, query);
+  if (path == NULL) return HZ_ENOMEM;
+  char *method = path + path_n + 1;
+  if (path_n > 0) memcpy(path, rq->path.p, path_n);
+  if (method_n > 0) memcpy(method, rq->method.p, method_n);
+  path[path_n] = method[method_n] = '\0';
+  char *mark = memchr(path, '?', path_n);
+  if (mark != NULL) *mark = '\0';
+  c->query = mark != NULL ? mark + 1 : path + path_n;
+  c->path = path;
+  c->path_len = (uint32_t)(mark != NULL ? (size_t)(mark - path) : path_n);
+  c->method = method;
   c->early = rq->early;
-  if (c->method == NULL || c->path == NULL || c->query == NULL) return HZ_ENOMEM;
   if (rq->header_count == 0) return HZ_OK;
   c->headers = hz_arena_alloc(&c->arena, rq->header_count * sizeof(*c->headers));
   if (c->headers == NULL) return HZ_ENOMEM;
@@ -161,9 +165,9 @@ struct herz_peer herz_peer(const herz_ctx *c) {
 
   if (conn == NULL) return p;
   p.transport = conn->ops->scheme;
-  p.address = conn->peer.addr;
-  p.tls = conn->peer.tls;
-  p.tls_subject = conn->peer.tls_subject;
+  p.address = conn->peer->addr;
+  p.tls = conn->peer->tls;
+  p.tls_subject = hz_peer_subject(conn->peer);
   return p;
 }
 

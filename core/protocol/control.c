@@ -31,7 +31,7 @@ void hz_session_fail(struct hz_session *s, struct hz_lane *l, enum hz_counter co
   s->failing = true; /* before any frame: one that cannot be sent closes the session, too */
   hz_tally_add(&s->owner->counters->v[counter], 1);
   HZ_LOG(s->owner->log, HZ_LOG_INFO, "protocol error", HZ_F_NUM("conn", s->conn->id),
-         HZ_F_STR("transport", s->conn->ops->scheme), HZ_F_STR("peer", s->conn->peer.addr),
+         HZ_F_STR("transport", s->conn->ops->scheme), HZ_F_STR("peer", s->conn->peer->addr),
          HZ_F_STR("err", hz_errname(err)), HZ_F_STR("why", text));
   /* Who does not begin with the magic speaks another protocol: an answer in ours helps nobody. */
   if (err != HZ_EMAGIC) send_error(s, l, false, 0, code, text);
@@ -207,9 +207,12 @@ static void error_came(struct hz_session *s, const struct hz_envelope *e) {
                [HZ_WIRE_FLOW] = {HZ_EPROTO, HZ_CLOSE_PROTOCOL}};
   size_t i = e->code < sizeof(meant) / sizeof(meant[0]) ? (size_t)e->code : 0;
 
-  hz_close_set(&s->peer_error, HZ_BY_PEER, HZ_LAYER_APP, meant[i].code, meant[i].err, "%.*s",
+  struct hz_close why;
+  hz_close_set(&why, HZ_BY_PEER, HZ_LAYER_APP, meant[i].code, meant[i].err, "%.*s",
                HZ_STR_ARG(e->text));
-  if (s->peer_error.text[0] == '\0') strcpy(s->peer_error.text, "the peer sent an error");
+  if (why.text[0] == '\0') strcpy(why.text, "the peer sent an error");
+  hz_close_forget(hz_session_env(s)->alloc, s->peer_error);
+  s->peer_error = hz_close_keep(hz_session_env(s)->alloc, &why);
 }
 
 /* Frames that only a server, or only a client, may send. */

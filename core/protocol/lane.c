@@ -140,7 +140,7 @@ static void ended(struct hz_lane *l) {
     hz_invoke_fin(l);
   } else if (!s->mux) {
     hz_lane_fin(l);
-  } else if (s->inflight == 0 || s->peer_error.text[0] != '\0') {
+  } else if (s->inflight == 0 || s->peer_error != NULL) {
     /* Who ended by an error waits for no answer. */
     hz_session_close(s, HZ_CLOSE_NONE, HZ_OK, "the peer is done");
   } else if (s->conn->role == HZ_CLIENT) {
@@ -233,7 +233,7 @@ static bool flush(struct hz_lane *l) {
   const struct hz_transport_ops *ops = l->session->conn->ops;
 
   while (l->pending.count > 0) {
-    struct hz_buf *b = l->pending.ring[l->pending.head];
+    struct hz_buf *b = hz_bufq_first(&l->pending);
     bool fin = l->pending_fin && l->pending.count == 1;
     hz_err err;
 

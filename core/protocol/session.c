@@ -49,6 +49,7 @@ void hz_session_attach(struct hz_session *s, struct hz_conn *conn) {
 void hz_session_free(struct hz_session *s, struct hz_env *env) {
   hz_list_remove(&s->link);
   hz_idmap_fini(&s->calls);
+  hz_close_forget(env->alloc, s->peer_error);
   hz_free(env->alloc, s);
 }
 
@@ -113,7 +114,7 @@ static void on_opened(struct hz_conn *conn) {
   s->opened = true;
   HZ_COUNT(s->owner->counters, conns_opened);
   HZ_LOG(s->owner->log, HZ_LOG_DEBUG, "connection opened", HZ_F_NUM("conn", conn->id),
-         HZ_F_STR("transport", conn->ops->scheme), HZ_F_STR("peer", conn->peer.addr),
+         HZ_F_STR("transport", conn->ops->scheme), HZ_F_STR("peer", conn->peer->addr),
          HZ_F_NUM("early", conn->early));
   if (conn->role == HZ_CLIENT && !s->mux) open_control(s);
 }
@@ -233,7 +234,7 @@ static void on_moved(struct hz_conn *conn) {
 
   HZ_COUNT(s->owner->counters, conns_moved);
   HZ_LOG(s->owner->log, HZ_LOG_DEBUG, "connection moved", HZ_F_NUM("conn", conn->id),
-         HZ_F_STR("peer", conn->peer.addr));
+         HZ_F_STR("peer", conn->peer->addr));
 }
 
 static void end_pings(struct hz_session *s, hz_err err) {
@@ -248,14 +249,14 @@ static void on_closed(struct hz_conn *conn, const struct hz_close *why) {
   struct hz_session *s = conn->user;
   struct hz_env *env = conn->env;
   if (s->conn == NULL) hz_session_attach(s, conn);
-  struct hz_close reason = s->peer_error.text[0] != '\0' ? s->peer_error : *why;
+  struct hz_close reason = s->peer_error != NULL ? *s->peer_error : *why;
 
   HZ_COUNT(s->owner->counters, conns_closed);
   if (reason.err != HZ_OK) HZ_COUNT(s->owner->counters, conns_failed);
   if (s->opened && reason.layer == HZ_LAYER_TIMEOUT) HZ_COUNT(s->owner->counters, idle_timeout);
   HZ_LOG(s->owner->log, reason.err == HZ_OK ? HZ_LOG_DEBUG : HZ_LOG_INFO, "connection closed",
          HZ_F_NUM("conn", conn->id), HZ_F_STR("transport", conn->ops->scheme),
-         HZ_F_STR("peer", conn->peer.addr), HZ_F_STR("err", hz_errname(reason.err)),
+         HZ_F_STR("peer", conn->peer->addr), HZ_F_STR("err", hz_errname(reason.err)),
          HZ_F_NUM("code", reason.code), HZ_F_STR("why", reason.text));
   s->failing = true;
   hz_wheel_cancel(&env->wheel, &s->keepalive);

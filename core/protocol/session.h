@@ -111,9 +111,8 @@ struct hz_session {
   struct hz_wheel_timer keepalive;
   hz_time ping_ns; /* its interval */
   uint64_t ping_seq;
-  struct hz_close
-      peer_error;      /* from ERROR: better than what the transport knows; text "" when none */
-  struct hz_link link; /* in the app's list */
+  const struct hz_close *peer_error; /* from ERROR: better than what the transport knows */
+  struct hz_link link;               /* in the app's list */
 };
 
 /** Makes a session on a connection that was just accepted or dialled: events and user are set.

@@ -32,7 +32,8 @@ struct hz_env_ops {
   uint64_t (*wall_ns)(struct hz_env *);
   /** `len` bytes fit for keys. Never fails: a driver that cannot deliver ends the process. */
   void (*random)(struct hz_env *, void *dst, size_t len);
-  /** The driver shall call hz_env_turn() at or soon after `deadline`. Called when it changes. */
+  /** The driver shall call hz_env_turn() at or soon after `deadline`, and may do so earlier as well.
+   * Called when it changes. */
   void (*arm)(struct hz_env *, hz_time deadline);
   /** Any thread: hands `p` to the worker and wakes it. Never fails: `p` is linked in place. */
   void (*post)(struct hz_env *, struct hz_post *p);

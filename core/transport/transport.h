@@ -73,12 +73,18 @@ enum hz_close_code {
 
 /** The other end, as far as the transport knows it. */
 struct hz_peer {
-  char addr[64];        /* "127.0.0.1:4433", "[::1]:4433", "unix", "mem" */
-  bool tls;             /* the connection is encrypted */
-  bool tls_verified;    /* the peer showed a certificate that was verified */
-  char tls_subject[64]; /* common name of that certificate; "" without one */
-  char alpn[16];        /* what was agreed; "" without TLS */
+  char addr[48];           /* "127.0.0.1:4433", "[::1]:4433", "unix", "mem" */
+  bool tls;                /* the connection is encrypted */
+  bool tls_verified;       /* the peer showed a certificate that was verified */
+  char alpn[14];           /* what was agreed; "" without TLS */
+  const char *tls_subject; /* common name of that certificate; NULL without one */
 };
+_Static_assert(sizeof(struct hz_peer) == 72, "one for every connection, two over TLS");
+
+/** "" without a certificate. */
+static inline const char *hz_peer_subject(const struct hz_peer *p) {
+  return p->tls_subject == NULL ? "" : p->tls_subject;
+}
 
 /** TLS as configuration, common to all adapters. Files are PEM. All strings outlive the listener or
  * connection. NULL and 0 mean: the default. */
@@ -155,11 +161,11 @@ struct hz_conn {
   uint32_t caps; /* ops->caps less what was not agreed with this peer */
   bool early;    /* in 0-RTT: what comes may be a replay */
   bool closing, closed;
-  uint64_t id; /* unique in the process; for logs */
-  struct hz_peer peer;
-  struct hz_link link;      /* in the core's table */
-  uint64_t collected_bytes; /* the core's: request content that waits for its end */
-  void *user;               /* the core's */
+  uint64_t id;                /* unique in the process; for logs */
+  const struct hz_peer *peer; /* the adapter's; never NULL */
+  struct hz_link link;        /* in the core's table */
+  uint64_t collected_bytes;   /* the core's: request content that waits for its end */
+  void *user;                 /* the core's */
 };
 
 /** A stream: embedded likewise. */
@@ -252,6 +258,12 @@ struct hz_transport_ops {
 /** Sets `*c`; text by printf. */
 void hz_close_set(struct hz_close *c, enum hz_close_by by, enum hz_close_layer layer, uint64_t code,
                   hz_err err, const char *fmt, ...) HZ_PRINTF(6, 7);
+
+/** A copy of `why` for later: connections that stand hold no room for a reason. Never NULL: without
+ * memory a constant that says so. hz_close_forget() frees it. */
+const struct hz_close *hz_close_keep(struct hz_alloc *, const struct hz_close *why);
+/** NULL is ignored. */
+void hz_close_forget(struct hz_alloc *, const struct hz_close *kept);
 
 /** Registers an adapter: asserts that every required member is there and that caps and members
  * agree. At most HZ_TRANSPORTS_MAX, before the first worker starts. */

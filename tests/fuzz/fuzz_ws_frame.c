@@ -59,7 +59,9 @@ static void parse(const uint8_t *data, size_t size, bool from_client, size_t pie
                   struct outcome *o) {
   struct hz_ws_parser p;
   struct hz_utf8 text = {0};
-  hz_ws_parser_init(&p, from_client, LIMIT);
+  struct hz_alloc libc;
+  hz_alloc_init_libc(&libc);
+  hz_ws_parser_init(&p, &libc, from_client, LIMIT);
   *o = (struct outcome){.hash = UINT64_C(14695981039346656037), .end = HZ_AGAIN};
   uint8_t *room = malloc(room_len); /* its exact size, so that writing past it is seen */
   check(room != NULL);
@@ -77,6 +79,7 @@ static void parse(const uint8_t *data, size_t size, bool from_client, size_t pie
   }
   o->code = p.fail_code;
   check(p.message <= LIMIT || o->end != HZ_AGAIN);
+  hz_ws_parser_fini(&p);
   free(room);
 }
 

@@ -22,7 +22,7 @@ struct hz_watch {
   struct hz_ev *ev;
   int fd;
   unsigned want;
-  _Alignas(8) unsigned char impl[64]; /* libev's own watcher */
+  _Alignas(8) unsigned char impl[48]; /* libev's own watcher */
 };
 
 struct hz_ev {

@@ -28,13 +28,13 @@ static void update_watch(struct hz_ev_stream *s) {
   if (s->state == EV_CONNECTING) want = HZ_WATCH_WRITE;
   if (!s->eof && ((s->state == EV_OPEN && !s->paused) || discarding)) want |= HZ_WATCH_READ;
   /* What waits leaves at the end of the turn; readiness is asked for only when that did not do. */
-  if (s->out.count > 0 && !hz_link_in_list(&s->flush.link)) want |= HZ_WATCH_WRITE;
+  if (s->out.count > 0 && !hz_link_in_list(&s->turn.link)) want |= HZ_WATCH_WRITE;
   hz_watch_want(&s->watch, want);
 }
 
 static void report(struct hz_task *t) {
-  struct hz_ev_stream *s = HZ_CONTAINER(t, struct hz_ev_stream, report);
-  s->io.events->closed(&s->io, &s->why);
+  struct hz_ev_stream *s = HZ_CONTAINER(t, struct hz_ev_stream, turn);
+  s->io.events->closed(&s->io, s->why);
 }
 
 void hz_ev_stream_conclude(struct hz_ev_stream *s) {
@@ -44,15 +44,21 @@ void hz_ev_stream_conclude(struct hz_ev_stream *s) {
   if (s->watch.fd >= 0) (void)close(s->watch.fd);
   s->watch.fd = -1;
   hz_bufq_fini(&s->out);
-  hz_env_undefer(&s->flush);
   hz_timer_cancel(&s->io.env->timers, &s->timer);
   hz_free(s->io.env->alloc, s->connecting);
   s->connecting = NULL;
-  hz_env_defer(s->io.env, &s->report);
+  hz_env_undefer(&s->turn); /* nothing is flushed any more */
+  s->turn.fn = report;
+  hz_env_defer(s->io.env, &s->turn);
 }
 
 void hz_ev_stream_fail(struct hz_ev_stream *s, int errnum) {
-  if (s->state < EV_FLUSHING) hz_ev_close_of_errno(&s->why, errnum);
+  struct hz_close why;
+
+  if (s->why == NULL) {
+    hz_ev_close_of_errno(&why, errnum);
+    s->why = hz_close_keep(s->io.env->alloc, &why);
+  }
   hz_ev_stream_conclude(s);
 }
 
@@ -131,7 +137,7 @@ static void all_sent(struct hz_ev_stream *s) {
 }
 
 static void flush(struct hz_task *t) {
-  struct hz_ev_stream *s = HZ_CONTAINER(t, struct hz_ev_stream, flush);
+  struct hz_ev_stream *s = HZ_CONTAINER(t, struct hz_ev_stream, turn);
   bool writable = false;
 
   if (s->state == EV_CLOSED || s->state == EV_CONNECTING) return;
@@ -149,7 +155,7 @@ static void on_ready(struct hz_watch *w, unsigned got) {
     return;
   }
   if ((got & HZ_WATCH_WRITE) != 0) {
-    hz_env_defer(s->io.env, &s->flush);
+    hz_env_defer(s->io.env, &s->turn);
     update_watch(s);
   }
   if ((got & HZ_WATCH_READ) != 0) read_some(s);
@@ -168,7 +174,7 @@ static hz_err stream_send(struct hz_io *io, struct hz_buf *b) {
   }
   hz_err err = hz_bufq_push(&s->out, b);
   /* While the socket is full the watcher tells when to go on; a flush would only ask again. */
-  if (err == HZ_OK && (s->watch.want & HZ_WATCH_WRITE) == 0) hz_env_defer(io->env, &s->flush);
+  if (err == HZ_OK && (s->watch.want & HZ_WATCH_WRITE) == 0) hz_env_defer(io->env, &s->turn);
   return err;
 }
 
@@ -177,7 +183,7 @@ static void stream_finish(struct hz_io *io) {
 
   if (s->state > EV_OPEN || s->fin_wanted) return;
   s->fin_wanted = true;
-  hz_env_defer(io->env, &s->flush);
+  hz_env_defer(io->env, &s->turn);
 }
 
 static void stream_pause(struct hz_io *io, bool paused) {
@@ -197,7 +203,7 @@ static void stream_close(struct hz_io *io, const struct hz_close *why) {
   struct hz_ev_stream *s = of_io(io);
 
   if (s->state > EV_OPEN) return;
-  s->why = *why;
+  s->why = hz_close_keep(io->env->alloc, why);
   if (s->state == EV_CONNECTING) {
     hz_ev_stream_conclude(s);
     return;
@@ -208,7 +214,7 @@ static void stream_close(struct hz_io *io, const struct hz_close *why) {
     hz_ev_stream_conclude(s);
     return;
   }
-  hz_env_defer(io->env, &s->flush);
+  hz_env_defer(io->env, &s->turn);
   update_watch(s);
 }
 
@@ -217,7 +223,7 @@ static void stream_abort(struct hz_io *io, const struct hz_close *why) {
   const struct linger now = {.l_onoff = 1, .l_linger = 0};
 
   if (s->state == EV_CLOSED) return;
-  if (s->state < EV_FLUSHING) s->why = *why;
+  if (s->why == NULL) s->why = hz_close_keep(io->env->alloc, why);
   if (s->watch.fd >= 0) (void)setsockopt(s->watch.fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
   hz_ev_stream_conclude(s);
 }
@@ -226,7 +232,8 @@ static void stream_destroy(struct hz_io *io) {
   struct hz_ev_stream *s = of_io(io);
 
   if (s->state != EV_CLOSED) hz_ev_stream_conclude(s);
-  hz_env_undefer(&s->report);
+  hz_env_undefer(&s->turn);
+  hz_close_forget(io->env->alloc, s->why);
   hz_free(io->env->alloc, s);
 }
 
@@ -245,7 +252,7 @@ void hz_ev_stream_open(struct hz_ev_stream *s) {
   s->state = EV_OPEN;
   /* Batching is per turn already; Nagle would only add a round trip. Fails on a unix socket. */
   (void)setsockopt(s->watch.fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-  if (s->out.count > 0 || s->fin_wanted) hz_env_defer(s->io.env, &s->flush);
+  if (s->out.count > 0 || s->fin_wanted) hz_env_defer(s->io.env, &s->turn);
   update_watch(s);
 }
 
@@ -259,8 +266,7 @@ struct hz_io *hz_ev_stream_new(struct hz_ev *ev, int fd, const struct hz_addr *p
   s->io.ops = &stream_ops;
   s->io.env = &ev->env;
   if (peer != NULL) hz_addr_format(peer, s->io.peer.addr, sizeof(s->io.peer.addr));
-  s->flush.fn = flush;
-  s->report.fn = report;
+  s->turn.fn = flush;
   s->close_timeout = l.close_timeout_ns;
   s->state = EV_CONNECTING;
   hz_bufq_init(&s->out, ev->env.alloc, l.send_high_bytes, l.send_low_bytes);

@@ -23,11 +23,11 @@ struct hz_ev_stream {
   struct hz_io io;
   struct hz_watch watch; /* fd -1: none */
   struct hz_bufq out;
-  struct hz_task flush, report;
+  struct hz_task turn;              /* flushes; reports, once closed */
   struct hz_timer timer;            /* next target; close timeout */
   struct hz_connecting *connecting; /* while EV_CONNECTING */
   hz_time close_timeout;
-  struct hz_close why;
+  const struct hz_close *why; /* NULL: nobody and nothing has ended it */
   enum ev_state state;
   bool paused, eof, fin_wanted, fin_sent;
   bool broken; /* a write failed */

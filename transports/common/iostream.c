@@ -52,8 +52,8 @@ static void handshake_overdue(struct hz_timer *t, hz_time now) {
   hz_close_set(&why, HZ_BY_LOCAL, HZ_LAYER_TIMEOUT, 0, HZ_ETIMEOUT,
                s->io_open ? "handshake timeout: the peer did not finish within %llu ms"
                           : "connect timeout: no answer within %llu ms",
-               (unsigned long long)(s->limits.handshake_timeout_ns / HZ_MS));
-  hz_listener_note(s->conn.listener, "handshake_timeout", s->conn.peer.addr);
+               (unsigned long long)(s->limits->handshake_timeout_ns / HZ_MS));
+  hz_listener_note(s->conn.listener, "handshake_timeout", s->conn.peer->addr);
   hz_iostream_drop(s, &why);
 }
 
@@ -61,7 +61,7 @@ static void goodbye_overdue(struct hz_timer *t, hz_time now) {
   struct hz_iostream *s = HZ_CONTAINER(t, struct hz_iostream, timer);
 
   (void)now;
-  hz_iostream_drop(s, &s->why);
+  hz_iostream_drop(s, s->why);
 }
 
 /* What the network took so far, whatever lies between us and it. */
@@ -76,7 +76,7 @@ static uint64_t sent_bytes(const struct hz_iostream *s) {
  * seen only here. */
 static void idle_tick(struct hz_timer *t, hz_time now) {
   struct hz_iostream *s = HZ_CONTAINER(t, struct hz_iostream, timer);
-  hz_time timeout = s->limits.idle_timeout_ns, idle;
+  hz_time timeout = s->limits->idle_timeout_ns, idle;
   uint64_t sent = sent_bytes(s);
   struct hz_close why;
 
@@ -91,7 +91,7 @@ static void idle_tick(struct hz_timer *t, hz_time now) {
   }
   hz_close_set(&why, HZ_BY_LOCAL, HZ_LAYER_TIMEOUT, 0, HZ_ETIMEOUT,
                "idle timeout: nothing was heard for %llu ms",
-               (unsigned long long)(s->limits.idle_timeout_ns / HZ_MS));
+               (unsigned long long)(s->limits->idle_timeout_ns / HZ_MS));
   hz_iostream_shut(s, &why);
 }
 
@@ -159,7 +159,7 @@ static void on_eof(struct hz_io *io) {
 
   s->last_heard = io->env->now;
   if (s->awaiting) {
-    hz_iostream_hangup(s, &s->why);
+    hz_iostream_hangup(s, s->why);
     return;
   }
   if (s->conn.closing) return;
@@ -207,7 +207,7 @@ void hz_iostream_force(struct hz_iostream *s, struct hz_buf *b) {
 
 static void drain_late(struct hz_iostream *s) {
   while (s->late.count > 0) {
-    struct hz_buf *b = s->late.ring[s->late.head];
+    struct hz_buf *b = hz_bufq_first(&s->late);
     size_t len = b->len;
     hz_err err = hz_io_send(s->io, hz_buf_ref(b));
     if (err != HZ_OK) {
@@ -218,7 +218,7 @@ static void drain_late(struct hz_iostream *s) {
   }
   if (s->fin_wanted) hz_io_finish(s->io);
   s->fin_wanted = false;
-  if (s->hang_wanted) hz_iostream_hangup(s, &s->why);
+  if (s->hang_wanted) hz_iostream_hangup(s, s->why);
 }
 
 static void on_writable(struct hz_io *io) {
@@ -265,7 +265,7 @@ hz_err hz_iostream_op_send(struct hz_stream *st, struct hz_buf *b, bool fin) {
 static void note_reason(struct hz_iostream *s, const struct hz_close *why) {
   if (s->conn.closing) return;
   s->conn.closing = true;
-  s->why = *why;
+  s->why = hz_close_keep(s->conn.env->alloc, why);
 }
 
 void hz_iostream_drop(struct hz_iostream *s, const struct hz_close *why) {
@@ -273,7 +273,7 @@ void hz_iostream_drop(struct hz_iostream *s, const struct hz_close *why) {
   hz_timer_cancel(&s->conn.env->timers, &s->timer);
   /* Also after hz_io_close(): the io gives up flushing then. */
   s->hung_up = true;
-  hz_io_abort(s->io, &s->why);
+  hz_io_abort(s->io, s->why);
 }
 
 void hz_iostream_hangup(struct hz_iostream *s, const struct hz_close *why) {
@@ -282,12 +282,12 @@ void hz_iostream_hangup(struct hz_iostream *s, const struct hz_close *why) {
   s->awaiting = false;
   s->hang_wanted = true;
   if (s->late.count > 0) {
-    set_timer(s, s->limits.close_timeout_ns, goodbye_overdue);
+    set_timer(s, s->limits->close_timeout_ns, goodbye_overdue);
     return;
   }
   hz_timer_cancel(&s->conn.env->timers, &s->timer);
   s->hung_up = true;
-  hz_io_close(s->io, &s->why);
+  hz_io_close(s->io, s->why);
 }
 
 void hz_iostream_shut(struct hz_iostream *s, const struct hz_close *why) {
@@ -296,14 +296,14 @@ void hz_iostream_shut(struct hz_iostream *s, const struct hz_close *why) {
   if (s->io_open && s->hooks != NULL && s->hooks->goodbye != NULL) {
     /* Set before: the answer may come, or the io fail, inside the hook. */
     s->awaiting = true;
-    if (s->hooks->goodbye(s, &s->why) && s->awaiting && !s->hung_up) {
+    if (s->hooks->goodbye(s, s->why) && s->awaiting && !s->hung_up) {
       hz_io_pause(s->io, false);
-      set_timer(s, s->limits.close_timeout_ns, goodbye_overdue);
+      set_timer(s, s->limits->close_timeout_ns, goodbye_overdue);
       return;
     }
     s->awaiting = false;
   }
-  hz_iostream_hangup(s, &s->why);
+  hz_iostream_hangup(s, s->why);
 }
 
 static void on_closed(struct hz_io *io, const struct hz_close *io_why) {
@@ -311,7 +311,7 @@ static void on_closed(struct hz_io *io, const struct hz_close *io_why) {
   struct hz_close why;
 
   note_reason(s, io_why);
-  why = s->why;
+  why = *s->why;
   hz_timer_cancel(&io->env->timers, &s->timer);
   hz_bufq_fini(&s->late);
   s->hung_up = true;
@@ -331,7 +331,7 @@ void hz_iostream_ready(struct hz_iostream *s, bool stream) {
   s->ready = true;
   s->last_heard = s->conn.env->now;
   s->out_seen = sent_bytes(s);
-  set_timer(s, s->limits.idle_timeout_ns / 4, idle_tick);
+  set_timer(s, s->limits->idle_timeout_ns / 4, idle_tick);
   if (s->conn.closing) return;
   s->conn.events->opened(&s->conn);
   if (!stream || s->conn.closing) return;
@@ -343,7 +343,6 @@ static void on_opened(struct hz_io *io) {
   struct hz_iostream *s = io->user;
 
   s->io_open = true;
-  s->conn.peer = io->peer;
   if (s->conn.closing) return;
   if (s->hooks != NULL && s->hooks->opened != NULL)
     s->hooks->opened(s);
@@ -362,21 +361,22 @@ static const struct hz_io_events io_events = {
 void hz_iostream_init(struct hz_iostream *s, const struct hz_transport_ops *ops,
                       const struct hz_iostream_hooks *hooks, struct hz_env *env,
                       struct hz_listener *listener, const struct hz_limits *limits) {
+  static const struct hz_peer nobody;
   size_t frames, credit;
 
   s->conn.ops = ops;
   s->conn.env = env;
   s->conn.listener = listener;
+  s->conn.peer = &nobody;
   s->conn.role = listener != NULL ? HZ_SERVER : HZ_CLIENT;
   s->conn.caps = ops->caps;
   s->stream.conn = &s->conn;
   s->stream.dir = HZ_BIDI;
   s->stream.local = listener == NULL;
   s->hooks = hooks;
-  s->limits = *limits;
-  hz_limits_defaults(&s->limits);
-  frames = 2 * (size_t)s->limits.frame_bytes;
-  credit = 4 * (size_t)s->limits.call_credit_bytes;
+  s->limits = limits;
+  frames = 2 * (size_t)s->limits->frame_bytes;
+  credit = 4 * (size_t)s->limits->call_credit_bytes;
   s->window = frames > credit ? frames : credit;
   hz_bufq_init(&s->late, env->alloc, HZ_IOSTREAM_LATE_BYTES, 0);
   if (listener != NULL) hz_iolistener_ref(listener);
@@ -388,10 +388,10 @@ void hz_iostream_accept(struct hz_iostream *s, struct hz_io *io, const uint8_t *
   s->io = io;
   io->events = &io_events;
   io->user = s;
-  s->conn.peer = io->peer;
+  s->conn.peer = &io->peer;
   l->accepted(l, &s->conn);
   if (s->conn.closing) return;
-  set_timer(s, s->limits.handshake_timeout_ns, handshake_overdue);
+  set_timer(s, s->limits->handshake_timeout_ns, handshake_overdue);
   on_opened(io);
   if (len > 0) on_data(io, first, len);
 }
@@ -406,13 +406,13 @@ hz_err hz_iostream_connect(struct hz_iostream *s, const struct hz_endpoint *ep,
     (void)snprintf(why, why_len, "%s: there is no network here", ep->scheme);
     return HZ_EUNSUPPORTED;
   }
-  hz_err err = net->connect(s->conn.env, ep, &s->limits, &io_events, s, &below, why, why_len);
+  hz_err err = net->connect(s->conn.env, ep, s->limits, &io_events, s, &below, why, why_len);
   if (err != HZ_OK) return err;
   io = below;
-  if (tls != NULL) err = hz_tls_io_new(below, false, tls, &s->limits, &io);
+  if (tls != NULL) err = hz_tls_io_new(below, false, tls, s->limits, &io);
   if (err == HZ_OK)
     err = hz_timer_set(&s->conn.env->timers, &s->timer,
-                       s->conn.env->now + s->limits.handshake_timeout_ns, handshake_overdue);
+                       s->conn.env->now + s->limits->handshake_timeout_ns, handshake_overdue);
   if (err != HZ_OK) {
     hz_io_destroy(io);
     (void)snprintf(why, why_len, "no memory for a connection");
@@ -421,6 +421,7 @@ hz_err hz_iostream_connect(struct hz_iostream *s, const struct hz_endpoint *ep,
   io->events = &io_events;
   io->user = s;
   s->io = io;
+  s->conn.peer = &io->peer;
   s->conn.events = events;
   s->conn.user = user;
   return HZ_OK;
@@ -434,6 +435,7 @@ void hz_iostream_discard(struct hz_iostream *s) {
 
   hz_timer_cancel(&s->conn.env->timers, &s->timer);
   hz_bufq_fini(&s->late);
+  hz_close_forget(alloc, s->why);
   if (s->io != NULL) hz_io_destroy(s->io);
   s->io = NULL;
   if (s->hooks != NULL && s->hooks->free != NULL)

@@ -62,29 +62,29 @@ struct hz_iostream {
   struct hz_stream stream;
   const struct hz_iostream_hooks *hooks;
   struct hz_io *io; /* NULL before it is attached */
-  struct hz_limits limits;
+  const struct hz_limits *limits;
   struct hz_timer timer; /* handshake, then idle, then goodbye */
   hz_time last_heard;    /* when a byte came in last */
   uint64_t out_seen;     /* io->bytes_out when the idle timer looked last */
   size_t unconsumed;     /* delivered, not yet consumed */
   size_t window;         /* the io is paused above this: see hz_iostream_init() */
   struct hz_bufq late;   /* forced out while the io was full; bounded by HZ_IOSTREAM_LATE_BYTES */
-  struct hz_close why;   /* the first reason given; valid once conn.closing */
-  bool paused, held;     /* the io is paused: for want of credit; by hz_iostream_hold() */
-  bool io_open;          /* the io's `opened` came, or it was accepted */
-  bool ready, announced; /* `opened` was sent; and `stream` */
-  bool want_writable;    /* somebody was told HZ_AGAIN */
-  bool fin_wanted;       /* hz_io_finish() once `late` is empty */
-  bool hang_wanted;      /* hz_io_close() once `late` is empty */
-  bool awaiting;         /* goodbye was said and is to be answered */
-  bool hung_up;          /* hz_io_close() or hz_io_abort() was called */
+  const struct hz_close *why; /* the first reason given; NULL before conn.closing */
+  bool paused, held;          /* the io is paused: for want of credit; by hz_iostream_hold() */
+  bool io_open;               /* the io's `opened` came, or it was accepted */
+  bool ready, announced;      /* `opened` was sent; and `stream` */
+  bool want_writable;         /* somebody was told HZ_AGAIN */
+  bool fin_wanted;            /* hz_io_finish() once `late` is empty */
+  bool hang_wanted;           /* hz_io_close() once `late` is empty */
+  bool awaiting;              /* goodbye was said and is to be answered */
+  bool hung_up;               /* hz_io_close() or hz_io_abort() was called */
 };
 
 /** A peer that makes us answer (pings) but does not read may have this much waiting. */
 #define HZ_IOSTREAM_LATE_BYTES ((size_t)64 * 1024)
 
 /** Prepares `s` for either role. `listener` (a struct hz_iolistener inside) is referred to until
- * destroy; NULL on a client. `limits` is copied and its defaults filled in. `hooks` may be NULL.
+ * destroy; NULL on a client. `limits`, complete, is referred to as long. `hooks` may be NULL.
  * The window is the larger of 2 * frame_bytes and 4 * call_credit_bytes, so that one whole frame
  * always fits; an adapter may change s->window afterwards. */
 void hz_iostream_init(struct hz_iostream *s, const struct hz_transport_ops *ops,

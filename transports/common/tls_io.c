@@ -18,25 +18,29 @@ static struct hz_tls_io *of_io(struct hz_io *io) {
 
 /* --- closing ----------------------------------------------------------------------------------- */
 
+static void note_reason(struct hz_tls_io *t, const struct hz_close *why) {
+  if (t->why == NULL) t->why = hz_close_keep(t->io.env->alloc, why);
+}
+
 void hz_tls_io_close_below(struct hz_tls_io *t) {
   if (t->closed_below) return;
   t->closed_below = true;
   hz_timer_cancel(&t->io.env->timers, &t->timer);
-  hz_io_close(t->below, &t->why);
+  hz_io_close(t->below, t->why);
 }
 
 void hz_tls_io_abort_below(struct hz_tls_io *t, const struct hz_close *why) {
-  if (!t->closing && why != &t->why) t->why = *why;
+  note_reason(t, why);
   t->closing = t->closed_below = true;
   hz_timer_cancel(&t->io.env->timers, &t->timer);
-  hz_io_abort(t->below, &t->why);
+  hz_io_abort(t->below, t->why);
 }
 
 /* The session is of no use any more; the alert, if there is one, is sent. */
 static void fail(struct hz_tls_io *t, const struct hz_close *why) {
   if (t->failed) return;
   t->failed = true;
-  if (!t->closing) t->why = *why;
+  note_reason(t, why);
   t->closing = true;
   hz_bufq_fini(&t->plain);
   hz_tls_io_push(t);
@@ -62,14 +66,14 @@ static void handshake_overdue(struct hz_timer *timer, hz_time now) {
   (void)now;
   hz_close_set(&why, HZ_BY_LOCAL, HZ_LAYER_TIMEOUT, 0, HZ_ETIMEOUT,
                "TLS handshake timeout: not done within %llu ms",
-               (unsigned long long)(t->limits.handshake_timeout_ns / HZ_MS));
+               (unsigned long long)(t->handshake_timeout / HZ_MS));
   hz_tls_io_abort_below(t, &why);
 }
 
 static void close_overdue(struct hz_timer *timer, hz_time now) {
   struct hz_tls_io *t = HZ_CONTAINER(timer, struct hz_tls_io, timer);
   (void)now;
-  hz_tls_io_abort_below(t, &t->why);
+  hz_tls_io_abort_below(t, t->why);
 }
 
 /* --- decrypting -------------------------------------------------------------------------------- */
@@ -247,9 +251,9 @@ static void below_closed(struct hz_io *below, const struct hz_close *why) {
 
   hz_timer_cancel(&below->env->timers, &t->timer);
   hz_env_undefer(&t->work);
-  if (!t->closing) t->why = *why;
+  note_reason(t, why);
   t->closing = t->closed_below = true;
-  t->io.events->closed(&t->io, &t->why);
+  t->io.events->closed(&t->io, t->why);
 }
 
 static const struct hz_io_events below_events = {
@@ -293,11 +297,11 @@ static void tls_close(struct hz_io *io, const struct hz_close *why) {
   struct hz_tls_io *t = of_io(io);
 
   if (t->closing) return;
+  note_reason(t, why);
   t->closing = true;
-  t->why = *why;
   t->fin_wanted = true;
-  if (hz_timer_set(&io->env->timers, &t->timer, io->env->now + t->limits.close_timeout_ns,
-                   close_overdue) != HZ_OK) {
+  if (hz_timer_set(&io->env->timers, &t->timer, io->env->now + t->close_timeout, close_overdue) !=
+      HZ_OK) {
     hz_tls_io_abort_below(t, why);
     return;
   }
@@ -319,6 +323,8 @@ static void tls_destroy(struct hz_io *io) {
   hz_buf_unref(t->kept);
   wolfSSL_free(t->ssl);
   hz_tls_ctx_unref(t->ctx);
+  hz_free(io->env->alloc, (void *)(uintptr_t)io->peer.tls_subject);
+  hz_close_forget(io->env->alloc, t->why);
   hz_io_destroy(t->below);
   hz_free(io->env->alloc, t);
 }
@@ -336,14 +342,16 @@ hz_err hz_tls_io_new(struct hz_io *below, bool below_open, struct hz_tls_ctx *ct
                      const struct hz_limits *limits, struct hz_io **out) {
   struct hz_env *env = below->env;
   struct hz_tls_io *t = hz_new(env->alloc, struct hz_tls_io);
+  struct hz_limits l = *limits;
 
   if (t == NULL) return HZ_ENOMEM;
   t->ssl = hz_tls_session(ctx);
   if (t->ssl == NULL) goto fail;
-  t->limits = *limits;
-  hz_limits_defaults(&t->limits);
-  if (hz_timer_set(&env->timers, &t->timer, env->now + t->limits.handshake_timeout_ns,
-                   handshake_overdue) != HZ_OK)
+  hz_limits_defaults(&l);
+  t->handshake_timeout = l.handshake_timeout_ns;
+  t->close_timeout = l.close_timeout_ns;
+  if (hz_timer_set(&env->timers, &t->timer, env->now + t->handshake_timeout, handshake_overdue) !=
+      HZ_OK)
     goto fail;
   t->io.ops = &tls_ops;
   t->io.env = env;
@@ -352,7 +360,7 @@ hz_err hz_tls_io_new(struct hz_io *below, bool below_open, struct hz_tls_ctx *ct
   t->below_open = below_open;
   t->ctx = hz_tls_ctx_ref(ctx);
   t->work.fn = work;
-  hz_bufq_init(&t->plain, env->alloc, t->limits.send_high_bytes, t->limits.send_low_bytes);
+  hz_bufq_init(&t->plain, env->alloc, l.send_high_bytes, l.send_low_bytes);
   hz_bufq_init(&t->cipher, env->alloc, SIZE_MAX, 0);
   wolfSSL_SSLSetIORecv(t->ssl, on_wanted);
   wolfSSL_SSLSetIOSend(t->ssl, hz_tls_io_encrypted);

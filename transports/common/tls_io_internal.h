@@ -11,7 +11,7 @@ struct hz_tls_io {
   struct hz_io *below;
   struct hz_tls_ctx *ctx;
   WOLFSSL *ssl;
-  struct hz_limits limits;
+  hz_time handshake_timeout, close_timeout;
   struct hz_bufq plain;  /* sent, not yet encrypted; has the watermarks */
   struct hz_bufq cipher; /* encrypted, not yet taken below */
   struct hz_buf *tail;   /* where encryption appends; joins `cipher` when full or flushed */
@@ -20,7 +20,7 @@ struct hz_tls_io {
   struct hz_buf *kept;   /* ciphertext left over when the reader paused */
   struct hz_timer timer; /* handshake, then close */
   struct hz_task work;
-  struct hz_close why;
+  const struct hz_close *why; /* NULL before `closing` */
   bool below_open, established, closing, closed_below, failed;
   bool paused; /* by the reader */
   bool below_paused;

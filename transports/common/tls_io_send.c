@@ -33,7 +33,7 @@ void hz_tls_io_push(struct hz_tls_io *t) {
     return;
   }
   while (t->cipher.count > 0) {
-    struct hz_buf *b = t->cipher.ring[t->cipher.head];
+    struct hz_buf *b = hz_bufq_first(&t->cipher);
     size_t len = b->len;
     if (hz_io_send(t->below, hz_buf_ref(b)) != HZ_OK) {
       hz_buf_unref(b);

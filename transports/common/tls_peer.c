@@ -31,8 +31,11 @@ bool hz_tls_is_key(const char *file) {
   return ok;
 }
 
-static void copy(char *out, size_t size, const char *text) {
-  (void)snprintf(out, size, "%s", text == NULL ? "" : text);
+#define SUBJECT_MAX 63u
+
+static void take_subject(struct hz_alloc *alloc, struct hz_peer *peer, const char *name) {
+  hz_free(alloc, (void *)(uintptr_t)peer->tls_subject);
+  peer->tls_subject = name == NULL ? NULL : hz_strndup(alloc, name, strnlen(name, SUBJECT_MAX));
 }
 
 void hz_tls_peer(struct hz_tls_ctx *ctx, WOLFSSL *ssl, struct hz_peer *peer) {
@@ -48,9 +51,9 @@ void hz_tls_peer(struct hz_tls_ctx *ctx, WOLFSSL *ssl, struct hz_peer *peer) {
   if (cert == NULL) return;
   /* The handshake fails on a certificate that is not trusted unless nobody asked for trust. */
   peer->tls_verified = !ctx->insecure;
-  copy(peer->tls_subject, sizeof(peer->tls_subject), wolfSSL_X509_get_subjectCN(cert));
-  if (peer->tls_subject[0] == '\0')
-    copy(peer->tls_subject, sizeof(peer->tls_subject), wolfSSL_X509_get_next_altname(cert));
+  const char *name = wolfSSL_X509_get_subjectCN(cert);
+  if (name == NULL || name[0] == '\0') name = wolfSSL_X509_get_next_altname(cert);
+  take_subject(ctx->alloc, peer, name);
   wolfSSL_X509_free(cert);
 }
 

@@ -19,7 +19,8 @@ enum hz_role hz_tls_role(const struct hz_tls_ctx *ctx);
  * who must have one checks hz_tls_peer()'s alpn. */
 WOLFSSL *hz_tls_session(struct hz_tls_ctx *ctx);
 
-/** After the handshake: fills the tls members of `peer`. */
+/** After the handshake: fills the tls members of `peer`; its subject is to be freed through the
+ * allocator that the context was made with. Without memory the name is left out. */
 void hz_tls_peer(struct hz_tls_ctx *ctx, WOLFSSL *ssl, struct hz_peer *peer);
 
 /** Why a handshake or a record failed, in plain words with a remedy: HZ_LAYER_TLS, the alert as the

@@ -213,6 +213,8 @@ static void conn_work(struct hz_task *t) {
 
 /* --- connections: operations ----------------------------------------------------------------- */
 
+static const struct hz_peer in_memory = {.addr = "mem"};
+
 static struct mem_conn *conn_new(struct hz_env *env, const struct hz_limits *limits,
                                  enum hz_role role) {
   struct mem_conn *c = hz_new(env->alloc, struct mem_conn);
@@ -221,7 +223,7 @@ static struct mem_conn *conn_new(struct hz_env *env, const struct hz_limits *lim
   c->base.env = env;
   c->base.role = role;
   c->base.caps = c->base.ops->caps;
-  (void)snprintf(c->base.peer.addr, sizeof(c->base.peer.addr), "mem");
+  c->base.peer = &in_memory;
   c->limits = *limits;
   hz_limits_defaults(&c->limits);
   hz_list_init(&c->streams);

@@ -20,7 +20,7 @@ static void refused(struct hz_udp *udp, int errnum) {
   struct hz_close why;
   if (c->state != HZ_QUIC_HANDSHAKE || c->heard || ++c->refusals < REFUSALS_MAX) return;
   hz_close_set(&why, HZ_BY_NETWORK, HZ_LAYER_OS, (uint64_t)errnum, HZ_EREFUSED,
-               "udp %s: nobody listens there (ICMP port unreachable)", c->base.peer.addr);
+               "udp %s: nobody listens there (ICMP port unreachable)", c->who.addr);
   if (c->base.closing) why = c->why; /* it was over already: the core's reason stands */
   hz_quic_end(c, &why, NULL);
 }
@@ -42,7 +42,7 @@ static hz_err open_socket(struct hz_quic_conn *c, const struct hz_endpoint *at, 
     return err;
   }
   c->local = c->udp->bound;
-  hz_addr_format(&c->peer, c->base.peer.addr, sizeof(c->base.peer.addr));
+  hz_addr_format(&c->peer, c->who.addr, sizeof(c->who.addr));
   return HZ_OK;
 }
 

@@ -46,6 +46,7 @@ struct hz_quic_conn *hz_quic_conn_new(struct hz_env *env, const struct hz_limits
   c->base.id = atomic_fetch_add(&ids, 1) + 1;
   c->net = hz_net_of(env);
   c->limits = limits;
+  c->base.peer = &c->who;
   c->mem = (ngtcp2_mem){env->alloc, mem_malloc, mem_free, mem_calloc, mem_realloc};
   c->flush.fn = hz_quic_flush_task;
   c->bury.fn = hz_quic_bury_task;
@@ -161,7 +162,7 @@ hz_err hz_quic_conn_accept(struct hz_quic_listener *ln, const struct hz_quic_acc
   c->local = *a->local;
   c->peer = *a->peer;
   c->validated = a->validated;
-  hz_addr_format(&c->peer, c->base.peer.addr, sizeof(c->base.peer.addr));
+  hz_addr_format(&c->peer, c->who.addr, sizeof(c->who.addr));
   hz_list_push(&ln->conns, &c->ln_link);
   ln->conn_count++;
   hz_quic_listener_half_open(c);
@@ -201,10 +202,10 @@ void hz_quic_conn_open(struct hz_quic_conn *c, bool early) {
   c->opened = true;
   c->base.early = c->early_told = early;
   if (early && c->base.role == HZ_CLIENT) { /* what the ticket was made for */
-    c->base.peer.tls = true;
-    (void)snprintf(c->base.peer.alpn, sizeof(c->base.peer.alpn), "%s", HZ_QUIC_ALPN);
+    c->who.tls = true;
+    (void)snprintf(c->who.alpn, sizeof(c->who.alpn), "%s", HZ_QUIC_ALPN);
   } else {
-    hz_tls_peer(c->tls, c->ssl, &c->base.peer);
+    hz_tls_peer(c->tls, c->ssl, &c->who);
   }
   const ngtcp2_transport_params *p = ngtcp2_conn_get_remote_transport_params2(c->qc);
   if (p != NULL && p->max_datagram_frame_size == 0) c->base.caps &= ~(uint32_t)HZ_CAP_DATAGRAM;
@@ -260,6 +261,7 @@ void hz_quic_destroy(struct hz_conn *base) {
   }
   hz_tls_ctx_unref(c->tls);
   hz_quic_session_free(c->session);
+  hz_free(alloc, (void *)(uintptr_t)c->who.tls_subject);
   if (c->ln != NULL) {
     hz_quic_listener_leave(c);
   } else if (c->udp != NULL) {

@@ -67,6 +67,7 @@ enum hz_quic_state {
 
 struct hz_quic_conn {
   struct hz_conn base;
+  struct hz_peer who; /* base.peer */
   struct hz_quic_route route;
   enum hz_quic_state state;
   const struct hz_net_ops *net;

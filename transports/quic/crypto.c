@@ -122,7 +122,7 @@ static int client_completed(struct hz_quic_conn *c, ngtcp2_conn *qc) {
   if (early && !taken && early_rejected(c, qc) != 0) return NGTCP2_ERR_CALLBACK_FAILURE;
   c->base.early = false;
   if (c->early_told) {
-    hz_tls_peer(c->tls, c->ssl, &c->base.peer);
+    hz_tls_peer(c->tls, c->ssl, &c->who);
     c->early_told = false;
     if (!c->base.closing && c->base.events->confirmed != NULL) {
       c->base.events->confirmed(&c->base, taken);
@@ -138,7 +138,7 @@ static int server_completed(struct hz_quic_conn *c, ngtcp2_conn *qc) {
   hz_quic_listener_settled(c);
   c->base.early = false;
   if (c->early_told) {
-    hz_tls_peer(c->tls, c->ssl, &c->base.peer);
+    hz_tls_peer(c->tls, c->ssl, &c->who);
     c->early_told = false;
     if (!hz_quic_mute(c) && c->base.events->confirmed != NULL) {
       c->base.events->confirmed(&c->base, true);

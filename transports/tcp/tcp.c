@@ -16,17 +16,26 @@ static const struct hz_transport_ops tcp_ops, tls_ops, unix_ops;
 
 /* --- dialling ---------------------------------------------------------------------------------- */
 
+/* A connection that no listener has limits for. */
+struct client {
+  struct hz_iostream s; /* first */
+  struct hz_limits limits;
+};
+
 static hz_err dial_over(const struct hz_transport_ops *ops, struct hz_env *env,
                         const struct hz_endpoint *ep, const struct hz_transport_config *config,
                         struct hz_tls_ctx *tls, const struct hz_conn_events *events, void *user,
                         struct hz_conn **out, char *why, size_t why_len) {
-  struct hz_iostream *s = hz_new(env->alloc, struct hz_iostream);
+  struct client *c = hz_new(env->alloc, struct client);
 
-  if (s == NULL) {
+  if (c == NULL) {
     (void)snprintf(why, why_len, "no memory for a connection");
     return HZ_ENOMEM;
   }
-  hz_iostream_init(s, ops, NULL, env, NULL, &config->limits);
+  struct hz_iostream *s = &c->s;
+  c->limits = config->limits;
+  hz_limits_defaults(&c->limits);
+  hz_iostream_init(s, ops, NULL, env, NULL, &c->limits);
   hz_err err = hz_iostream_connect(s, ep, tls, events, user, why, why_len);
   if (err != HZ_OK) {
     hz_iostream_discard(s);

@@ -71,15 +71,15 @@ static void host_of(const struct hz_endpoint *ep, bool secure, char *out, size_t
 }
 
 /* Everything that is made before connecting; false when memory is short. */
-static bool prepare(struct hz_ws *ws, bool secure, const struct hz_endpoint *ep) {
-  struct hz_env *env = hz_ws_env(ws);
+static bool prepare(struct hz_env *env, struct hz_ws_client *c, bool secure,
+                    const struct hz_endpoint *ep) {
   uint8_t random[16];
   char host[HZ_HOST_MAX + 16];
   env->ops->random(env, random, sizeof(random));
-  hz_ws_make_key(random, ws->key);
+  hz_ws_make_key(random, c->key);
   host_of(ep, secure, host, sizeof(host));
-  ws->request = hz_ws_request(&env->pool, host, ws->key);
-  return ws->request != NULL;
+  c->request = hz_ws_request(&env->pool, host, c->key);
+  return c->request != NULL;
 }
 
 static hz_err dial(bool secure, struct hz_env *env, const struct hz_endpoint *ep,
@@ -88,12 +88,18 @@ static hz_err dial(bool secure, struct hz_env *env, const struct hz_endpoint *ep
   struct hz_tls_ctx *tls = NULL;
   hz_err e = HZ_ENOMEM;
   struct hz_ws *ws = hz_new(env->alloc, struct hz_ws);
-  if (ws == NULL) {
+  struct hz_ws_client *c = hz_new(env->alloc, struct hz_ws_client);
+  if (ws == NULL || c == NULL) {
     snprintf(why, why_len, "no memory for a connection");
+    hz_free(env->alloc, c);
+    hz_free(env->alloc, ws);
     return HZ_ENOMEM;
   }
-  hz_iostream_init(&ws->s, secure ? &wss_ops : &ws_ops, &hz_ws_hooks, env, NULL, &config->limits);
-  if (!prepare(ws, secure, ep)) {
+  c->limits = config->limits;
+  hz_limits_defaults(&c->limits);
+  ws->client = c;
+  hz_iostream_init(&ws->s, secure ? &wss_ops : &ws_ops, &hz_ws_hooks, env, NULL, &c->limits);
+  if (!prepare(env, c, secure, ep)) {
     snprintf(why, why_len, "no memory for a request");
     goto fail;
   }

@@ -19,8 +19,18 @@ static void drop_buffers(struct hz_ws_call *c) {
   c->out = c->place = NULL;
 }
 
+struct hz_ws_call *hz_ws_call_new(struct hz_env *env) {
+  const size_t align = _Alignof(struct hz_ws_call);
+  struct hz_buf *b = hz_buf_new(&env->pool, sizeof(struct hz_ws_call) + align - 1);
+  if (b == NULL) return NULL;
+  size_t skip = (size_t)(-(uintptr_t)hz_buf_tail(b) & (align - 1));
+  struct hz_ws_call *c = (void *)(hz_buf_tail(b) + skip);
+  *c = (struct hz_ws_call){.self = b, .env = env};
+  return c;
+}
+
 static void free_if_done(struct hz_ws_call *c) {
-  if (c->released && c->plain == NULL && !c->held) hz_free(c->env->alloc, c);
+  if (c->released && c->plain == NULL && !c->held) hz_buf_unref(c->self);
 }
 
 void hz_ws_call_leave(struct hz_ws_call *c) {
@@ -94,12 +104,28 @@ void hz_ws_plain_pump_now(struct hz_task *t) {
   if (p->ending && p->inflight == 0 && !ws->s.conn.closing) hz_ws_answer_close(ws);
 }
 
+/* The answer is the message itself, as a handler that echoes gives it back: its buffer goes out again,
+ * with another header, and the handler may read on in it. Not a large one with little in it: that
+ * would be held until the answer has its turn. */
+static bool send_back(struct hz_ws_call *c, struct hz_str body) {
+  struct hz_buf *m = c->plain->handed;
+  bool own = c->plain->calls.prev == &c->link; /* an older call may be of another kind */
+  if (m == NULL || !own) return false;
+  if (body.p != (const char *)hz_buf_data(m) || body.n != m->len) return false;
+  if (m->cap > 1024 && m->len < m->cap / 4) return false;
+  if (hz_ws_seal(m, c->text ? HZ_WS_TEXT : HZ_WS_BINARY, true, NULL) != HZ_OK) return false;
+  c->out = hz_buf_ref(m);
+  hz_ws_plain_pump(c->plain);
+  return true;
+}
+
 /* A whole message in the kind of its question. An answer to text that is not UTF-8 must not go out
  * as text (RFC 6455 8.1): the client would have to fail the connection. */
 static hz_err answer(struct hz_ws_call *c, struct hz_str body) {
   struct hz_pool *pool = &c->env->pool;
-  bool text = c->text && hz_utf8_valid(body.p, body.n);
   if (c->out != NULL || c->begun) return HZ_EINVAL; /* one answer a call */
+  if (send_back(c, body)) return HZ_OK;
+  bool text = c->text && hz_utf8_valid(body.p, body.n);
   struct hz_buf *b = hz_buf_copy(pool, body.p, body.n);
   if (b == NULL) return HZ_ENOMEM;
   if (hz_ws_seal(b, text ? HZ_WS_TEXT : HZ_WS_BINARY, true, NULL) != HZ_OK) {

@@ -13,9 +13,16 @@ static bool is_control(uint8_t op) {
   return (op & 0x8) != 0;
 }
 
-void hz_ws_parser_init(struct hz_ws_parser *p, bool from_client, uint64_t max_message) {
-  *p = (struct hz_ws_parser){.max_message = max_message, .from_client = from_client};
+void hz_ws_parser_init(struct hz_ws_parser *p, struct hz_alloc *alloc, bool from_client,
+                       uint64_t max_message) {
+  *p =
+      (struct hz_ws_parser){.alloc = alloc, .max_message = max_message, .from_client = from_client};
   hz_utf8_init(&p->utf8);
+}
+
+void hz_ws_parser_fini(struct hz_ws_parser *p) {
+  if (p->control != NULL) hz_free(p->alloc, p->control);
+  p->control = NULL;
 }
 
 bool hz_ws_parser_busy(const struct hz_ws_parser *p) {
@@ -27,7 +34,11 @@ static hz_err fail(struct hz_ws_parser *p, uint16_t code, const char *text) {
   p->state = FAILED;
   p->fail_code = code;
   p->fail_text = text;
-  return code == HZ_WS_1009_TOO_BIG ? HZ_ETOOBIG : HZ_EPROTO;
+  switch (code) {
+    case HZ_WS_1009_TOO_BIG: return HZ_ETOOBIG;
+    case HZ_WS_1011_INTERNAL: return HZ_ENOMEM;
+    default: return HZ_EPROTO;
+  }
 }
 
 /* First byte: FIN, RSV1-3, opcode (5.2), and whether a message may begin or go on here (5.4). */
@@ -163,6 +174,8 @@ static hz_err finish_close(struct hz_ws_parser *p, struct hz_ws_event *out) {
 static hz_err take_control(struct hz_ws_parser *p, const uint8_t **data, size_t *len,
                            struct hz_ws_event *out) {
   size_t n = *len < p->left ? *len : (size_t)p->left;
+  if (p->control == NULL) p->control = hz_malloc(p->alloc, HZ_WS_CONTROL_MAX);
+  if (p->control == NULL) return fail(p, HZ_WS_1011_INTERNAL, "no memory for a control frame");
   if (p->masked) {
     hz_ws_mask(p->control + p->control_len, *data, n, p->key, p->offset);
   } else if (n > 0) {

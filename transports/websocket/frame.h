@@ -1,5 +1,6 @@
 /* Frames of RFC 6455, both roles: an incremental parser that hands payload out as it comes, and the
- * header that goes in front of what is sent. Reads no clock and no socket, allocates nothing.
+ * header that goes in front of what is sent. Reads no clock and no socket; allocates nothing but 125
+ * bytes once a control frame comes.
  * Not here: the opening handshake (handshake.h), when to close and with which words (adapter.c). */
 #ifndef TRANSPORTS_WEBSOCKET_FRAME_H
 #define TRANSPORTS_WEBSOCKET_FRAME_H
@@ -71,11 +72,15 @@ struct hz_ws_parser {
   uint8_t head[HZ_WS_HEADER_MAX];
   uint8_t key[4];
   struct hz_utf8 utf8;
-  uint8_t control[HZ_WS_CONTROL_MAX];
+  struct hz_alloc *alloc;
+  uint8_t *control; /* HZ_WS_CONTROL_MAX bytes, made for the first control frame */
 };
 
 /** Prepares a parser. `from_client`: this is the server's end. */
-void hz_ws_parser_init(struct hz_ws_parser *p, bool from_client, uint64_t max_message);
+void hz_ws_parser_init(struct hz_ws_parser *p, struct hz_alloc *alloc, bool from_client,
+                       uint64_t max_message);
+/** Frees what a control frame was put into; a zeroed parser is allowed. */
+void hz_ws_parser_fini(struct hz_ws_parser *p);
 
 /** Takes bytes from `*data` (advancing it and shortening `*len`) until there is something to tell.
  *
@@ -85,7 +90,7 @@ void hz_ws_parser_init(struct hz_ws_parser *p, bool from_client, uint64_t max_me
  *
  * HZ_OK: `*out` is valid until the next call. Call again for what is left.
  * HZ_AGAIN: all input is taken. So is, unread, everything behind a close frame (section 1.4).
- * HZ_EPROTO (fail_code 1002, 1003, 1007) and HZ_ETOOBIG (1009): the connection is to be failed
+ * HZ_EPROTO (fail_code 1002, 1003, 1007), HZ_ETOOBIG (1009), HZ_ENOMEM (1011): the connection is to be failed
  *   (section 7.1.7) with fail_code and fail_text; every later call says the same. Errors are told
  * at the first byte that is wrong, text that is not UTF-8 included. */
 HZ_MUST_USE hz_err hz_ws_parse(struct hz_ws_parser *p, const uint8_t **data, size_t *len,

@@ -18,23 +18,28 @@ enum hz_ws_phase {
                   closing a socket with unread bytes does not take the last word with it */
 };
 
+/* What only a client has. */
+struct hz_ws_client {
+  struct hz_limits limits;     /* a server's are its listener's */
+  struct hz_buf *request;      /* until the io is open */
+  char key[HZ_WS_KEY_LEN + 1]; /* of the handshake */
+  uint8_t keys[64];            /* masking keys to come, from the env's randomness */
+  uint8_t keys_left;           /* bytes of them */
+};
+
+/* An idle connection is this and no more: what is needed now and then is made then. */
 struct hz_ws {
   struct hz_iostream s; /* first */
-  enum hz_ws_phase phase;
+  struct hz_ws_parser parser;
   struct hz_http_head *head;   /* while opening */
-  struct hz_buf *request;      /* client: until the io is open */
+  struct hz_ws_client *client; /* NULL on a server */
   struct hz_ws_plain *plain;   /* NULL: herz.v1 */
-  uint16_t refusal;            /* server: the status the upgrade is refused with; 0: none */
+  struct hz_buf *pong;         /* waits because the io was full; of the latest ping (5.5.3) */
   const char *refusal_text;    /* static */
+  uint16_t refusal;            /* server: the status the upgrade is refused with; 0: none */
+  enum hz_ws_phase phase : 8;
   bool close_sent, close_seen; /* close frames */
   bool core_waits;             /* stream_send said HZ_AGAIN */
-  bool pong_waits;             /* the io was full */
-  uint8_t pong_len;
-  uint8_t pong[HZ_WS_CONTROL_MAX]; /* only the latest ping need be answered (5.5.3) */
-  char key[HZ_WS_KEY_LEN + 1];     /* client: of the handshake */
-  uint8_t keys[64];                /* client: masking keys to come, from the env's randomness */
-  uint8_t keys_left;               /* bytes of them */
-  struct hz_ws_parser parser;
 };
 
 static inline struct hz_ws *hz_ws_of(struct hz_iostream *s) {

@@ -11,14 +11,15 @@
 /* A masking key nobody can predict (10.3), asked for sixteen at a time: each may be a system call.
  */
 static const uint8_t *next_key(struct hz_ws *ws) {
-  if (ws->s.conn.role == HZ_SERVER) return NULL;
+  struct hz_ws_client *c = ws->client;
+  if (c == NULL) return NULL;
   struct hz_env *env = hz_ws_env(ws);
-  if (ws->keys_left == 0) {
-    env->ops->random(env, ws->keys, sizeof(ws->keys));
-    ws->keys_left = sizeof(ws->keys);
+  if (c->keys_left == 0) {
+    env->ops->random(env, c->keys, sizeof(c->keys));
+    c->keys_left = sizeof(c->keys);
   }
-  ws->keys_left = (uint8_t)(ws->keys_left - 4);
-  return ws->keys + ws->keys_left;
+  c->keys_left = (uint8_t)(c->keys_left - 4);
+  return c->keys + c->keys_left;
 }
 
 /* A control frame, or NULL when memory is short. */
@@ -57,20 +58,23 @@ void hz_ws_fail(struct hz_ws *ws, uint16_t code, hz_err err, const char *text) {
 
 /* Only the latest ping is answered when the io is full, so a flood of pings takes no memory. */
 static void flush_pong(struct hz_ws *ws) {
-  struct hz_buf *b = control(ws, HZ_WS_PONG, ws->pong, ws->pong_len);
-  ws->pong_waits = false;
-  if (b == NULL) return;
+  struct hz_buf *b = ws->pong;
+  ws->pong = NULL;
   hz_err e = hz_iostream_push(&ws->s, b);
-  if (e == HZ_OK) return;
-  hz_buf_unref(b);
-  ws->pong_waits = e == HZ_AGAIN;
+  if (e == HZ_AGAIN)
+    ws->pong = b;
+  else if (e != HZ_OK)
+    hz_buf_unref(b);
 }
 
 static void answer_ping(struct hz_ws *ws, const struct hz_ws_event *ev) {
   if (ws->close_sent) return;
-  memcpy(ws->pong, ev->data, ev->len);
-  ws->pong_len = (uint8_t)ev->len;
-  if (!ws->pong_waits) flush_pong(ws);
+  struct hz_buf *b = control(ws, HZ_WS_PONG, ev->data, ev->len);
+  if (b == NULL) return;
+  bool full = ws->pong != NULL;
+  hz_buf_unref(ws->pong);
+  ws->pong = b;
+  if (!full) flush_pong(ws);
 }
 
 void hz_ws_answer_close(struct hz_ws *ws) {
@@ -228,7 +232,7 @@ static void on_finish(struct hz_iostream *s) {
 
 static void on_writable(struct hz_iostream *s) {
   struct hz_ws *ws = hz_ws_of(s);
-  if (ws->pong_waits && !ws->close_sent) flush_pong(ws);
+  if (ws->pong != NULL && !ws->close_sent) flush_pong(ws);
   if (ws->plain != NULL) {
     hz_ws_plain_writable(ws);
   } else if (ws->core_waits && s->announced && !s->conn.closing) {
@@ -253,6 +257,10 @@ static void on_free(struct hz_iostream *s) {
   struct hz_alloc *alloc = hz_ws_env(ws)->alloc;
   hz_ws_opening_free(ws);
   hz_ws_plain_free(ws);
+  hz_ws_parser_fini(&ws->parser);
+  hz_buf_unref(ws->pong);
+  if (ws->client != NULL) hz_buf_unref(ws->client->request);
+  hz_free(alloc, ws->client);
   hz_free(alloc, ws);
 }
 

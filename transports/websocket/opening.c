@@ -17,16 +17,14 @@ void hz_ws_opening_begin(struct hz_ws *ws) {
     give_up(ws, HZ_BY_LOCAL, HZ_WS_1011_INTERNAL, HZ_ENOMEM, "no memory for the handshake");
     return;
   }
-  hz_http_head_init(ws->head, env->alloc, &env->pool, &ws->s.limits, client);
+  hz_http_head_init(ws->head, env->alloc, &env->pool, ws->s.limits, client);
   if (!client) return;
-  struct hz_buf *request = ws->request;
-  ws->request = NULL;
+  struct hz_buf *request = ws->client->request;
+  ws->client->request = NULL;
   hz_iostream_force(&ws->s, request);
 }
 
 void hz_ws_opening_free(struct hz_ws *ws) {
-  hz_buf_unref(ws->request);
-  ws->request = NULL;
   if (ws->head == NULL) return;
   hz_http_head_fini(ws->head);
   hz_free(hz_ws_env(ws)->alloc, ws->head);
@@ -59,7 +57,8 @@ bool hz_ws_opening_goodbye(struct hz_ws *ws) {
 
 static void begin_frames(struct hz_ws *ws, bool herz) {
   hz_ws_opening_free(ws);
-  hz_ws_parser_init(&ws->parser, ws->s.conn.role == HZ_SERVER, ws->s.limits.message_bytes);
+  hz_ws_parser_init(&ws->parser, hz_ws_env(ws)->alloc, ws->client == NULL,
+                    ws->s.limits->message_bytes);
   ws->parser.no_text = herz;
   ws->phase = HZ_WS_FRAMES;
   hz_iostream_ready(&ws->s, herz);
@@ -90,7 +89,7 @@ static void answer_request(struct hz_ws *ws) {
 
 static void read_answer(struct hz_ws *ws) {
   char text[sizeof(((struct hz_close *)0)->text)];
-  hz_err e = hz_ws_check_response(ws->head, ws->key, text, sizeof(text));
+  hz_err e = hz_ws_check_response(ws->head, ws->client->key, text, sizeof(text));
   if (e == HZ_OK)
     begin_frames(ws, true);
   else

@@ -36,18 +36,24 @@ static void arm(struct hz_ws_plain *p, struct hz_timer *t, hz_time after, hz_tim
 hz_err hz_ws_plain_new(struct hz_ws *ws, const struct hz_ws_upgrade *up) {
   const struct hz_http_head *head = ws->head;
   size_t len = up->path.n;
-  for (uint32_t i = 0; i < head->header_count; i++)
-    if (wanted(&head->headers[i])) len += head->headers[i].value.n;
-  struct hz_ws_plain *p = hz_calloc(hz_ws_env(ws)->alloc, 1, sizeof(*p) + len);
+  uint32_t count = 0;
+  for (uint32_t i = 0; i < head->header_count && count < HZ_WS_PLAIN_HEADERS; i++) {
+    if (!wanted(&head->headers[i])) continue;
+    len += head->headers[i].value.n;
+    count++;
+  }
+  struct hz_ws_plain *p =
+      hz_calloc(hz_ws_env(ws)->alloc, 1, sizeof(*p) + count * sizeof(p->headers[0]) + len);
   if (p == NULL) return HZ_ENOMEM;
   p->ws = ws;
   hz_list_init(&p->calls);
-  p->max_inflight = ws->s.limits.calls < HZ_WS_PLAIN_CALLS ? ws->s.limits.calls : HZ_WS_PLAIN_CALLS;
-  char *at = p->text;
+  p->max_inflight =
+      ws->s.limits->calls < HZ_WS_PLAIN_CALLS ? ws->s.limits->calls : HZ_WS_PLAIN_CALLS;
+  char *at = (char *)&p->headers[count];
   memcpy(at, up->path.p, up->path.n);
   p->path = (struct hz_str){at, up->path.n};
   at += up->path.n;
-  for (uint32_t i = 0; i < head->header_count && p->header_count < HZ_WS_PLAIN_HEADERS; i++) {
+  for (uint32_t i = 0; p->header_count < count; i++) {
     const struct hz_header *h = &head->headers[i];
     if (!wanted(h)) continue;
     memcpy(at, h->value.p, h->value.n);
@@ -56,14 +62,14 @@ hz_err hz_ws_plain_new(struct hz_ws *ws, const struct hz_ws_upgrade *up) {
   }
   p->pump.fn = hz_ws_plain_pump_now;
   ws->plain = p;
-  arm(p, &p->ping, ws->s.limits.idle_timeout_ns / 2, ping_tick);
+  arm(p, &p->ping, ws->s.limits->idle_timeout_ns / 2, ping_tick);
   return HZ_OK;
 }
 
 /* A browser cannot ping; a page that only waits for events would look dead to the idle timeout. */
 static void ping_tick(struct hz_timer *t, hz_time now) {
   struct hz_ws_plain *p = HZ_CONTAINER(t, struct hz_ws_plain, ping);
-  hz_time period = p->ws->s.limits.idle_timeout_ns / 2;
+  hz_time period = p->ws->s.limits->idle_timeout_ns / 2;
   hz_time silent = now - p->ws->s.last_heard;
   if (p->ws->s.conn.closing) return;
   if (silent >= period) {
@@ -76,7 +82,7 @@ static void ping_tick(struct hz_timer *t, hz_time now) {
 static void slow_tick(struct hz_timer *t, hz_time now) {
   struct hz_ws_plain *p = HZ_CONTAINER(t, struct hz_ws_plain, slow);
   struct hz_ws *ws = p->ws;
-  hz_time period = ws->s.limits.frame_timeout_ns;
+  hz_time period = ws->s.limits->frame_timeout_ns;
   uint64_t came = ws->s.io->bytes_in - p->progress;
   (void)now;
   if (ws->s.conn.closing) return;
@@ -99,7 +105,7 @@ static void watch(struct hz_ws_plain *p) {
     hz_timer_cancel(&hz_ws_env(ws)->timers, &p->slow);
   } else if (!hz_timer_armed(&p->slow)) {
     p->progress = ws->s.io->bytes_in;
-    arm(p, &p->slow, ws->s.limits.frame_timeout_ns, slow_tick);
+    arm(p, &p->slow, ws->s.limits->frame_timeout_ns, slow_tick);
   }
 }
 
@@ -108,15 +114,15 @@ static void begin_call(struct hz_ws_plain *p, bool text) {
   struct hz_ws *ws = p->ws;
   struct hz_env *env = hz_ws_env(ws);
   struct hz_buf *m = p->message;
-  struct hz_ws_call *c = hz_new(env->alloc, struct hz_ws_call);
+  struct hz_ws_call *c = hz_ws_call_new(env);
   p->message = NULL;
   if (c == NULL) {
     hz_buf_unref(m);
     hz_ws_fail(ws, HZ_WS_1011_INTERNAL, HZ_ENOMEM, "no memory for a call");
     return;
   }
-  c->x = (struct hz_exchange){.ops = &hz_ws_exchange_ops, .conn = &ws->s.conn};
-  c->env = env;
+  c->x.ops = &hz_ws_exchange_ops;
+  c->x.conn = &ws->s.conn;
   c->plain = p;
   c->text = text;
   c->bytes = m->len;
@@ -130,13 +136,15 @@ static void begin_call(struct hz_ws_plain *p, bool text) {
       .header_count = p->header_count,
       .body = {text ? HZ_BODY_TEXT : HZ_BODY_BYTES, {(const char *)hz_buf_data(m), m->len}},
   };
+  p->handed = m;
   ws->s.conn.events->message(&ws->s.conn, &rq, &c->x);
+  p->handed = NULL;
   hz_buf_unref(m);
 }
 
 static bool full(const struct hz_ws_plain *p) {
   return p->inflight >= p->max_inflight ||
-         (p->inflight > 0 && p->inflight_bytes >= p->ws->s.limits.conn_body_bytes);
+         (p->inflight > 0 && p->inflight_bytes >= p->ws->s.limits->conn_body_bytes);
 }
 
 /* No more messages now: keeps input that was read already, and stops reading. */

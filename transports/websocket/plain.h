@@ -18,6 +18,7 @@ struct hz_ws_plain {
   uint32_t inflight, max_inflight;
   uint64_t inflight_bytes; /* of their messages */
   struct hz_buf *message;  /* the one that is coming in */
+  struct hz_buf *handed;   /* the one that a handler is looking at just now */
   struct hz_buf *rest;     /* input behind the message that made us stop reading */
   uint64_t progress;       /* io->bytes_in when the slow-message timer looked last */
   struct hz_timer slow;    /* while a message is coming in */
@@ -27,15 +28,15 @@ struct hz_ws_plain {
   const char *broken;      /* an answer cannot be ended: close for this reason; static */
   struct hz_task pump;     /* hz_ws_plain_pump() */
   struct hz_str path;
-  struct hz_header headers[HZ_WS_PLAIN_HEADERS];
   uint32_t header_count;
-  char text[]; /* path and header values */
+  struct hz_header headers[]; /* behind them: the texts of the path and of their values */
 };
 
 /** One message and its answer. Freed when dispatch released it and its place in the order is given
  * up: by its answer's last frame or the connection's end. */
 struct hz_ws_call {
   struct hz_exchange x; /* first */
+  struct hz_buf *self;  /* the buffer that this is in: calls come and go as buffers do */
   struct hz_link link;
   struct hz_ws_plain *plain; /* NULL: out of the order, nobody hears it any more */
   struct hz_env *env;
@@ -63,6 +64,8 @@ void hz_ws_plain_pump_now(struct hz_task *t);
 void hz_ws_plain_resume(struct hz_ws_plain *p);
 /** Takes a call out of the order. */
 void hz_ws_call_leave(struct hz_ws_call *c);
+/** A zeroed one; NULL when memory is short. */
+struct hz_ws_call *hz_ws_call_new(struct hz_env *env);
 /** Tells dispatch that nobody hears the answer. */
 void hz_ws_call_cancel(struct hz_ws_call *c);
 

@@ -77,6 +77,33 @@ Test(ev_env, a_deadline_that_was_put_off_is_met_without_spinning) {
   ev_world_fini(&w);
 }
 
+/* The timerfd stays where it was when a deadline moves back; what is set again and again meanwhile must
+ * neither fire early nor be forgotten. */
+Test(ev_env, a_deadline_that_moved_back_or_away_and_came_again_is_met) {
+  struct ev_world w;
+  ev_world_init(&w);
+  struct ticker k = {.env = w.env, .task.fn = on_task};
+  hz_time first = ev_clock() + 2 * HZ_MS, at = first + 6 * HZ_MS;
+  cr_assert_eq(hz_timer_set(&w.env->timers, &k.timer, first, on_tick), HZ_OK);
+  hz_ev_run_once(w.env, 0);
+  hz_timer_cancel(&w.env->timers, &k.timer);
+  hz_ev_run_once(w.env, 0);
+  cr_assert_eq(hz_timer_set(&w.env->timers, &k.timer, at, on_tick), HZ_OK);
+  int turns = 0;
+  for (; k.count == 0; turns++) hz_ev_run_once(w.env, HZ_SEC);
+  cr_assert_geq(k.fired, at);
+  cr_assert_lt(k.fired, at + HZ_SEC / 2, "forgotten until the turn's own timeout");
+  cr_assert_leq(turns, 3, "one wake-up at the old deadline, one at the new one");
+  at = ev_clock() + 3 * HZ_MS; /* and one that moves forward */
+  cr_assert_eq(hz_timer_set(&w.env->timers, &k.timer, at + HZ_SEC, on_tick), HZ_OK);
+  hz_ev_run_once(w.env, 0);
+  cr_assert_eq(hz_timer_set(&w.env->timers, &k.timer, at, on_tick), HZ_OK);
+  while (k.count == 1) hz_ev_run_once(w.env, 2 * HZ_SEC);
+  cr_assert_geq(k.fired, at);
+  cr_assert_lt(k.fired, at + HZ_SEC / 2);
+  ev_world_fini(&w);
+}
+
 Test(ev_env, run_once_without_work_returns_after_its_timeout) {
   struct ev_world w;
   ev_world_init(&w);

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "tests/support/fault_alloc.h"
 #include "transports/websocket/mask.h"
 
 #define LIMIT 100000u
@@ -50,6 +51,12 @@ static void tell_event(const struct hz_ws_event *ev) {
   tell_str(")");
 }
 
+static void begin(struct hz_ws_parser *p, bool from_client, uint64_t max_message) {
+  static struct hz_alloc libc;
+  hz_alloc_init_libc(&libc);
+  hz_ws_parser_init(p, &libc, from_client, max_message);
+}
+
 /* Parses `w` in pieces of `step` bytes with `room_len` bytes of room; leaves the story. */
 static void parse(struct hz_ws_parser *p, size_t step, size_t room_len) {
   static uint8_t room[sizeof(w.data)];
@@ -70,11 +77,13 @@ static void parse(struct hz_ws_parser *p, size_t step, size_t room_len) {
       left = 1;
       data = (const uint8_t *)"\x81";
       cr_assert_eq(hz_ws_parse(p, &data, &left, room, room_len, &ev), e, "a failure is for good");
+      hz_ws_parser_fini(p);
       return;
     }
     cr_assert_eq(left, 0);
     at += n;
   }
+  hz_ws_parser_fini(p);
 }
 
 /* The story must be the same for every size of pieces and of room. */
@@ -85,7 +94,7 @@ static void expect_role(bool from_client, const char *want, int line) {
     for (size_t r = 0; r < sizeof(rooms) / sizeof(*rooms); r++) {
       if (w.len > 2000 && (steps[s] < 7 || rooms[r] < 64)) continue;
       struct hz_ws_parser p;
-      hz_ws_parser_init(&p, from_client, LIMIT);
+      begin(&p, from_client, LIMIT);
       parse(&p, steps[s], rooms[r]);
       cr_assert_str_eq(story, want, "line %d: in pieces of %zu, room %zu: %.200s instead of %.200s",
                        line, steps[s], rooms[r], story, want);
@@ -221,9 +230,29 @@ Test(ws_frame, s07_refuses_fragmented_and_long_control_frames) {
   start();
   frame(0x89, payload, 125);
   struct hz_ws_parser p;
-  hz_ws_parser_init(&p, true, LIMIT);
+  begin(&p, true, LIMIT);
   parse(&p, SIZE_MAX, 1);
   cr_assert_eq(story_len, strlen("ping()") + 125);
+}
+
+Test(ws_frame, tells_when_there_is_no_memory_for_a_control_frame) {
+  static struct fault_alloc mem;
+  struct hz_ws_parser p;
+  struct hz_ws_event ev;
+  uint8_t room[8];
+  fault_alloc_init(&mem);
+  FRAME(0x82, "x");
+  FRAME(0x89, "y");
+  hz_ws_parser_init(&p, &mem.base, true, LIMIT);
+  fault_alloc_fail(&mem, 1, true);
+  const uint8_t *data = w.data;
+  size_t len = w.len;
+  cr_assert_eq(hz_ws_parse(&p, &data, &len, room, sizeof(room), &ev), HZ_OK);
+  cr_assert_eq(hz_ws_parse(&p, &data, &len, room, sizeof(room), &ev), HZ_ENOMEM);
+  cr_assert_eq(p.fail_code, HZ_WS_1011_INTERNAL);
+  cr_assert_eq(hz_ws_parse(&p, &data, &len, room, sizeof(room), &ev), HZ_ENOMEM);
+  hz_ws_parser_fini(&p);
+  cr_assert_eq(fault_alloc_leaks(&mem), 0);
 }
 
 /* Autobahn 5.9 to 5.18 */
@@ -293,7 +322,7 @@ Test(ws_frame, counts_all_fragments_against_the_limit) {
 
 Test(ws_frame, a_sum_of_lengths_cannot_wrap_around) {
   struct hz_ws_parser p;
-  hz_ws_parser_init(&p, true, UINT64_MAX);
+  begin(&p, true, UINT64_MAX);
   RAW("\x02\x81\x00\x00\x00\x00x");
   RAW("\x00\xff\x7f\xff\xff\xff\xff\xff\xff\xff\x00\x00\x00\x00");
   parse(&p, SIZE_MAX, 100);
@@ -332,7 +361,7 @@ Test(ws_frame, s09_refuses_text_that_is_not_utf8) {
     struct hz_ws_parser p;
     start();
     frame(0x81, bad[i], strlen(bad[i]));
-    hz_ws_parser_init(&p, true, LIMIT);
+    begin(&p, true, LIMIT);
     parse(&p, SIZE_MAX, 100);
     cr_assert_str_eq(story, "fail(1007)", "case %zu: %s", i, story);
   }
@@ -342,7 +371,7 @@ Test(ws_frame, s09_tells_wrong_text_at_its_first_wrong_byte) {
   /* 1,000 bytes announced, of a message that goes on, and the second byte of a surrogate: 6.4 */
   RAW("\x01\xfe\x03\xe8\x00\x00\x00\x00ok\xed\xa0");
   struct hz_ws_parser p;
-  hz_ws_parser_init(&p, true, LIMIT);
+  begin(&p, true, LIMIT);
   parse(&p, 1, 1);
   cr_assert_str_eq(story, "text(ok\xed"
                           "fail(1007)");
@@ -414,7 +443,7 @@ Test(ws_frame, takes_and_ignores_what_follows_a_close_frame) {
 
 Test(ws_frame, refuses_text_at_its_first_byte_when_told_to) {
   struct hz_ws_parser p;
-  hz_ws_parser_init(&p, true, LIMIT);
+  begin(&p, true, LIMIT);
   p.no_text = true;
   FRAME(0x82, "x");
   FRAME(0x81, "y");
@@ -426,7 +455,7 @@ Test(ws_frame, is_busy_from_a_frames_first_byte_to_its_messages_last) {
   struct hz_ws_parser p;
   struct hz_ws_event ev;
   uint8_t room[10];
-  hz_ws_parser_init(&p, true, LIMIT);
+  begin(&p, true, LIMIT);
   cr_assert_not(hz_ws_parser_busy(&p));
   FRAME(0x01, "a");
   FRAME(0x80, "b");
@@ -444,7 +473,7 @@ Test(ws_frame, unmasks_in_place) {
   FRAME(0x82, "defghijklmnopqrstuvwxyz");
   struct hz_ws_parser p;
   struct hz_ws_event ev;
-  hz_ws_parser_init(&p, true, LIMIT);
+  begin(&p, true, LIMIT);
   const uint8_t *data = w.data;
   size_t len = w.len;
   cr_assert_eq(hz_ws_parse(&p, &data, &len, w.data, sizeof(w.data), &ev), HZ_OK);
@@ -458,7 +487,7 @@ Test(ws_frame, hands_unmasked_payload_out_where_it_stands) {
       "abc");
   struct hz_ws_parser p;
   struct hz_ws_event ev;
-  hz_ws_parser_init(&p, false, LIMIT);
+  begin(&p, false, LIMIT);
   const uint8_t *data = w.data;
   size_t len = w.len;
   cr_assert_eq(hz_ws_parse(&p, &data, &len, NULL, 0, &ev), HZ_OK);

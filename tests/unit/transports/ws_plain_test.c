@@ -84,6 +84,42 @@ Test(ws_plain, another_subprotocol_is_not_taken_and_the_mode_is_plain) {
   expect("text(a)");
 }
 
+static void echo_itself(struct ws_world *world_, struct ws_ask *a) {
+  (void)world_;
+  cr_assert_eq(respond(a, 200, HZ_BODY_BYTES, a->given, a->len), HZ_OK);
+  cr_assert_eq(memcmp(a->given, a->body, a->len), 0, "a handler may read on after its answer");
+  cr_assert_eq(respond(a, 200, HZ_BODY_BYTES, a->given, a->len), HZ_EINVAL, "one answer a call");
+  release(a);
+}
+
+/* The message's own buffer goes out again: alone, behind others, and after its handler is through. */
+Test(ws_plain, a_message_that_is_its_own_answer_comes_back_as_it_was) {
+  w.answer = echo_itself;
+  ws_world_open(&w, "/echo", NULL);
+  send_text("one");
+  ws_raw_frame(&w, 0x01, "t", 1);
+  ws_raw_frame(&w, 0x80, "wo", 2);
+  ws_raw_frame(&w, 0x82, "three", 5);
+  send_text("");
+  expect("text(one)text(two)binary(three)text()");
+}
+
+static void first_takes_seconds(struct ws_world *world_, struct ws_ask *a) {
+  struct ws_ask *first = &world_->asks[0];
+  if (a == first) return;
+  cr_assert_eq(respond(first, 200, HZ_BODY_BYTES, a->given, a->len), HZ_OK);
+  release(first);
+  echo_itself(world_, a);
+}
+
+Test(ws_plain, a_message_that_answers_an_older_one_does_not_go_out_as_its_kind) {
+  w.answer = first_takes_seconds;
+  ws_world_open(&w, "/x", NULL);
+  send_text("text");
+  ws_raw_frame(&w, 0x82, "\xff", 1);
+  expect("binary(\xff)binary(\xff)");
+}
+
 Test(ws_plain, fragments_are_one_call) {
   w.answer = echo;
   ws_world_open(&w, "/echo", NULL);

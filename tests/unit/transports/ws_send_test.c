@@ -28,7 +28,7 @@ static void expect_message(struct hz_buf *b, bool masked, size_t want_len, uint8
   struct hz_ws_event ev;
   const uint8_t *data = hz_buf_data(b);
   size_t len = b->len;
-  hz_ws_parser_init(&p, masked, 100000);
+  hz_ws_parser_init(&p, &mem.base, masked, 100000);
   cr_assert_eq(hz_ws_parse(&p, &data, &len, hz_buf_data(b), b->len, &ev), HZ_OK);
   cr_assert(ev.op == HZ_WS_BINARY && ev.first && ev.last);
   cr_assert_eq(len, 0);

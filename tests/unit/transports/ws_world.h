@@ -26,6 +26,7 @@ struct ws_ask {
   struct hz_exchange *x; /* NULL once released */
   char body[200];
   size_t len;
+  const char *given; /* where the body stands, for as long as `answer` runs */
   bool text, cancelled;
   unsigned writables;
 };
