@@ -14,7 +14,8 @@ Test(quic_steer, ids_that_are_made_lead_to_their_worker_however_many_there_are) 
       for (unsigned first = 0; first < 256; first++) {
         uint8_t cid[2] = {(uint8_t)first, 0xaa};
         hz_quic_steer_cid(&share, cid);
-        cr_assert_eq(hz_quic_steer_owner(&share, cid, 2), index, "%u of %u, %u", index, count, first);
+        cr_assert_eq(hz_quic_steer_owner(&share, cid, 2), index, "%u of %u, %u", index, count,
+                     first);
         cr_assert_eq(cid[1], 0xaa);
       }
     }
