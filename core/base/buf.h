@@ -94,17 +94,20 @@ HZ_MUST_USE hz_err hz_buf_reserve(struct hz_buf **b, size_t room);
 struct hz_bufq {
   struct hz_alloc *alloc;
   union {
-    struct hz_buf *one;   /* cap 1 */
-    struct hz_buf **ring; /* cap > 1 */
+    struct hz_buf *one;   /* cap_log2 0 */
+    struct hz_buf **ring; /* of 1 << cap_log2 */
   } at;
-  uint32_t cap, head, count;
-  uint32_t head_off; /* bytes of the first buffer that are gone already */
-  size_t bytes;      /* waiting */
-  size_t high, low;  /* watermarks, bytes */
-  bool was_full;     /* somebody was told HZ_AGAIN and waits for the low watermark */
+  size_t bytes; /* waiting */
+  uint32_t head, count;
+  uint32_t head_off;  /* bytes of the first buffer that are gone already */
+  uint32_t high, low; /* watermarks, bytes */
+  uint8_t cap_log2;
+  bool was_full; /* somebody was told HZ_AGAIN and waits for the low watermark */
 };
+_Static_assert(sizeof(struct hz_bufq) <= 48, "every connection has three");
 
-/** Prepares an empty queue: full at `high` bytes, writable again at `low`. Allocates nothing. */
+/** Prepares an empty queue: full at `high` bytes (at most 4 GiB), writable again at `low`. Allocates
+ * nothing. */
 void hz_bufq_init(struct hz_bufq *q, struct hz_alloc *alloc, size_t high, size_t low);
 
 /** The first buffer of a queue that is not empty, and still the queue's. */

@@ -5,19 +5,25 @@
 
 #include "core/base/buf.h"
 
-#define RING_FIRST 8u
+#define RING_FIRST_LOG2 3u
 
 void hz_bufq_init(struct hz_bufq *q, struct hz_alloc *alloc, size_t high, size_t low) {
-  *q = (struct hz_bufq){.alloc = alloc, .cap = 1, .high = high, .low = low};
+  *q = (struct hz_bufq){.alloc = alloc,
+                        .high = high < UINT32_MAX ? (uint32_t)high : UINT32_MAX,
+                        .low = low < UINT32_MAX ? (uint32_t)low : UINT32_MAX};
 }
 
-/* The nth place of the queue; `cap` is a power of two. */
+static uint32_t cap(const struct hz_bufq *q) {
+  return UINT32_C(1) << q->cap_log2;
+}
+
+/* The nth place of the queue. */
 static struct hz_buf **place(struct hz_bufq *q, uint32_t n) {
-  return q->cap == 1 ? &q->at.one : &q->at.ring[(q->head + n) & (q->cap - 1)];
+  return q->cap_log2 == 0 ? &q->at.one : &q->at.ring[(q->head + n) & (cap(q) - 1)];
 }
 
 static struct hz_buf *at(const struct hz_bufq *q, uint32_t n) {
-  return q->cap == 1 ? q->at.one : q->at.ring[(q->head + n) & (q->cap - 1)];
+  return q->cap_log2 == 0 ? q->at.one : q->at.ring[(q->head + n) & (cap(q) - 1)];
 }
 
 struct hz_buf *hz_bufq_first(const struct hz_bufq *q) {
@@ -26,25 +32,25 @@ struct hz_buf *hz_bufq_first(const struct hz_bufq *q) {
 
 void hz_bufq_fini(struct hz_bufq *q) {
   for (uint32_t i = 0; i < q->count; i++) hz_buf_unref(at(q, i));
-  if (q->cap > 1) hz_free(q->alloc, q->at.ring);
+  if (q->cap_log2 > 0) hz_free(q->alloc, q->at.ring);
   hz_bufq_init(q, q->alloc, q->high, q->low);
 }
 
 static hz_err grow(struct hz_bufq *q) {
-  if (q->cap > UINT32_MAX / 2) return HZ_ENOMEM;
-  uint32_t cap = q->cap == 1 ? RING_FIRST : q->cap * 2;
-  struct hz_buf **ring = hz_malloc(q->alloc, cap * sizeof(*ring));
+  uint32_t log2 = q->cap_log2 == 0 ? RING_FIRST_LOG2 : q->cap_log2 + 1u;
+  if (log2 > 31) return HZ_ENOMEM;
+  struct hz_buf **ring = hz_malloc(q->alloc, sizeof(*ring) << log2);
   if (ring == NULL) return HZ_ENOMEM;
   for (uint32_t i = 0; i < q->count; i++) ring[i] = at(q, i);
-  if (q->cap > 1) hz_free(q->alloc, q->at.ring);
+  if (q->cap_log2 > 0) hz_free(q->alloc, q->at.ring);
   q->at.ring = ring;
-  q->cap = cap;
+  q->cap_log2 = (uint8_t)log2;
   q->head = 0;
   return HZ_OK;
 }
 
 hz_err hz_bufq_push_forced(struct hz_bufq *q, struct hz_buf *b) {
-  if (q->count == q->cap) {
+  if (q->count == cap(q)) {
     hz_err err = grow(q);
     if (err != HZ_OK) return err;
   }
@@ -89,7 +95,7 @@ bool hz_bufq_consume(struct hz_bufq *q, size_t n) {
       break;
     }
     n -= left; /* a buffer without bytes goes with the one before it */
-    q->head = (q->head + 1) & (q->cap - 1);
+    q->head = (q->head + 1) & (cap(q) - 1);
     q->head_off = 0;
     q->count--;
     hz_buf_unref(b);

@@ -32,6 +32,7 @@ struct hz_ev_stream {
   bool paused, eof, fin_wanted, fin_sent;
   bool broken; /* a write failed */
 };
+_Static_assert(sizeof(struct hz_ev_stream) <= 336, "each idle connection has one");
 
 static inline struct hz_ev *hz_ev_stream_ev(const struct hz_ev_stream *s) {
   return hz_ev_of(s->io.env);

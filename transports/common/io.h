@@ -48,6 +48,7 @@ struct hz_io {
   struct hz_io *below;          /* what this one lies over (TLS over a socket); NULL: nothing */
   void *user;
 };
+_Static_assert(sizeof(struct hz_io) <= 128, "two cache lines, the peer's description most of them");
 
 static inline hz_err hz_io_send(struct hz_io *io, struct hz_buf *b) {
   return io->ops->send(io, b);

@@ -79,6 +79,7 @@ struct hz_iostream {
   bool awaiting;              /* goodbye was said and is to be answered */
   bool hung_up;               /* hz_io_close() or hz_io_abort() was called */
 };
+_Static_assert(sizeof(struct hz_iostream) <= 280, "each idle connection has one");
 
 /** A peer that makes us answer (pings) but does not read may have this much waiting. */
 #define HZ_IOSTREAM_LATE_BYTES ((size_t)64 * 1024)

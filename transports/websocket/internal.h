@@ -41,6 +41,8 @@ struct hz_ws {
   bool close_sent, close_seen; /* close frames */
   bool core_waits;             /* stream_send said HZ_AGAIN */
 };
+_Static_assert(sizeof(struct hz_ws) <= sizeof(struct hz_iostream) + 144,
+               "idle connections are many");
 
 static inline struct hz_ws *hz_ws_of(struct hz_iostream *s) {
   return (struct hz_ws *)(void *)s;

@@ -37,6 +37,18 @@ Test(bufq, init_allocates_nothing) {
   cr_assert_eq(mem.seen, before);
 }
 
+Test(bufq, one_buffer_at_a_time_takes_no_memory) {
+  struct hz_buf *b = hz_buf_copy(&pool, "x", 1);
+  uint64_t before = mem.seen;
+  for (int i = 0; i < 3; i++) {
+    cr_assert_eq(hz_bufq_push(&q, hz_buf_ref(b)), HZ_OK);
+    cr_assert_eq(hz_bufq_first(&q), b);
+    (void)hz_bufq_consume(&q, 1);
+  }
+  cr_assert_eq(mem.seen, before);
+  hz_buf_unref(b);
+}
+
 Test(bufq, may_pass_the_high_watermark_by_one_buffer_then_says_again) {
   struct hz_buf *a = hz_buf_copy(&pool, "123456789", 9), *b = hz_buf_ref(a), *c = hz_buf_ref(a);
   cr_assert_eq(hz_bufq_push(&q, a), HZ_OK);
