@@ -18,7 +18,7 @@
 #define TAG_LEN 16u
 
 #define RESUMED_MAX 250u /* one full handshake, then so many that rest on it */
-#define RESUMED_SLOT 1    /* of a session's ex_data; 0 is wolfSSL_set_app_data() */
+#define RESUMED_SLOT 1   /* of a session's ex_data; 0 is wolfSSL_set_app_data() */
 
 _Static_assert(NONCE_LEN <= WOLFSSL_TICKET_IV_SZ && TAG_LEN <= WOLFSSL_TICKET_MAC_SZ, "room");
 

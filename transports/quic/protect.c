@@ -166,8 +166,8 @@ int ngtcp2_crypto_encrypt(uint8_t *dest, const ngtcp2_crypto_aead *aead,
   uint8_t *tag = dest + len;
   (void)aead;
   if (!ready(k)) return -1;
-  int rv = k->suite->chacha ? wc_ChaCha20Poly1305_Encrypt(k->raw, nonce, aad, (word32)aadlen,
-                                                          plain, (word32)len, dest, tag)
+  int rv = k->suite->chacha ? wc_ChaCha20Poly1305_Encrypt(k->raw, nonce, aad, (word32)aadlen, plain,
+                                                          (word32)len, dest, tag)
                             : wc_AesGcmEncrypt(k->gcm, dest, plain, (word32)len, nonce,
                                                (word32)noncelen, tag, TAG_LEN, aad, (word32)aadlen);
   return rv == 0 ? 0 : -1;
