@@ -75,7 +75,14 @@ static int recv_stream_data(ngtcp2_conn *qc, uint32_t flags, int64_t id, uint64_
   bool fin = (flags & NGTCP2_STREAM_DATA_FLAG_FIN) != 0;
   s->unconsumed += len;
   if (fin) s->base.recv_done = true;
-  if (len > 0 || fin) c->base.events->data(&s->base, data, len, fin);
+  if (len == 0 && !fin) return 0;
+  /* Bytes that came out of order lie in ngtcp2, which frees them when the stream is stopped; the core
+   * goes on reading after it has asked for that. */
+  c->delivering = s;
+  c->base.events->data(&s->base, data, len, fin);
+  bool stop = c->delivering == s && s->stop_owed;
+  c->delivering = NULL;
+  if (stop) hz_quic_stream_stop_now(s);
   return 0;
 }
 

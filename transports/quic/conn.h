@@ -32,9 +32,11 @@ struct hz_quic_stream {
   struct hz_link relief; /* conn.relief: was refused, and something was sent since */
   struct hz_quic_sendq q;
   uint64_t unconsumed; /* given to the core, credit not returned yet */
+  uint64_t stop_code;
   bool fin_queued, fin_sent, fin_acked;
   bool fin_alone;    /* the FIN went out in a frame without bytes */
   bool stopped_recv; /* stream_stop was called */
+  bool stop_owed;    /* while its bytes were being delivered: said afterwards, with stop_code */
   bool cut;          /* the sending side was given up, by us or by the peer */
 };
 
@@ -90,6 +92,7 @@ struct hz_quic_conn {
   struct hz_task bury;         /* tells the core that all is over */
 
   struct hz_link streams, ready, relief, spare;
+  struct hz_quic_stream *delivering; /* the core is being given bytes of it */
   uint32_t spare_count;
   struct hz_buf **datagrams; /* a ring of limits.datagrams */
   uint32_t dg_head, dg_count;
@@ -121,7 +124,7 @@ struct hz_quic_conn {
 
 /* An idle connection is this, ngtcp2's part and six keys. */
 _Static_assert(sizeof(struct hz_quic_conn) <= 1152, "idle connections pay for every byte");
-_Static_assert(sizeof(struct hz_quic_stream) <= 224, "32 of them are kept for reuse");
+_Static_assert(sizeof(struct hz_quic_stream) <= 232, "32 of them are kept for reuse");
 
 static inline struct hz_quic_conn *hz_quic_conn_of(struct hz_conn *c) {
   return HZ_CONTAINER(c, struct hz_quic_conn, base);
@@ -228,6 +231,8 @@ hz_err hz_quic_stream_send(struct hz_stream *base, struct hz_buf *b, bool fin);
 void hz_quic_stream_consume(struct hz_stream *base, size_t n);
 void hz_quic_stream_reset(struct hz_stream *base, uint64_t code);
 void hz_quic_stream_stop(struct hz_stream *base, uint64_t code);
+/** Tells ngtcp2 of a stop. It may free what it has of the stream's bytes. */
+void hz_quic_stream_stop_now(struct hz_quic_stream *s);
 hz_err hz_quic_datagram_send(struct hz_conn *base, struct hz_buf *b);
 size_t hz_quic_datagram_max(const struct hz_conn *base);
 /** A stream object for `id`, in conn.streams; NULL: no memory. */

@@ -70,14 +70,14 @@ static void encrypt_block(const struct key *k, const uint8_t *in, uint8_t *out) 
 }
 #endif
 
-static bool set_key(struct key *k, const struct hz_quic_suite *s, const uint8_t *raw) {
+static bool set_key(struct key *k, const struct hz_quic_suite *s, const uint8_t *key) {
   if (s->chacha) {
     k->kind = CHACHA;
-    return wc_Chacha_SetKey(&k->u.chacha, raw, (word32)s->key_len) == 0;
+    return wc_Chacha_SetKey(&k->u.chacha, key, (word32)s->key_len) == 0;
   }
   k->kind = AES;
   if (wc_AesInit(&k->u.aes, NULL, INVALID_DEVID) != 0) return false;
-  if (wc_AesSetKeyDirect(&k->u.aes, raw, (word32)s->key_len, NULL, AES_ENCRYPTION) != 0) {
+  if (wc_AesSetKeyDirect(&k->u.aes, key, (word32)s->key_len, NULL, AES_ENCRYPTION) != 0) {
     wc_AesFree(&k->u.aes);
     return false;
   }
@@ -86,10 +86,10 @@ static bool set_key(struct key *k, const struct hz_quic_suite *s, const uint8_t 
 }
 
 int ngtcp2_crypto_cipher_ctx_encrypt_init(ngtcp2_crypto_cipher_ctx *ctx,
-                                          const ngtcp2_crypto_cipher *hp, const uint8_t *raw) {
+                                          const ngtcp2_crypto_cipher *hp, const uint8_t *key) {
   struct key whole = {0};
   ctx->native_handle = NULL;
-  if (!set_key(&whole, hp->native_handle, raw)) return -1;
+  if (!set_key(&whole, hp->native_handle, key)) return -1;
   size_t size = size_of(&whole);
   struct key *k = wolfSSL_Malloc(size);
   if (k != NULL) {

@@ -33,6 +33,7 @@ void hz_quic_stream_free(struct hz_quic_stream *s) {
   hz_list_remove(&s->link);
   hz_list_remove(&s->ready);
   hz_list_remove(&s->relief);
+  if (c->delivering == s) c->delivering = NULL;
   hz_quic_sendq_fini(&s->q);
   if (c->spare_count >= HZ_QUIC_SPARE_STREAMS || c->state == HZ_QUIC_DEAD) {
     hz_free(c->base.env->alloc, s);
@@ -141,6 +142,17 @@ void hz_quic_stream_reset(struct hz_stream *base, uint64_t code) {
   hz_quic_flush_soon(c);
 }
 
+void hz_quic_stream_stop_now(struct hz_quic_stream *s) {
+  struct hz_quic_conn *c = hz_quic_conn_of(s->base.conn);
+  s->stop_owed = false;
+  if (ngtcp2_conn_shutdown_stream_read(c->qc, 0, (int64_t)s->base.id, s->stop_code) != 0) {
+    struct hz_close why;
+    hz_close_set(&why, HZ_BY_LOCAL, HZ_LAYER_APP, HZ_CLOSE_INTERNAL, HZ_ENOMEM, "out of memory");
+    hz_quic_close(s->base.conn, &why);
+  }
+  hz_quic_flush_soon(c);
+}
+
 void hz_quic_stream_stop(struct hz_stream *base, uint64_t code) {
   struct hz_quic_stream *s = hz_quic_stream_of(base);
   struct hz_quic_conn *c = hz_quic_conn_of(base->conn);
@@ -151,12 +163,12 @@ void hz_quic_stream_stop(struct hz_stream *base, uint64_t code) {
     ngtcp2_conn_extend_max_offset(c->qc, s->unconsumed);
     s->unconsumed = 0;
   }
-  if (ngtcp2_conn_shutdown_stream_read(c->qc, 0, (int64_t)base->id, code) != 0) {
-    struct hz_close why;
-    hz_close_set(&why, HZ_BY_LOCAL, HZ_LAYER_APP, HZ_CLOSE_INTERNAL, HZ_ENOMEM, "out of memory");
-    hz_quic_close(base->conn, &why);
+  s->stop_code = code;
+  if (c->delivering == s) {
+    s->stop_owed = true;
+  } else {
+    hz_quic_stream_stop_now(s);
   }
-  hz_quic_flush_soon(c);
 }
 
 /* The largest payload that one packet takes on this path: one byte of header, the peer's connection
