@@ -91,7 +91,7 @@ struct hz_lane {
   struct hz_link waiting; /* outflows, in turn */
   struct hz_task pump;
 };
-_Static_assert(sizeof(struct hz_lane) <= 224,
+_Static_assert(sizeof(struct hz_lane) <= 240,
                "each idle connection has one, each call over QUIC too");
 
 struct hz_session {
@@ -116,7 +116,7 @@ struct hz_session {
   const struct hz_close *peer_error; /* from ERROR: better than what the transport knows */
   struct hz_link link;               /* in the app's list */
 };
-_Static_assert(sizeof(struct hz_session) <= 232, "each idle connection has one");
+_Static_assert(sizeof(struct hz_session) <= 256, "each idle connection has one");
 
 /** Makes a session on a connection that was just accepted or dialled: events and user are set.
  * HZ_ENOMEM. */
