@@ -38,7 +38,7 @@ ngtcp2_crypto_ctx *ngtcp2_crypto_ctx_initial(ngtcp2_crypto_ctx *ctx);
 
 /** A key of header protection, allocated. 0 or -1. */
 int ngtcp2_crypto_cipher_ctx_encrypt_init(ngtcp2_crypto_cipher_ctx *ctx,
-                                          const ngtcp2_crypto_cipher *hp, const uint8_t *raw);
+                                          const ngtcp2_crypto_cipher *hp, const uint8_t *key);
 void ngtcp2_crypto_cipher_ctx_free(ngtcp2_crypto_cipher_ctx *ctx);
 
 /** Random bytes (inside address tokens). 0, or -1 when the generator fails. */
