@@ -20,6 +20,12 @@ static bool admit(struct hz_listener *l) {
   return false;
 }
 
+static void pending(struct hz_listener *l, int by) {
+  struct hz_worker *w = l->user;
+
+  atomic_fetch_add_explicit(&w->app->conns, (unsigned)by, memory_order_relaxed);
+}
+
 static void accepted(struct hz_listener *l, struct hz_conn *conn) {
   struct hz_worker *w = l->user;
   struct hz_session *s;
@@ -95,6 +101,7 @@ static hz_err listen_one(struct hz_worker *w, const struct hz_transport_ops *ops
                               .config = app->config.transport,
                               .share = *share,
                               .admit = admit,
+                              .pending = pending,
                               .accepted = accepted,
                               .note = note,
                               .user = w};

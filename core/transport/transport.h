@@ -201,6 +201,9 @@ struct hz_listener {
   struct hz_share share;
   /** Asks the core whether one more connection is welcome; false: turn it away (counted). */
   bool (*admit)(struct hz_listener *);
+  /** An adapter that admits before it knows what it has: such a connection came (`by` 1), or went
+   * or is about to be handed over (-1). It counts against limits.connections. NULL: nobody counts. */
+  void (*pending)(struct hz_listener *, int by);
   /** Hands over a new connection right after it was made and before any event of it: sets
    * events and user. */
   void (*accepted)(struct hz_listener *, struct hz_conn *);

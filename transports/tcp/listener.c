@@ -16,7 +16,6 @@ struct tcp_listener {
   struct hz_acceptor *acceptor; /* NULL after unlisten */
   struct hz_tls_ctx *tls;       /* NULL: no certificate */
   struct hz_link probes;
-  uint32_t probe_count;
 };
 
 /* A connection whose protocol is not known yet. */
@@ -32,12 +31,17 @@ struct probe {
 
 /* --- ends of a probe --------------------------------------------------------------------------- */
 
+/* Whom the core has not seen yet counts there all the same, so that silence cannot pass its limit. */
+static void count_probe(struct tcp_listener *l, int by) {
+  if (l->base.base.pending != NULL) l->base.base.pending(&l->base.base, by);
+}
+
 static void forget(struct probe *p) {
   struct tcp_listener *l = p->l;
 
   hz_timer_cancel(&l->base.base.env->timers, &p->timer);
   hz_list_remove(&p->link);
-  l->probe_count--;
+  count_probe(l, -1);
   hz_free(l->base.base.env->alloc, p);
   hz_iolistener_unref(&l->base.base);
 }
@@ -203,10 +207,7 @@ static void on_accepted(struct hz_acceptor *a, struct hz_io *io) {
   struct hz_listener *base = &l->base.base;
   struct probe *p = NULL;
 
-  /* Whom the core has not seen yet counts here, so that silence cannot pass its limit. */
-  if (l->probe_count < base->config.limits.connections &&
-      (base->admit == NULL || base->admit(base)))
-    p = hz_new(base->env->alloc, struct probe);
+  if (base->admit == NULL || base->admit(base)) p = hz_new(base->env->alloc, struct probe);
   if (p != NULL) {
     hz_time until = base->env->now + base->config.limits.handshake_timeout_ns;
     if (hz_timer_set(&base->env->timers, &p->timer, until, overdue) != HZ_OK) {
@@ -224,7 +225,7 @@ static void on_accepted(struct hz_acceptor *a, struct hz_io *io) {
   io->events = &probe_events;
   io->user = p;
   hz_list_push(&l->probes, &p->link);
-  l->probe_count++;
+  count_probe(l, 1);
   hz_iolistener_ref(base);
 }
 
