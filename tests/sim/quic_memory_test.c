@@ -38,6 +38,17 @@ static void *tls_realloc(void *p, size_t size) {
   return q;
 }
 
+/* Allocation `nth` failed and that is over: the next client is served, and nothing is left. */
+static void expect_served_and_free(struct qf *f, uint64_t nth) {
+  sim_run_for(f->sim, 5 * HZ_SEC);
+  struct qf_conn *c = qf_dial(f);
+  cr_assert(qf_until(f, &c->opened, LIMIT), "allocation %llu: %s", (unsigned long long)nth,
+            c->why.text);
+  struct qf_stream *call = qf_call(c, 5000);
+  cr_assert(qf_until_true(f, &call->done, LIMIT), "allocation %llu", (unsigned long long)nth);
+  cr_assert_eq(qf_free(f), 0u, "allocation %llu leaks", (unsigned long long)nth);
+}
+
 /* Accept, open, call, answer, close, with the nth allocation of one host failing (and those after it,
  * `rest` long). Whatever comes of it: no crash, no leak, an end, and a next connection that works.
  * Returns how many allocations the host asked for. */
@@ -59,13 +70,7 @@ static uint64_t run_with_failure(bool server, uint64_t nth, bool rest) {
   }
   uint64_t seen = sim_alloc(env)->seen;
   fault_alloc_fail(sim_alloc(env), 0, false);
-  sim_run_for(f->sim, 5 * HZ_SEC);
-  c = qf_dial(f);
-  cr_assert(qf_until(f, &c->opened, LIMIT), "allocation %llu: %s", (unsigned long long)nth,
-            c->why.text);
-  struct qf_stream *call = qf_call(c, 5000);
-  cr_assert(qf_until_true(f, &call->done, LIMIT), "allocation %llu", (unsigned long long)nth);
-  cr_assert_eq(qf_free(f), 0u, "allocation %llu leaks", (unsigned long long)nth);
+  expect_served_and_free(f, nth);
   return seen;
 }
 
@@ -105,13 +110,7 @@ static uint64_t run_with_tls_failure(uint64_t nth) {
   }
   uint64_t seen = tls_allocations;
   tls_fail_at = 0;
-  sim_run_for(f->sim, 5 * HZ_SEC);
-  c = qf_dial(f);
-  cr_assert(qf_until(f, &c->opened, LIMIT), "allocation %llu: %s", (unsigned long long)nth,
-            c->why.text);
-  struct qf_stream *call = qf_call(c, 5000);
-  cr_assert(qf_until_true(f, &call->done, LIMIT), "allocation %llu", (unsigned long long)nth);
-  cr_assert_eq(qf_free(f), 0u, "allocation %llu leaks", (unsigned long long)nth);
+  expect_served_and_free(f, nth);
   return seen;
 }
 
