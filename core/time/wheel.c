@@ -101,8 +101,7 @@ void hz_wheel_set(struct hz_wheel *w, struct hz_wheel_timer *t, hz_time deadline
   put(w, t);
 }
 
-void hz_wheel_cancel(struct hz_wheel *w, struct hz_wheel_timer *t) {
-  if (!hz_wheel_armed(t)) return;
+void hz_wheel_disarm(struct hz_wheel *w, struct hz_wheel_timer *t) {
   take(w, t);
   w->count--;
 }
@@ -111,6 +110,7 @@ void hz_wheel_cancel(struct hz_wheel *w, struct hz_wheel_timer *t) {
 
 hz_time hz_wheel_next(const struct hz_wheel *w) {
   uint64_t tick = w->tick;
+  if (w->count == 0) return HZ_TIME_NEVER;
   if (hz_list_empty(&w->moving) && hz_list_empty(&w->ready) && hz_list_empty(&w->calling)) {
     uint32_t slot = first_slot(w);
     if (slot == NO_SLOT) return HZ_TIME_NEVER;
@@ -148,6 +148,10 @@ static void turn(struct hz_wheel *w, uint64_t target, uint32_t max) {
 
 uint32_t hz_wheel_run(struct hz_wheel *w, hz_time now, uint32_t max) {
   assert(!w->running && max > 0);
+  if (w->count == 0) { /* most turns of most loops: nothing to look for */
+    if (now / TICK_NS > w->tick) w->tick = now / TICK_NS;
+    return 0;
+  }
   w->running = true;
   turn(w, now / TICK_NS, max);
   hz_list_splice(&w->calling, &w->ready);

@@ -66,11 +66,16 @@ void hz_wheel_fini(struct hz_wheel *w);
  * the past fires in the next run. Cannot fail. */
 void hz_wheel_set(struct hz_wheel *w, struct hz_wheel_timer *t, hz_time deadline, hz_wheel_fn *fn);
 
-/** Disarms `t`; harmless when it is not armed. */
-void hz_wheel_cancel(struct hz_wheel *w, struct hz_wheel_timer *t);
-
 static inline bool hz_wheel_armed(const struct hz_wheel_timer *t) {
   return hz_link_in_list(&t->link);
+}
+
+/** Disarms `t`, which is armed. */
+void hz_wheel_disarm(struct hz_wheel *w, struct hz_wheel_timer *t);
+
+/** Disarms `t`; harmless, and next to nothing, when it is not armed. */
+static inline void hz_wheel_cancel(struct hz_wheel *w, struct hz_wheel_timer *t) {
+  if (hz_wheel_armed(t)) hz_wheel_disarm(w, t);
 }
 
 /** When to call hz_wheel_run() next; HZ_TIME_NEVER: no timer is armed. It may be before the earliest

@@ -191,6 +191,18 @@ static void on_wake(struct hz_watch *w, unsigned got) {
 
 /* --- making and running ------------------------------------------------------------------------ */
 
+static void on_poll(struct ev_loop *loop) {
+  (void)loop; /* nobody else waits for the loop: only the other of the two hooks is wanted */
+}
+
+/* libev calls this when polling has ended and nobody was told yet what came of it: there the turn
+ * begins, so that everything in it sees that time. */
+static void on_polled(struct ev_loop *loop) {
+  struct hz_ev *ev = ev_userdata(loop);
+
+  hz_env_begin(&ev->env, clock_ns(CLOCK_MONOTONIC));
+}
+
 struct hz_env *hz_ev_env_new(struct hz_alloc *alloc, const struct hz_limits *limits) {
   struct hz_limits l = {0};
   struct hz_ev *ev = hz_new(alloc, struct hz_ev);
@@ -209,6 +221,8 @@ struct hz_env *hz_ev_env_new(struct hz_alloc *alloc, const struct hz_limits *lim
   ev->loop = ev_loop_new(EVBACKEND_EPOLL | EVFLAG_NOENV);
   if (ev->rx == NULL || timer_fd < 0 || wake_fd < 0 || ev->reserve_fd < 0 || ev->loop == NULL)
     goto fail;
+  ev_set_userdata(ev->loop, ev);
+  ev_set_loop_release_cb(ev->loop, on_poll, on_polled);
   hz_watch_init(&ev->timer, ev, timer_fd, on_timer);
   hz_watch_init(&ev->wake, ev, wake_fd, on_wake);
   hz_watch_want(&ev->timer, HZ_WATCH_READ);
@@ -251,38 +265,25 @@ void hz_ev_env_free(struct hz_env *env) {
   hz_free(alloc, ev);
 }
 
-/* libev offers its check watchers right after polling and before any other: there the turn begins,
- * so that everything in it sees the time at which polling ended. */
-static void on_polled(struct ev_loop *loop, ev_check *check, int events) {
-  struct hz_ev *ev = check->data;
-
-  (void)loop;
-  (void)events;
-  hz_env_begin(&ev->env, clock_ns(CLOCK_MONOTONIC));
+static void turn(struct hz_ev *ev, bool wait) {
+  (void)ev_run(ev->loop, wait ? EVRUN_ONCE : EVRUN_NOWAIT);
+  hz_env_end(&ev->env);
 }
 
-static void turn(struct hz_ev *ev, bool wait) {
-  ev_check check;
-
-  /* Timers that were set between turns have not reached the timerfd yet. */
+/* Timers that were set between turns have not reached the timerfd yet. */
+static void arm_next(struct hz_ev *ev) {
   hz_time next = hz_env_next(&ev->env);
-  if (next < ev->env.armed) {
-    ev->env.armed = next;
-    arm(&ev->env, next);
-  }
-  ev_check_init(&check, on_polled);
-  ev_set_priority(&check, EV_MAXPRI);
-  check.data = ev;
-  ev_check_start(ev->loop, &check);
-  (void)ev_run(ev->loop, wait ? EVRUN_ONCE : EVRUN_NOWAIT);
-  ev_check_stop(ev->loop, &check);
-  hz_env_end(&ev->env);
+
+  if (next >= ev->env.armed) return;
+  ev->env.armed = next;
+  arm(&ev->env, next);
 }
 
 void hz_ev_run(struct hz_env *env) {
   struct hz_ev *ev = hz_ev_of(env);
 
   ev->stop = false;
+  arm_next(ev);
   while (!ev->stop) turn(ev, true);
 }
 
@@ -303,6 +304,7 @@ void hz_ev_run_once(struct hz_env *env, hz_time timeout_ns) {
     hz_time until = clock_ns(CLOCK_MONOTONIC) + timeout_ns;
     wait = hz_timer_set(&env->timers, &ev->poll_end, until, poll_over) == HZ_OK;
   }
+  arm_next(ev);
   turn(ev, wait);
   hz_timer_cancel(&env->timers, &ev->poll_end);
 }

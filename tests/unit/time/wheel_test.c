@@ -66,6 +66,9 @@ Test(wheel, an_empty_one_waits_for_ever) {
   cr_assert_eq(hz_wheel_next(&w), HZ_TIME_NEVER);
   cr_assert_eq(hz_wheel_run(&w, START + 1000 * HZ_SEC, ALL), 0);
   cr_assert_eq(hz_wheel_next(&w), HZ_TIME_NEVER);
+  cr_assert_eq(w.tick, (START + 1000 * HZ_SEC) / TICK, "it turns all the same");
+  cr_assert_eq(hz_wheel_run(&w, START, ALL), 0);
+  cr_assert_eq(w.tick, (START + 1000 * HZ_SEC) / TICK, "and not back");
 }
 
 Test(wheel, fires_when_the_tick_of_its_deadline_is_over_and_not_before) {
