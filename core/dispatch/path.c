@@ -2,6 +2,8 @@
  * text, which is nearly everywhere. Not here: routes. */
 #include "core/dispatch/path.h"
 
+#include <string.h>
+
 #include "core/base/utf8.h"
 
 static int hex(char c) {
@@ -79,6 +81,29 @@ static inline uint64_t not_plain(uint64_t w) {
   return (control | slash | escape | fragment) & EACH(0x80);
 }
 
+/* Sixteen bytes at once: compilers make vector instructions of it where there are any. */
+typedef int8_t bytes __attribute__((vector_size(16)));
+typedef uint8_t letters __attribute__((vector_size(16)));
+
+/* Not zero in each place where not_plain() has a flag. */
+static inline bytes odd(const char *p) {
+  bytes b;
+  memcpy(&b, p, sizeof(b));
+  bytes above = (bytes)((letters)b + 1); /* 0x7f and all above it are negative then, or zero */
+  return (bytes)(above < 0x21) | (bytes)(b == '/') | (bytes)(b == '%') | (bytes)(b == '#');
+}
+
+/* Where from `at` on the text is plain no more, to within 32 bytes. For what is long, as an id or the
+ * name of a file can be. */
+static __attribute__((noinline)) size_t skip_plain(struct hz_str path, size_t at) {
+  typedef uint64_t halves __attribute__((vector_size(16)));
+  for (; path.n - at >= 32; at += 32) {
+    halves any = (halves)(odd(path.p + at) | odd(path.p + at + 16));
+    if ((any[0] | any[1]) != 0) break;
+  }
+  return at;
+}
+
 /* As load(), where fewer than eight bytes are left. */
 static __attribute__((noinline)) uint64_t load_last(struct hz_str path, size_t at) {
   size_t left = path.n - at;
@@ -99,7 +124,11 @@ static inline const char *next_segment(struct hz_str path, size_t at, struct hz_
   uint64_t end = not_plain(w);
   uint64_t head = w & (((end & -end) >> 7) - 1); /* what lies below the lowest flag, if any */
   size_t stop = at;
-  while (end == 0) end = not_plain(load(path, stop += 8));
+  if (end == 0) end = not_plain(load(path, stop += 8));
+  if (end == 0) {
+    stop = skip_plain(path, stop + 8);
+    while ((end = not_plain(load(path, stop))) == 0) stop += 8;
+  }
   stop += (unsigned)__builtin_ctzll(end) / 8;
   bool dots = head == '.' || head == ('.' << 8 | '.');
   if (dots || (stop < path.n && path.p[stop] != '/')) return scan(path.p + at, path.n - at, out);

@@ -398,9 +398,10 @@ static void add_param(struct hz_match *out, struct hz_str name, struct hz_str va
 static inline bool decode(const struct hz_segment *seg, struct hz_arena *scratch, struct key *k) {
   *k = (struct key){seg->raw, seg->head};
   if (!seg->escaped) return true;
-  char *dst = hz_arena_alloc(scratch, seg->raw.n);
+  char *dst = hz_arena_alloc(scratch, seg->raw.n + 1);
   if (dst == NULL) return false;
   *k = key_of((struct hz_str){dst, hz_segment_decode(seg, dst)});
+  dst[k->text.n] = '\0';
   return true;
 }
 
@@ -418,11 +419,12 @@ static int take_rest(const struct hz_path *p, uint32_t first, struct hz_str name
     }
   }
   if (escaped) {
-    char *dst = hz_arena_alloc(scratch, rest.n);
+    char *dst = hz_arena_alloc(scratch, rest.n + 1);
     if (dst == NULL) return 503;
     /* Escapes cannot hide a slash here: the rest is decoded as if it were one segment. */
     struct hz_segment whole = {.raw = rest, .escaped = true};
     rest = (struct hz_str){dst, hz_segment_decode(&whole, dst)};
+    dst[rest.n] = '\0';
   }
   add_param(out, name, rest);
   return 200;
@@ -443,13 +445,10 @@ static inline int choose(const struct node *n, struct hz_str method, struct hz_m
   return 405;
 }
 
-int hz_router_match(const struct hz_router *r, struct hz_str method, struct hz_str path,
-                    struct hz_match *out, struct hz_arena *scratch) {
+static inline __attribute__((always_inline)) int find(const struct hz_router *r,
+                                                      struct hz_str method, struct hz_match *out,
+                                                      struct hz_arena *scratch) {
   assert(r->frozen);
-  const char *mark = path.n > 0 ? memchr(path.p, '?', path.n) : NULL;
-  out->path = mark == NULL ? path : (struct hz_str){path.p, (size_t)(mark - path.p)};
-  out->query = (struct hz_str){0};
-  if (mark != NULL) out->query = (struct hz_str){mark + 1, path.n - out->path.n - 1};
   out->target = NULL;
   out->pattern = out->allow = (struct hz_str){0};
   out->param_count = 0;
@@ -474,6 +473,22 @@ int hz_router_match(const struct hz_router *r, struct hz_str method, struct hz_s
     n = next;
   }
   return choose(n, method, out);
+}
+
+int hz_router_match(const struct hz_router *r, struct hz_str method, struct hz_str path,
+                    struct hz_match *out, struct hz_arena *scratch) {
+  const char *mark = path.n > 0 ? memchr(path.p, '?', path.n) : NULL;
+  out->path = mark == NULL ? path : (struct hz_str){path.p, (size_t)(mark - path.p)};
+  out->query = (struct hz_str){0};
+  if (mark != NULL) out->query = (struct hz_str){mark + 1, path.n - out->path.n - 1};
+  return find(r, method, out, scratch);
+}
+
+int hz_router_find(const struct hz_router *r, struct hz_str method, struct hz_str path,
+                   struct hz_match *out, struct hz_arena *scratch) {
+  out->path = path;
+  out->query = (struct hz_str){0};
+  return find(r, method, out, scratch);
 }
 
 const struct hz_str *hz_match_param(const struct hz_match *m, struct hz_str name) {

@@ -34,9 +34,9 @@
 struct hz_router;
 
 struct hz_route_param {
-  struct hz_str name; /* points into the router */
-  struct hz_str
-      value; /* decoded; points into the path, or into the scratch arena if it had a '%' */
+  struct hz_str name;  /* points into the router */
+  struct hz_str value; /* decoded; points into the path, or, with a NUL behind it, into the scratch
+                        * arena if it had a '%' */
 };
 
 /** Where a path led. Slices into the router live as long as it does, those into the path as long as
@@ -76,6 +76,10 @@ HZ_MUST_USE hz_err hz_router_freeze(struct hz_router *r);
  * takes, because its value could not tell it from a real one. */
 int hz_router_match(const struct hz_router *r, struct hz_str method, struct hz_str path,
                     struct hz_match *out, struct hz_arena *scratch);
+
+/** The same for a path without a query. */
+int hz_router_find(const struct hz_router *r, struct hz_str method, struct hz_str path,
+                   struct hz_match *out, struct hz_arena *scratch);
 
 /** The value of the parameter `name`; NULL when the pattern has none. */
 const struct hz_str *hz_match_param(const struct hz_match *m, struct hz_str name);
