@@ -1,4 +1,4 @@
-/* Unchecked msgpack writers, for code in codec/ that has made sure of the room: msgpack-c's packing
+/* Unchecked msgpack writers, for code that has made sure of the room: msgpack-c's packing
  * templates, instantiated over a bare cursor so that they compile to plain stores. Each takes where
  * to write and returns where it ended. Not here: checked writers (msgpack.h). */
 #ifndef CODEC_MSGPACK_PUT_H

@@ -1,6 +1,7 @@
 /* Bump allocation in pooled blocks. Not here: where the blocks come from (buf.c). */
 #include "core/base/arena.h"
 
+#include <assert.h>
 #include <stdalign.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -13,11 +14,11 @@
 struct hz_arena_block {
   alignas(max_align_t) struct hz_arena_block *next;
   struct hz_buf *buf;
-  size_t used, size; /* of mem[] */
+  size_t size; /* of mem[] */
   alignas(max_align_t) uint8_t mem[];
 };
 
-#define ALIGN alignof(max_align_t)
+#define ALIGN HZ_ARENA_ALIGN
 /* A buffer begins at any address: this much may go to alignment and to the block's head. */
 #define OVERHEAD (sizeof(struct hz_arena_block) + ALIGN - 1)
 /* The room that fills an object of the 4 KiB class. */
@@ -25,6 +26,15 @@ struct hz_arena_block {
 
 void hz_arena_init(struct hz_arena *a, struct hz_pool *pool, size_t limit_bytes) {
   *a = (struct hz_arena){.pool = pool, .limit_bytes = limit_bytes};
+}
+
+void hz_arena_lend(struct hz_arena *a, void *mem, size_t size) {
+  assert(a->blocks == NULL && a->left == 0 && (uintptr_t)mem % ALIGN == 0);
+  if (size > a->limit_bytes) size = a->limit_bytes;
+  a->at = mem;
+  a->left = size & ~(ALIGN - 1);
+  a->used_bytes = a->left;
+  HZ_POISON(a->at, a->left);
 }
 
 static struct hz_arena_block *block_new(struct hz_arena *a, size_t size) {
@@ -39,34 +49,26 @@ static struct hz_arena_block *block_new(struct hz_arena *a, size_t size) {
   size_t skip = (size_t)(-start & (ALIGN - 1));
   struct hz_arena_block *b = (void *)(hz_buf_tail(buf) + skip);
   b->buf = buf;
-  b->used = 0;
   b->size = (room - skip - sizeof(*b)) & ~(ALIGN - 1);
+  b->next = a->blocks;
+  a->blocks = b;
   HZ_POISON(b->mem, b->size);
   return b;
 }
 
-void *hz_arena_alloc(struct hz_arena *a, size_t size) {
+void *hz_arena_alloc_block(struct hz_arena *a, size_t size) {
   if (size > SIZE_MAX / 2) return NULL;
   size_t rounded = (size + (size == 0) + ALIGN - 1) & ~(ALIGN - 1);
-  struct hz_arena_block *b = a->blocks;
-  if (b == NULL || b->size - b->used < rounded) {
-    struct hz_arena_block *old = b;
-    b = block_new(a, rounded);
-    if (b == NULL) return NULL;
-    /* Whichever has more room left stands first, so that one large object does not end the use of
-     * a block that was nearly empty. */
-    if (old != NULL && old->size - old->used > b->size - rounded) {
-      b->next = old->next;
-      old->next = b;
-    } else {
-      b->next = old;
-      a->blocks = b;
-    }
+  struct hz_arena_block *b = block_new(a, rounded);
+  if (b == NULL) return NULL;
+  /* Whichever has more room left is used on, so that one large object does not end the use of a block
+   * that was nearly empty. */
+  if (b->size - rounded > a->left) {
+    a->at = b->mem + rounded;
+    a->left = b->size - rounded;
   }
-  void *p = b->mem + b->used;
-  b->used += rounded;
-  HZ_UNPOISON(p, size);
-  return p;
+  HZ_UNPOISON(b->mem, size);
+  return b->mem;
 }
 
 void *hz_arena_zalloc(struct hz_arena *a, size_t size) {
@@ -103,5 +105,6 @@ void hz_arena_reset(struct hz_arena *a) {
     hz_buf_unref(b->buf);
   }
   a->blocks = NULL;
-  a->used_bytes = 0;
+  a->at = NULL;
+  a->left = a->used_bytes = 0;
 }

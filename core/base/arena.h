@@ -2,23 +2,45 @@
 #ifndef CORE_BASE_ARENA_H
 #define CORE_BASE_ARENA_H
 
+#include <stdalign.h>
 #include <stddef.h>
 
+#include "core/base/asan.h"
 #include "core/base/buf.h"
 #include "core/base/str.h"
 
-/** Blocks are buffers of the pool, chained newest first. `limit_bytes` bounds their sum. */
+#define HZ_ARENA_ALIGN alignof(max_align_t)
+
+/** Blocks are buffers of the pool, chained. `limit_bytes` bounds their sum. */
 struct hz_arena {
   struct hz_pool *pool;
   struct hz_arena_block *blocks;
+  uint8_t *at; /* the next object */
+  size_t left; /* bytes from there on */
   size_t used_bytes, limit_bytes;
 };
 
 /** Prepares an empty arena; takes no memory before the first hz_arena_alloc(). */
 void hz_arena_init(struct hz_arena *a, struct hz_pool *pool, size_t limit_bytes);
 
+/** Lets a fresh arena begin in `size` bytes at `mem`, aligned for any type, before it goes to the pool.
+ * They count against its limit; they are the caller's and outlive what is allocated, and the next
+ * reset ends the loan. */
+void hz_arena_lend(struct hz_arena *a, void *mem, size_t size);
+
+/** hz_arena_alloc() where the room at hand does not do. */
+void *hz_arena_alloc_block(struct hz_arena *a, size_t size);
+
 /** `size` bytes aligned for any type, not zeroed. NULL: memory is short or the limit is reached. */
-void *hz_arena_alloc(struct hz_arena *a, size_t size);
+static inline void *hz_arena_alloc(struct hz_arena *a, size_t size) {
+  size_t rounded = (size + (size == 0) + HZ_ARENA_ALIGN - 1) & ~(HZ_ARENA_ALIGN - 1);
+  if (rounded - 1 >= a->left) return hz_arena_alloc_block(a, size); /* 0: a size that wraps */
+  uint8_t *p = a->at;
+  a->at += rounded;
+  a->left -= rounded;
+  HZ_UNPOISON(p, size);
+  return p;
+}
 
 /** The same, zeroed. */
 void *hz_arena_zalloc(struct hz_arena *a, size_t size);

@@ -15,10 +15,7 @@ static bool safe_method(struct hz_str m) {
 
 /* ---- ending ---- */
 
-static void log_line(herz_ctx *c) {
-  enum hz_log_level level = c->status >= 500 ? HZ_LOG_WARN : HZ_LOG_INFO;
-
-  if (level < c->d->log->level) return;
+static void log_line(herz_ctx *c, enum hz_log_level level) {
   struct hz_env *env = c->d->env;
   struct herz_peer peer = herz_peer(c);
 
@@ -32,15 +29,16 @@ static void log_line(herz_ctx *c) {
 static void end(herz_ctx *c) {
   struct hz_dispatch *d = c->d;
   struct hz_exchange *x = c->x;
+  enum hz_log_level level = c->status >= 500 ? HZ_LOG_WARN : HZ_LOG_INFO;
 
   c->state = HZ_CALL_ENDED;
   c->on_body = NULL;
   hz_wheel_cancel(&d->env->wheel, &c->deadline);
-  if (c->log_line) log_line(c);
+  if (c->log_line && level >= d->log->level) log_line(c, level);
   if (c->status >= 500) HZ_COUNT(d->counters, calls_failed);
   if (c->cancelled) HZ_COUNT(d->counters, calls_cancelled);
-  hz_deferred_orphan(c);
-  hz_reply_drop_source(c);
+  if (c->deferred != NULL) hz_deferred_orphan(c);
+  if (c->source.fd >= 0 || c->source.hold != NULL) hz_reply_drop_source(c);
   while (c->on_end != NULL) {
     struct hz_on_end *e = c->on_end;
 
@@ -69,6 +67,14 @@ static void answer_for_it(herz_ctx *c) {
   end(c);
 }
 
+static void deadline_passed(struct hz_wheel_timer *t, hz_time now);
+
+/* A call that goes on after what brought it has returned: most never come here, and need no timer. */
+static void watch(herz_ctx *c) {
+  if (hz_wheel_armed(&c->deadline) || c->due == HZ_TIME_NEVER) return;
+  hz_wheel_set(&c->d->env->wheel, &c->deadline, c->due, deadline_passed);
+}
+
 void hz_call_settle(herz_ctx *c) {
   if (c->in_chain || c->state == HZ_CALL_ENDED) return;
   if (c->cancelled) {
@@ -77,22 +83,25 @@ void hz_call_settle(herz_ctx *c) {
   }
   switch (c->state) {
     case HZ_CALL_COLLECTING:
-    case HZ_CALL_DEFERRED: return;
+    case HZ_CALL_DEFERRED: break;
     case HZ_CALL_RUNNING:
-      if (c->on_body != NULL && !c->body_done) return;
+      if (c->on_body != NULL && !c->body_done) break;
       answer_for_it(c);
       return;
     case HZ_CALL_SENDING:
-      if (c->source.left == 0) end(c);
+      if (c->source.left != 0) break;
+      end(c);
       return;
     case HZ_CALL_ENDED: return;
   }
+  watch(c);
 }
 
 static void deadline_passed(struct hz_wheel_timer *t, hz_time now) {
   herz_ctx *c = HZ_CONTAINER(t, herz_ctx, deadline);
 
   (void)now;
+  c->due = HZ_TIME_NEVER;            /* once is enough */
   if (!hz_deferred_break(c)) return; /* kept in time: its answer is in the mailbox */
   HZ_COUNT(c->d->counters, calls_timeout);
   if (c->state == HZ_CALL_SENDING) {
@@ -209,7 +218,9 @@ static herz_ctx *call_new(struct hz_dispatch *d, struct hz_exchange *x) {
   c->x = x;
   c->started = d->env->now;
   c->source.fd = -1;
+  c->due = HZ_TIME_NEVER;
   hz_arena_init(&c->arena, &d->env->pool, d->limits->call_memory_bytes);
+  hz_arena_lend(&c->arena, c->first, sizeof(c->first));
   x->call = c;
   return c;
 }
@@ -249,7 +260,7 @@ static void route(herz_ctx *c, const struct hz_request *rq) {
   /* The path's slices must outlive the carrier's bytes: matching is done on the copy. The lengths are
    * those of what came: a NUL inside must not hide what stands behind it. */
   struct hz_str path = {c->path, c->path_len};
-  int found = hz_router_match(c->d->routes->router, rq->method, path, &c->match, &c->arena);
+  int found = hz_router_find(c->d->routes->router, rq->method, path, &c->match, &c->arena);
 
   if (found == HERZ_OK) {
     c->route = c->match.target;
@@ -296,7 +307,7 @@ void hz_call_begin(struct hz_dispatch *d, const struct hz_request *rq, struct hz
     refuse(c, HERZ_TOO_EARLY, "early data may be a replay: send this after the handshake");
     return;
   }
-  hz_wheel_set(&d->env->wheel, &c->deadline, d->env->now + c->route->timeout_ns, deadline_passed);
+  c->due = d->env->now + c->route->timeout_ns;
   c->body_done = rq->body.kind != HZ_BODY_FOLLOWS;
   if (c->body_done) {
     c->body_kind = rq->body.kind;
@@ -310,7 +321,11 @@ void hz_call_begin(struct hz_dispatch *d, const struct hz_request *rq, struct hz
   }
   c->body_kind = hz_body_kind_of_type(herz_header(c, "content-type"));
   c->state = HZ_CALL_COLLECTING;
-  if (c->route->stream) run(c);
+  if (c->route->stream) {
+    run(c);
+  } else {
+    watch(c);
+  }
 }
 
 /* ---- content ---- */

@@ -7,6 +7,7 @@
 
 #define HZ_SLOTS_MAX 16u
 #define HZ_OUT_HEADERS_MAX 32u
+#define HZ_CTX_FIRST_BYTES 1792u
 /** A body up to this length leaves with its head. */
 #define HZ_WHOLE_BODY_BYTES 16384u
 
@@ -49,8 +50,8 @@ struct herz_ctx {
   uint32_t step; /* of the chain */
   uint32_t path_len;
   struct hz_arena arena;
-  hz_time started;
-  struct hz_wheel_timer deadline;
+  hz_time started, due;           /* the deadline; HZ_TIME_NEVER: none, or it has passed */
+  struct hz_wheel_timer deadline; /* armed for it once the call has to wait */
 
   /* the request, copied into the arena, NUL-terminated */
   const char *method, *path, *query;
@@ -84,7 +85,10 @@ struct herz_ctx {
     const char *key;
     void *value;
   } slots[HZ_SLOTS_MAX];
+  /* The arena begins here: most calls need no more. */
+  alignas(max_align_t) uint8_t first[HZ_CTX_FIRST_BYTES];
 };
+_Static_assert(sizeof(struct herz_ctx) <= 4096 - 16, "a page, with the allocator's own");
 
 /** What of a fresh context is zero: all that a call looks at, without the arrays at the end. */
 #define HZ_CTX_ZEROED (offsetof(struct herz_ctx, match) + offsetof(struct hz_match, params))
@@ -117,8 +121,9 @@ void hz_reply_drop_source(herz_ctx *c);
 /* value.c */
 /** The most that a value's encoding can take. HZ_EDEPTH: deeper than any reader takes; HZ_ETOOBIG. */
 HZ_MUST_USE hz_err hz_value_size(const herz_value *v, size_t *size);
-/** The encoding, of a value that hz_value_size() has passed. */
-HZ_MUST_USE hz_err hz_value_encode(const herz_value *v, struct hz_buf *b);
+/** Writes the encoding to `to`: `*len` bytes. HZ_ELIMIT: `room` does not do, which it does where it is
+ * what hz_value_size() said; HZ_EDEPTH as there. */
+HZ_MUST_USE hz_err hz_value_encode(const herz_value *v, uint8_t *to, size_t room, size_t *len);
 /** A value out of checked msgpack; NULL: malformed, or the arena is used up. */
 const herz_value *hz_value_decode(struct hz_arena *a, struct hz_str encoded);
 

@@ -56,7 +56,9 @@ const char *herz_path(const herz_ctx *c) {
 const char *herz_param(herz_ctx *c, const char *name) {
   const struct hz_str *v = hz_match_param(&c->match, hz_str_of(name));
 
-  return v == NULL ? NULL : hz_arena_strdup(&c->arena, *v);
+  if (v == NULL) return NULL;
+  /* Behind it stands a slash, or a NUL: of the path's own copy, or of what was decoded. */
+  return v->p[v->n] == '\0' ? v->p : hz_arena_strdup(&c->arena, *v);
 }
 
 /* Percent escapes and '+' of a query component; a bad escape stands for itself. */
@@ -228,14 +230,16 @@ int herz_on_end(herz_ctx *c, void (*fn)(void *arg), void *arg) {
 uint32_t herz_time_left_ms(const herz_ctx *c) {
   hz_time now = c->d->env->now;
 
-  if (!hz_wheel_armed(&c->deadline) || c->deadline.deadline <= now) return 0;
-  return (uint32_t)((c->deadline.deadline - now) / HZ_MS);
+  if (c->due == HZ_TIME_NEVER || c->due <= now) return 0;
+  return (uint32_t)((c->due - now) / HZ_MS);
 }
 
 void herz_set_timeout(herz_ctx *c, uint32_t timeout_ms) {
   hz_time at = c->d->env->now + timeout_ms * HZ_MS;
 
-  if (hz_wheel_armed(&c->deadline) && at < c->deadline.deadline) {
+  if (c->due == HZ_TIME_NEVER || at >= c->due) return;
+  c->due = at;
+  if (hz_wheel_armed(&c->deadline)) {
     hz_wheel_set(&c->d->env->wheel, &c->deadline, at, c->deadline.fn);
   }
 }

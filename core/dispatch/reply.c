@@ -11,6 +11,7 @@
 #include "core/dispatch/call.h"
 
 #define SCRATCH_BYTES 16384u
+#define SMALL_VALUE_BYTES 1024u
 
 /* What the reader of a frame refuses must not leave: the whole connection would go with it, and texts
  * like these come from requests. */
@@ -66,7 +67,8 @@ static hz_err send_head(herz_ctx *c, int status, const struct hz_body *body) {
   if (err == HZ_OK) {
     c->status = status;
     c->state = HZ_CALL_SENDING;
-    hz_deferred_orphan(c); /* answered in spite of a promise: that one comes too late */
+    if (c->deferred != NULL)
+      hz_deferred_orphan(c); /* answered in spite of a promise: that one comes too late */
     c->bytes_out += body->kind == HZ_BODY_FOLLOWS ? 0 : body->data.n;
   }
   return err;
@@ -267,6 +269,23 @@ static int reply_encoded(herz_ctx *c, int status, struct hz_buf *b) {
   return hz_reply_body(c, status, body.kind == HZ_BODY_TEXT ? "application/json" : NULL, &body, b);
 }
 
+/* A value that is encoded in a buffer. */
+static int reply_large(herz_ctx *c, int status, const herz_value *value) {
+  size_t size, len;
+
+  hz_err err = hz_value_size(value, &size);
+  if (err != HZ_OK) return (int)err;
+  struct hz_buf *b = hz_buf_new(&c->d->env->pool, size);
+  if (b == NULL) return HERZ_ENOMEM;
+  err = hz_value_encode(value, hz_buf_tail(b), hz_buf_room(b), &len);
+  if (err != HZ_OK) {
+    hz_buf_unref(b);
+    return (int)err;
+  }
+  b->len = (uint32_t)len;
+  return reply_encoded(c, status, b);
+}
+
 static int reply_empty(herz_ctx *c, int status) {
   struct hz_body none = {.kind = HZ_BODY_NONE};
 
@@ -275,20 +294,18 @@ static int reply_empty(herz_ctx *c, int status) {
 
 int herz_reply(herz_ctx *c, int status, const herz_value *value) {
   int may = may_reply(c, status);
-  size_t size;
+  uint8_t small[SMALL_VALUE_BYTES];
+  struct hz_body body = {.kind = HZ_BODY_VALUE};
 
   if (may != 0) return may;
   if (value == NULL) return c->value_lost ? HERZ_ENOMEM : reply_empty(c, status);
-  hz_err err = hz_value_size(value, &size);
+  if (c->x->ops->json_values) return reply_large(c, status, value);
+  /* The carrier copies a small body in any case. */
+  hz_err err = hz_value_encode(value, small, sizeof(small), &body.data.n);
+  if (err == HZ_ELIMIT) return reply_large(c, status, value);
   if (err != HZ_OK) return (int)err;
-  struct hz_buf *b = hz_buf_new(&c->d->env->pool, size);
-  if (b == NULL) return HERZ_ENOMEM;
-  err = hz_value_encode(value, b);
-  if (err != HZ_OK) {
-    hz_buf_unref(b);
-    return (int)err;
-  }
-  return reply_encoded(c, status, b);
+  body.data.p = (const char *)small;
+  return hz_reply_body(c, status, NULL, &body, NULL);
 }
 
 /* A text that was cut at `len` must not end inside a character. */

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "codec/msgpack.h"
+#include "codec/msgpack_put.h"
 #include "codec/text_scan.h"
 #include "core/dispatch/call.h"
 
@@ -22,10 +23,23 @@ struct herz_value {
   };
 };
 
-static herz_value *value_new(struct hz_arena *a, enum herz_type type) {
-  herz_value *v = hz_arena_zalloc(a, sizeof(*v));
+/* Items that an array or map has room for from the start, without memory of their own. */
+#define ITEMS_FIRST 8u
 
-  if (v != NULL) v->type = type;
+/* With `room` bytes behind it. */
+static herz_value *value_new(struct hz_arena *a, enum herz_type type, size_t room) {
+  herz_value *v = room > SIZE_MAX / 2 ? NULL : hz_arena_alloc(a, sizeof(*v) + room);
+
+  if (v != NULL) *v = (herz_value){.type = type};
+  return v;
+}
+
+static herz_value *list_new(struct hz_arena *a, enum herz_type type, uint32_t items) {
+  herz_value *v = value_new(a, type, items * sizeof(*v->list.items));
+
+  if (v == NULL) return NULL;
+  v->list.items = (const herz_value **)(void *)(v + 1);
+  v->list.cap = items;
   return v;
 }
 
@@ -37,7 +51,7 @@ static herz_value *given(herz_ctx *c, herz_value *v) {
 }
 
 static herz_value *made(herz_ctx *c, enum herz_type type) {
-  return given(c, value_new(&c->arena, type));
+  return given(c, value_new(&c->arena, type, 0));
 }
 
 const herz_value *herz_nil(herz_ctx *c) {
@@ -73,10 +87,12 @@ const herz_value *herz_double(herz_ctx *c, double d) {
 }
 
 static herz_value *bytes_new(struct hz_arena *a, enum herz_type type, struct hz_str s) {
-  herz_value *v = value_new(a, type);
-  char *copy = v == NULL ? NULL : hz_arena_strdup(a, s);
+  herz_value *v = value_new(a, type, s.n + 1);
 
-  if (copy == NULL) return NULL;
+  if (v == NULL) return NULL;
+  char *copy = (char *)(v + 1);
+  if (s.n > 0) memcpy(copy, s.p, s.n);
+  copy[s.n] = '\0';
   v->bytes = (struct hz_str){copy, s.n};
   return v;
 }
@@ -99,16 +115,16 @@ const herz_value *herz_bin(herz_ctx *c, const void *data, size_t len) {
 }
 
 herz_value *herz_array_new(herz_ctx *c) {
-  return made(c, HERZ_ARRAY);
+  return given(c, list_new(&c->arena, HERZ_ARRAY, ITEMS_FIRST));
 }
 
 herz_value *herz_map_new(herz_ctx *c) {
-  return made(c, HERZ_MAP);
+  return given(c, list_new(&c->arena, HERZ_MAP, ITEMS_FIRST));
 }
 
 static int list_add(struct hz_arena *a, herz_value *v, const herz_value *item) {
   if (v->list.count == v->list.cap) {
-    uint32_t cap = v->list.cap == 0 ? 8 : v->list.cap * 2;
+    uint32_t cap = v->list.cap == 0 ? ITEMS_FIRST : v->list.cap * 2;
     const herz_value **items = hz_arena_alloc(a, cap * sizeof(*items));
 
     if (items == NULL) return HERZ_ENOMEM;
@@ -245,30 +261,62 @@ hz_err hz_value_size(const herz_value *v, size_t *size) {
   return add_size(v, 0, size);
 }
 
-static hz_err encode_list(const herz_value *v, struct hz_buf *b) {
-  hz_err err =
-      v->type == HERZ_ARRAY ? hz_mp_array(b, v->list.count) : hz_mp_map(b, v->list.count / 2);
+struct out {
+  uint8_t *at, *end;
+};
 
+static hz_err put_value(const herz_value *v, unsigned depth, struct out *o);
+
+static hz_err put_list(const herz_value *v, unsigned depth, struct out *o) {
+  hz_err err = depth == HZ_DEPTH_MAX ? HZ_EDEPTH : HZ_OK;
+
+  if (v->type == HERZ_ARRAY) {
+    o->at = hz_put_array(o->at, v->list.count);
+  } else {
+    o->at = hz_put_map(o->at, v->list.count / 2);
+  }
   for (uint32_t i = 0; err == HZ_OK && i < v->list.count; i++) {
-    err = hz_value_encode(v->list.items[i], b);
+    err = put_value(v->list.items[i], depth + 1, o);
   }
   return err;
 }
 
-hz_err hz_value_encode(const herz_value *v, struct hz_buf *b) {
-  switch (v->type) {
-    case HERZ_BOOL: return hz_mp_bool(b, v->boolean);
-    case HERZ_INT: return hz_mp_int(b, v->i);
-    case HERZ_UINT: return hz_mp_uint(b, v->u);
-    case HERZ_DOUBLE: return hz_mp_double(b, v->d);
-    case HERZ_STR: return hz_mp_str(b, v->bytes);
-    case HERZ_BIN: return hz_mp_bin(b, v->bytes);
-    case HERZ_EXT: return hz_mp_ext(b, v->ext_type, v->bytes);
-    case HERZ_ARRAY:
-    case HERZ_MAP: return encode_list(v, b);
-    case HERZ_NIL: break;
+static hz_err put_bytes(const herz_value *v, struct out *o) {
+  if ((size_t)(o->end - o->at) - HZ_MP_HEAD_MAX < v->bytes.n) return HZ_ELIMIT;
+  if (v->type == HERZ_STR) {
+    o->at = hz_put_str_head(o->at, v->bytes.n);
+  } else if (v->type == HERZ_BIN) {
+    o->at = hz_put_bin_head(o->at, v->bytes.n);
+  } else {
+    o->at = hz_put_ext_head(o->at, v->bytes.n, v->ext_type);
   }
-  return hz_mp_nil(b);
+  o->at = hz_put_bytes(o->at, v->bytes.p, v->bytes.n);
+  return HZ_OK;
+}
+
+static hz_err put_value(const herz_value *v, unsigned depth, struct out *o) {
+  if ((size_t)(o->end - o->at) < HZ_MP_HEAD_MAX) return HZ_ELIMIT;
+  switch (v->type) {
+    case HERZ_NIL: o->at = hz_put_nil(o->at); return HZ_OK;
+    case HERZ_BOOL: o->at = hz_put_bool(o->at, v->boolean); return HZ_OK;
+    case HERZ_INT: o->at = hz_put_int(o->at, v->i); return HZ_OK;
+    case HERZ_UINT: o->at = hz_put_uint(o->at, v->u); return HZ_OK;
+    case HERZ_DOUBLE: o->at = hz_put_double(o->at, v->d); return HZ_OK;
+    case HERZ_STR:
+    case HERZ_BIN:
+    case HERZ_EXT: return put_bytes(v, o);
+    case HERZ_ARRAY:
+    case HERZ_MAP: break;
+  }
+  return put_list(v, depth, o);
+}
+
+hz_err hz_value_encode(const herz_value *v, uint8_t *to, size_t room, size_t *len) {
+  struct out o = {to, to + room};
+  hz_err err = put_value(v, 0, &o);
+
+  *len = (size_t)(o.at - to);
+  return err;
 }
 
 /* ---- decoding ---- */
@@ -296,22 +344,25 @@ static const herz_value *decode(struct hz_arena *a, struct hz_mp_reader *r, unsi
   herz_value *v;
 
   if (hz_mp_next(r, &item) != HZ_OK) return NULL;
+  /* The reader has bounded the count by the bytes left: twice of it fits. */
+  uint32_t items = item.type == HZ_MP_ARRAY ? item.count
+                   : item.type == HZ_MP_MAP ? item.count * 2
+                                            : 0;
   if (item.type == HZ_MP_STR || item.type == HZ_MP_BIN || item.type == HZ_MP_EXT) {
     v = bytes_new(a, types[item.type], item.data);
     if (v != NULL) v->ext_type = item.ext_type;
     return v;
   }
-  v = value_new(a, types[item.type]);
+  v = items > 0 ? list_new(a, types[item.type], items < ITEMS_FIRST ? items : ITEMS_FIRST)
+                : value_new(a, types[item.type], 0);
   if (v == NULL) return NULL;
   switch (item.type) {
     case HZ_MP_BOOL: v->boolean = item.boolean; return v;
     case HZ_MP_UINT: v->u = item.u; return v;
     case HZ_MP_INT: v->i = item.i; return v;
     case HZ_MP_DOUBLE: v->d = item.d; return v;
-    case HZ_MP_ARRAY: return decode_list(a, r, v, item.count, depth);
-    case HZ_MP_MAP:
-      /* The reader has bounded the count by the bytes left: twice of it fits. */
-      return decode_list(a, r, v, item.count * 2, depth);
+    case HZ_MP_ARRAY:
+    case HZ_MP_MAP: return decode_list(a, r, v, items, depth);
     default: return v;
   }
 }

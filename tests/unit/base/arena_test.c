@@ -97,3 +97,27 @@ Test(arena, every_failing_allocation_is_told_as_null) {
   cr_assert_null(hz_arena_printf(&arena, "x"));
   cr_assert_eq(arena.used_bytes, 0);
 }
+
+Test(arena, begins_in_what_it_was_lent_and_goes_on_in_the_pool) {
+  alignas(max_align_t) static uint8_t lent[256];
+  hz_arena_lend(&arena, lent, sizeof(lent));
+  cr_assert_eq(arena.used_bytes, sizeof(lent), "it counts");
+  cr_assert_eq(hz_arena_alloc(&arena, 100), lent);
+  cr_assert_eq(hz_arena_alloc(&arena, 100), lent + 112);
+  cr_assert_eq(pool.in_use_bytes, 0);
+  uint8_t *p = hz_arena_alloc(&arena, 100);
+  cr_assert(p != NULL && (p < lent || p >= lent + sizeof(lent)));
+  cr_assert_gt(pool.in_use_bytes, 0);
+  hz_arena_reset(&arena);
+  cr_assert_eq(pool.in_use_bytes, 0);
+  p = hz_arena_alloc(&arena, 8);
+  cr_assert(p < lent || p >= lent + sizeof(lent), "the loan is over");
+}
+
+Test(arena, is_lent_no_more_than_its_limit) {
+  alignas(max_align_t) static uint8_t lent[256];
+  hz_arena_init(&arena, &pool, 100);
+  hz_arena_lend(&arena, lent, sizeof(lent));
+  cr_assert_not_null(hz_arena_alloc(&arena, 96));
+  cr_assert_null(hz_arena_alloc(&arena, 16));
+}
