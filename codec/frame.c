@@ -140,10 +140,29 @@ static hz_err deliver(struct hz_frame_parser *p, const uint8_t *content, struct 
   return HZ_OK;
 }
 
+/* Nearly every frame: all of it is here, and it has no flags. What is wrong with any other, or only
+ * missing, is for the way through the parser's own memory to find. */
+static inline bool take_whole(const struct hz_frame_parser *p, const uint8_t **data, size_t *len,
+                              struct hz_frame *out) {
+  const uint8_t *h = *data;
+  if (*len < HZ_FRAME_HEADER) return false;
+  uint32_t length = load32(h + AT_LENGTH);
+  if ((h[0] << 8 | h[1]) != HZ_FRAME_MAGIC || h[AT_VERSION] != HZ_FRAME_VERSION) return false;
+  if (h[AT_FLAGS] != 0 || length < 1 || length > p->max_length) return false;
+  if (length - 1 > *len - HZ_FRAME_HEADER) return false;
+  *out = (struct hz_frame){0, h + HZ_FRAME_HEADER, length - 1, (size_t)HZ_FRAME_PREFIX + length};
+  *data += out->wire_len;
+  *len -= out->wire_len;
+  return true;
+}
+
 hz_err hz_frame_parse(struct hz_frame_parser *p, const uint8_t **data, size_t *len,
                       struct hz_frame *out) {
   if (p->failed != HZ_OK) return p->failed;
-  if (p->prefix_len == 0 && p->partial != NULL) release(p); /* the frame delivered last */
+  if (p->prefix_len == 0) {
+    if (p->partial != NULL) release(p); /* the frame delivered last */
+    if (take_whole(p, data, len, out)) return HZ_OK;
+  }
 
   if (p->prefix_len < HZ_FRAME_HEADER) {
     hz_err err = take_header(p, data, len);
@@ -175,16 +194,27 @@ void hz_frame_trailer(uint8_t out[HZ_FRAME_TRAILER], uint8_t flags, const void *
   store32(out, checksum(flags, body, body_len));
 }
 
-hz_err hz_frame_seal(struct hz_buf *b, uint8_t flags) {
-  uint32_t body_len = b->len;
+hz_err hz_frame_seal_at(struct hz_buf *b, uint32_t at, uint8_t flags) {
+  uint8_t *head = hz_buf_data(b) + at;
+  uint32_t body_len = b->len - at - HZ_FRAME_HEADER;
   uint32_t trailer = trailer_len(flags);
   if ((flags & ~FLAGS_KNOWN) != 0) return HZ_EINVAL;
   if (body_len > UINT32_MAX - 1 - trailer) return HZ_ETOOBIG;
-  if (hz_buf_headroom(b) < HZ_FRAME_HEADER || hz_buf_room(b) < trailer) return HZ_ELIMIT;
-  if (trailer > 0) {
-    hz_frame_trailer(hz_buf_tail(b), flags, hz_buf_data(b), body_len);
-    b->len += trailer;
-  }
-  hz_frame_header(hz_buf_prepend(b, HZ_FRAME_HEADER), body_len, flags);
+  if (hz_buf_room(b) < trailer) return HZ_ELIMIT;
+  hz_frame_header(head, body_len, flags);
+  if (trailer == 0) return HZ_OK;
+  hz_frame_trailer(hz_buf_tail(b), flags, head + HZ_FRAME_HEADER, body_len);
+  b->len += trailer;
   return HZ_OK;
+}
+
+hz_err hz_frame_seal(struct hz_buf *b, uint8_t flags) {
+  if (hz_buf_headroom(b) < HZ_FRAME_HEADER) return HZ_ELIMIT;
+  if (b->len > UINT32_MAX - HZ_FRAME_HEADER) return HZ_ETOOBIG;
+  (void)hz_buf_prepend(b, HZ_FRAME_HEADER);
+  hz_err err = hz_frame_seal_at(b, 0, flags);
+  if (err == HZ_OK) return HZ_OK;
+  b->start += HZ_FRAME_HEADER;
+  b->len -= HZ_FRAME_HEADER;
+  return err;
 }

@@ -74,6 +74,11 @@ bool hz_frame_parser_busy(const struct hz_frame_parser *p);
  * length does not fit 32 bits, HZ_EINVAL for unknown flags; `b` is unchanged then. */
 HZ_MUST_USE hz_err hz_frame_seal(struct hz_buf *b, uint8_t flags);
 
+/** The same for a frame that has others before it in `b`: it begins at byte `at` of the data, with
+ * HZ_FRAME_HEADER bytes that are written now; its body is all behind them. HZ_ELIMIT: no room for the
+ * trailer; HZ_ETOOBIG, HZ_EINVAL as above. */
+HZ_MUST_USE hz_err hz_frame_seal_at(struct hz_buf *b, uint32_t at, uint8_t flags);
+
 /** Writes the header for a body of `body_len` bytes that goes out beside it (iovec). With
  * HZ_FRAME_CRC the length counts a trailer: hz_frame_trailer() writes it. */
 void hz_frame_header(uint8_t out[HZ_FRAME_HEADER], uint32_t body_len, uint8_t flags);

@@ -113,6 +113,13 @@ void hz_bufq_init(struct hz_bufq *q, struct hz_alloc *alloc, size_t high, size_t
 /** The first buffer of a queue that is not empty, and still the queue's. */
 struct hz_buf *hz_bufq_first(const struct hz_bufq *q);
 
+/** The last one, likewise: who made sure that nobody else holds it may append to it, and tells by
+ * hz_bufq_grew() how much. */
+struct hz_buf *hz_bufq_last(const struct hz_bufq *q);
+static inline void hz_bufq_grew(struct hz_bufq *q, size_t n) {
+  q->bytes += n;
+}
+
 /** Releases every buffer and the ring. */
 void hz_bufq_fini(struct hz_bufq *q);
 
@@ -125,6 +132,11 @@ HZ_MUST_USE hz_err hz_bufq_push_forced(struct hz_bufq *q, struct hz_buf *b);
 
 /** True when a push would answer HZ_AGAIN; remembers that somebody asked. */
 bool hz_bufq_full(struct hz_bufq *q);
+
+/** Takes the first buffer out, with the queue's reference; of a queue from which hz_bufq_consume() has
+ * taken whole buffers only. hz_bufq_put_back() undoes it. */
+struct hz_buf *hz_bufq_take(struct hz_bufq *q);
+void hz_bufq_put_back(struct hz_bufq *q, struct hz_buf *b);
 
 /** Fills up to `max` iovecs with what waits, in order; returns how many. */
 int hz_bufq_iov(const struct hz_bufq *q, struct iovec *iov, int max);

@@ -30,6 +30,10 @@ struct hz_buf *hz_bufq_first(const struct hz_bufq *q) {
   return at(q, 0);
 }
 
+struct hz_buf *hz_bufq_last(const struct hz_bufq *q) {
+  return at(q, q->count - 1);
+}
+
 void hz_bufq_fini(struct hz_bufq *q) {
   for (uint32_t i = 0; i < q->count; i++) hz_buf_unref(at(q, i));
   if (q->cap_log2 > 0) hz_free(q->alloc, q->at.ring);
@@ -69,6 +73,23 @@ bool hz_bufq_full(struct hz_bufq *q) {
   if (q->bytes < q->high) return false;
   q->was_full = true;
   return true;
+}
+
+struct hz_buf *hz_bufq_take(struct hz_bufq *q) {
+  struct hz_buf *b = at(q, 0);
+  assert(q->count > 0 && q->head_off == 0);
+  q->head = (q->head + 1) & (cap(q) - 1);
+  q->count--;
+  q->bytes -= b->len;
+  return b;
+}
+
+void hz_bufq_put_back(struct hz_bufq *q, struct hz_buf *b) {
+  assert(q->count < cap(q));
+  q->head = (q->head - 1) & (cap(q) - 1);
+  q->count++;
+  q->bytes += b->len;
+  *place(q, 0) = b;
 }
 
 int hz_bufq_iov(const struct hz_bufq *q, struct iovec *iov, int max) {

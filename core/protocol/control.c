@@ -21,6 +21,8 @@ static void close_conn(struct hz_session *s, enum hz_close_code code, hz_err err
                        const char *text) {
   struct hz_close why;
 
+  /* The last frame may still be on its way to the transport, which takes nothing once it closes. */
+  if (s->control != NULL) hz_lane_push_out(s->control);
   hz_close_set(&why, HZ_BY_LOCAL, HZ_LAYER_APP, code, err, "%s", text);
   s->conn->ops->close(s->conn, &why);
 }

@@ -14,6 +14,19 @@ void hz_lane_closed(struct hz_lane *l);
 /** Seals `b` and sends it, or keeps it until the transport has room. Takes the reference always.
  * HZ_ECLOSED: it was dropped. */
 hz_err hz_lane_send(struct hz_lane *l, struct hz_buf *b, bool fin);
+/** Where the envelope of a frame is written: behind what `b` has. */
+struct hz_place {
+  struct hz_buf *b;
+  uint32_t at; /* where the frame begins; not 0: behind others in the lane's queue */
+};
+/** A place for an envelope of at most `size` bytes (hz_*_size()), which hz_lane_commit() sends. HZ_ECLOSED;
+ * HZ_ENOMEM, counted. */
+HZ_MUST_USE hz_err hz_lane_reserve(struct hz_lane *l, size_t size, struct hz_place *p);
+/** Sends what was written, as hz_lane_send(); with an `err`, the encoder's, takes the place back and
+ * returns that. */
+hz_err hz_lane_commit(struct hz_lane *l, const struct hz_place *p, hz_err err, bool fin);
+/** Hands over what is being gathered: before anything that the transport must not see first. */
+void hz_lane_push_out(struct hz_lane *l);
 /** Returns credit for `n` bytes and what is owed, unless the lane stalls. */
 void hz_lane_give_back(struct hz_lane *l, size_t n);
 /** FIN alone. */

@@ -3,6 +3,9 @@
 
 #include "core/protocol/internal.h"
 
+/* Room of a buffer for many frames: an object of the 4 KiB class. */
+#define HZ_GATHER_ROOM (4096u - (unsigned)sizeof(struct hz_buf) - HZ_BUF_HEADROOM)
+
 struct hz_lane *hz_lane_new(struct hz_session *s, struct hz_stream *stream, enum hz_lane_use use) {
   struct hz_env *env = hz_session_env(s);
   struct hz_lane *l = hz_cache_get(s->owner->lanes);
@@ -165,7 +168,9 @@ static bool alive(const struct hz_lane *l) {
 static size_t take_frames(struct hz_lane *l, const uint8_t *data, size_t len) {
   struct hz_session *s = l->session;
   size_t left = len;
+  bool within = l->gathering;
 
+  l->gathering = s->mux;
   while (alive(l) && !choked(l)) {
     struct hz_frame f;
     hz_err err = hz_frame_parse(&l->parser, &data, &left, &f);
@@ -181,6 +186,8 @@ static size_t take_frames(struct hz_lane *l, const uint8_t *data, size_t len) {
     hz_session_frame(l, &f);
     l->begun = true;
   }
+  l->gathering = within;
+  if (!within) hz_lane_push_out(l);
   return len - left;
 }
 
@@ -228,21 +235,26 @@ static void take_kept(struct hz_lane *l) {
   if (alive(l) && l->held_fin) ended(l);
 }
 
+static void frame_lost(struct hz_lane *l) {
+  hz_session_close(l->session, HZ_CLOSE_INTERNAL, HZ_ENOMEM, "memory is short: a frame was lost");
+}
+
 /* Hands over what waits; true when nothing waits any more. */
 static bool flush(struct hz_lane *l) {
   const struct hz_transport_ops *ops = l->session->conn->ops;
 
   while (l->pending.count > 0) {
-    struct hz_buf *b = hz_bufq_first(&l->pending);
-    bool fin = l->pending_fin && l->pending.count == 1;
-    hz_err err;
+    struct hz_buf *b = hz_bufq_take(&l->pending);
+    bool fin = l->pending_fin && l->pending.count == 0;
+    hz_err err = ops->stream_send(l->stream, b, fin);
 
-    hz_buf_ref(b);
-    err = ops->stream_send(l->stream, b, fin);
+    if (err == HZ_AGAIN) {
+      hz_bufq_put_back(&l->pending, b);
+      return false;
+    }
     if (err != HZ_OK) hz_buf_unref(b);
-    if (err == HZ_AGAIN) return false;
     if (l->stream == NULL) return true;
-    (void)hz_bufq_consume(&l->pending, b->len);
+    if (err == HZ_ENOMEM) frame_lost(l);
     if (fin && err == HZ_OK) l->fin_sent = true;
   }
   if (l->pending_fin && !l->fin_sent) {
@@ -265,16 +277,37 @@ void hz_lane_writable(struct hz_lane *l) {
   hz_lane_unhold(l);
 }
 
-hz_err hz_lane_send(struct hz_lane *l, struct hz_buf *b, bool fin) {
-  struct hz_session *s = l->session;
-  hz_err err = HZ_ECLOSED;
+void hz_lane_push_out(struct hz_lane *l) {
+  if (l->blocked || l->pending.count == 0) return;
+  if (l->stream == NULL || l->session->conn == NULL || flush(l)) return;
+  HZ_COUNT(l->session->owner->counters, send_full);
+  l->blocked = true;
+}
 
-  if (l->stream == NULL || l->fin_sent || l->pending_fin || s->conn == NULL) goto drop;
-  err = hz_frame_seal(b, s->checksum ? HZ_FRAME_CRC : 0);
-  if (err != HZ_OK) goto drop;
+static bool may_send(const struct hz_lane *l) {
+  return l->stream != NULL && !l->fin_sent && !l->pending_fin && l->session->conn != NULL;
+}
+
+static uint8_t frame_flags(const struct hz_session *s) {
+  return s->checksum ? HZ_FRAME_CRC : 0;
+}
+
+static void frame_leaves(struct hz_session *s) {
   HZ_COUNT(s->owner->counters, frames_out);
   s->said = hz_session_env(s)->now;
-  if (!l->blocked) {
+}
+
+/* What is gathered leaves when it is enough, or more than the transport would keep. */
+static void bound_gathered(struct hz_lane *l) {
+  if (l->gathering && (l->pending.bytes >= HZ_GATHER_BYTES || choked(l))) hz_lane_push_out(l);
+}
+
+/* Takes the reference to sealed frames always. */
+static hz_err hand_over(struct hz_lane *l, struct hz_buf *b, bool fin) {
+  struct hz_session *s = l->session;
+  hz_err err;
+
+  if (!l->blocked && !l->gathering) {
     err = s->conn->ops->stream_send(l->stream, b, fin);
     if (err == HZ_OK) {
       l->fin_sent |= fin;
@@ -287,17 +320,65 @@ hz_err hz_lane_send(struct hz_lane *l, struct hz_buf *b, bool fin) {
   err = hz_bufq_push_forced(&l->pending, b);
   if (err != HZ_OK) goto drop;
   l->pending_fin |= fin;
+  bound_gathered(l);
   return HZ_OK;
 drop:
   hz_buf_unref(b);
-  if (err == HZ_ENOMEM) {
-    hz_session_close(s, HZ_CLOSE_INTERNAL, err, "memory is short: a frame was lost");
-  }
+  if (err == HZ_ENOMEM) frame_lost(l);
   return err;
+}
+
+hz_err hz_lane_send(struct hz_lane *l, struct hz_buf *b, bool fin) {
+  hz_err err = may_send(l) ? hz_frame_seal(b, frame_flags(l->session)) : HZ_ECLOSED;
+
+  if (err != HZ_OK) {
+    hz_buf_unref(b);
+    return err;
+  }
+  frame_leaves(l->session);
+  return hand_over(l, b, fin);
+}
+
+hz_err hz_lane_reserve(struct hz_lane *l, size_t size, struct hz_place *p) {
+  bool more = l->gathering && l->pending.count > 0;
+
+  if (!may_send(l)) return HZ_ECLOSED;
+  if (more) {
+    struct hz_buf *last = hz_bufq_last(&l->pending);
+
+    if (last->refs == 1 && hz_buf_room(last) >= HZ_FRAME_HEADER + size) {
+      *p = (struct hz_place){last, last->len};
+      last->len += HZ_FRAME_HEADER;
+      return HZ_OK;
+    }
+    /* Where two have come more may: a buffer for many. */
+    if (size < HZ_GATHER_ROOM) size = HZ_GATHER_ROOM;
+  }
+  *p = (struct hz_place){hz_session_buf(l->session, size), 0};
+  if (p->b == NULL) return HZ_ENOMEM;
+  (void)hz_buf_prepend(p->b, HZ_FRAME_HEADER);
+  return HZ_OK;
+}
+
+hz_err hz_lane_commit(struct hz_lane *l, const struct hz_place *p, hz_err err, bool fin) {
+  if (err == HZ_OK) err = hz_frame_seal_at(p->b, p->at, frame_flags(l->session));
+  if (err != HZ_OK && p->at == 0) hz_buf_unref(p->b);
+  if (err != HZ_OK && p->at != 0) p->b->len = p->at;
+  if (err != HZ_OK) return err;
+  frame_leaves(l->session);
+  if (p->at == 0) return hand_over(l, p->b, fin);
+  hz_bufq_grew(&l->pending, p->b->len - p->at);
+  l->pending_fin |= fin;
+  bound_gathered(l);
+  return HZ_OK;
 }
 
 void hz_lane_fin(struct hz_lane *l) {
   if (l->stream == NULL || l->fin_sent || l->pending_fin || l->session->conn == NULL) return;
+  if (l->gathering && !l->blocked) {
+    l->pending_fin = true; /* hz_lane_push_out() is about to see to it */
+    return;
+  }
   if (l->blocked || l->session->conn->ops->stream_send(l->stream, NULL, true) == HZ_AGAIN) {
     l->blocked = true;
     l->pending_fin = true;

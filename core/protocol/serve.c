@@ -15,6 +15,8 @@ struct hz_served {
   struct hz_inflow in;
   bool body_done;
   bool answered; /* to the last byte */
+  bool listed;   /* in session->calls */
+  bool *gone;    /* while its request is looked at: set when it is released meanwhile */
 };
 
 const size_t hz_served_size = sizeof(struct hz_served);
@@ -30,15 +32,12 @@ static hz_err respond(struct hz_exchange *x, const struct hz_response *rs) {
   if (c->lane == NULL || c->lane->stream == NULL) return HZ_ECLOSED;
   size_t size = hz_res_size(rs->headers, rs->header_count, &rs->body);
   if (size > c->session->peer_frame) return HZ_ETOOBIG;
-  struct hz_buf *b = hz_session_buf(c->session, size);
-  if (b == NULL) return HZ_ENOMEM;
-  hz_err err = hz_encode_res(b, c->id, rs->status, rs->headers, rs->header_count, &rs->body);
-  if (err != HZ_OK) {
-    hz_buf_unref(b);
-    return err;
-  }
-  c->answered = whole;
-  return hz_lane_send(c->lane, b, whole && !c->session->mux);
+  struct hz_place p;
+  hz_err err = hz_lane_reserve(c->lane, size, &p);
+  if (err != HZ_OK) return err;
+  err = hz_encode_res(p.b, c->id, rs->status, rs->headers, rs->header_count, &rs->body);
+  c->answered = err == HZ_OK && whole;
+  return hz_lane_commit(c->lane, &p, err, whole && !c->session->mux);
 }
 
 static size_t room(struct hz_exchange *x) {
@@ -111,9 +110,10 @@ static void release(struct hz_exchange *x) {
   struct hz_lane *l = c->lane;
 
   x->call = NULL;
+  if (c->gone != NULL) *c->gone = true;
   hz_list_remove(&c->link);
   if (s != NULL) {
-    if (s->mux) (void)hz_idmap_remove(&s->calls, c->id);
+    if (c->listed) (void)hz_idmap_remove(&s->calls, c->id);
     if (l != NULL) {
       hz_lane_hold(l);
       if (!c->answered) abort_call(x, HZ_CANCEL_INTERNAL); /* the caller must not wait in vain */
@@ -147,10 +147,6 @@ static struct hz_served *served_new(struct hz_lane *l, const struct hz_envelope 
   struct hz_served *c = hz_cache_get(s->owner->served);
 
   if (c == NULL) return NULL;
-  if (s->mux && hz_idmap_put(&s->calls, e->id, c) != HZ_OK) {
-    hz_cache_put(s->owner->served, c);
-    return NULL;
-  }
   c->x.ops = &served_ops;
   c->x.conn = s->conn;
   c->session = s;
@@ -175,8 +171,10 @@ static void begin(struct hz_served *c, const struct hz_envelope *e) {
   struct hz_session *s = c->session;
   const struct hz_limits *limits = s->owner->limits;
   struct hz_header headers[HZ_HEADERS_MAX];
-  size_t header_bytes;
-  uint32_t n = hz_headers_array(&e->headers, headers, HZ_HEADERS_MAX, &header_bytes);
+  size_t header_bytes = 0;
+  uint32_t n = e->headers.count == 0
+                   ? 0
+                   : hz_headers_array(&e->headers, headers, HZ_HEADERS_MAX, &header_bytes);
   struct hz_request rq = {.method = e->method,
                           .path = e->path,
                           .headers = headers,
@@ -197,6 +195,10 @@ static void begin(struct hz_served *c, const struct hz_envelope *e) {
   }
 }
 
+static void no_memory(struct hz_lane *l) {
+  hz_session_fail(l->session, l, HZ_C_no_memory, HZ_WIRE_INTERNAL, HZ_ENOMEM, "memory is short");
+}
+
 void hz_serve_request(struct hz_lane *l, const struct hz_envelope *e) {
   struct hz_session *s = l->session;
   bool taken = s->mux ? hz_idmap_get(&s->calls, e->id) != NULL : l->use != HZ_LANE_NEW;
@@ -208,10 +210,17 @@ void hz_serve_request(struct hz_lane *l, const struct hz_envelope *e) {
   }
   struct hz_served *c = served_new(l, e);
   if (c == NULL) {
-    hz_session_fail(s, l, HZ_C_no_memory, HZ_WIRE_INTERNAL, HZ_ENOMEM, "memory is short");
+    no_memory(l);
     return;
   }
+  bool gone = false;
+  c->gone = &gone;
   begin(c, e);
+  if (gone) return; /* answered already, as most are: no frame can ask for it any more */
+  c->gone = NULL;
+  if (!s->mux || c->session == NULL) return;
+  c->listed = hz_idmap_put(&s->calls, c->id, c) == HZ_OK;
+  if (!c->listed) no_memory(l);
 }
 
 static void content_came(struct hz_served *c, const struct hz_envelope *e) {

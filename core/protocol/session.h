@@ -24,6 +24,8 @@ struct hz_lane;
 #define HZ_CHUNK_BYTES (16384u - 192u)
 /** A whole body up to this length travels inside RES or REQ. */
 #define HZ_INLINE_BYTES 16384u
+/** Frames that leave together are so many bytes at most, and one frame. */
+#define HZ_GATHER_BYTES 16384u
 /** What one call may send before the next one on the same stream has its turn. */
 #define HZ_QUANTUM_BYTES 65536u
 /** Calls that a client may have unanswered before WELCOME has told the server's own limit. */
@@ -81,13 +83,14 @@ struct hz_lane {
   void *call; /* with streams: the one call of this lane */
   struct hz_frame_parser parser;
   struct hz_wheel_timer frame_timer;
-  struct hz_bufq pending; /* what the transport had no room for */
+  struct hz_bufq pending; /* what the transport had no room for, or is to leave together */
   struct hz_buf *held;    /* came in while `pending` is over its mark: not looked at yet */
   bool held_fin;
   bool begun; /* a frame has come on it */
   bool pending_fin, fin_sent, stopped, blocked;
-  size_t unread;          /* with streams: content that the call has not taken yet */
-  size_t owed;            /* received while the lane stalls: its credit is returned later */
+  bool gathering; /* frames are being taken: what leaves meanwhile goes by way of `pending` */
+  size_t unread;  /* with streams: content that the call has not taken yet */
+  size_t owed;    /* received while the lane stalls: its credit is returned later */
   struct hz_link waiting; /* outflows, in turn */
   struct hz_task pump;
 };

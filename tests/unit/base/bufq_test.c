@@ -141,3 +141,38 @@ Test(bufq, bytes_come_out_as_they_went_in_whatever_the_pieces) {
     cr_assert_eq(q.bytes, waiting);
   }
 }
+
+Test(bufq, what_was_taken_can_be_put_back_in_front) {
+  for (int round = 0; round < 20; round++) { /* the ring turns */
+    push("a");
+    push("bc");
+    push("def");
+    struct hz_buf *a = hz_bufq_take(&q);
+    cr_assert_eq(q.bytes, 5);
+    hz_bufq_put_back(&q, a);
+    cr_assert_eq(hz_bufq_first(&q), a);
+    cr_assert_eq(q.bytes, 6);
+    for (const char *want = "abd"; *want != '\0'; want++) {
+      struct hz_buf *b = hz_bufq_take(&q);
+      cr_assert_eq(*hz_buf_data(b), *want);
+      hz_buf_unref(b);
+    }
+    cr_assert_eq(q.bytes, 0);
+    cr_assert_eq(q.count, 0);
+  }
+}
+
+Test(bufq, the_last_buffer_may_grow) {
+  push("one");
+  push("two");
+  struct hz_buf *last = hz_bufq_last(&q);
+  cr_assert_eq(hz_buf_append(last, "more", 4), HZ_OK);
+  hz_bufq_grew(&q, 4);
+  cr_assert_eq(q.bytes, 10);
+  cr_assert(hz_bufq_full(&q));
+  struct iovec iov[2];
+  cr_assert_eq(hz_bufq_iov(&q, iov, 2), 2);
+  cr_assert_eq(iov[1].iov_len, 7);
+  (void)hz_bufq_consume(&q, 10);
+  cr_assert_eq(q.count, 0);
+}

@@ -248,3 +248,26 @@ Test(frame_seal, writes_what_header_and_trailer_beside_the_body_are) {
   }
   stop();
 }
+
+Test(frame_seal, makes_frames_one_behind_the_other_in_a_buffer) {
+  start(1000);
+  struct hz_buf *b = hz_buf_new(&pool, 200);
+  for (int i = 0; i < 3; i++) {
+    uint32_t at = b->len;
+    b->len += HZ_FRAME_HEADER;
+    cr_assert_eq(hz_buf_append(b, "body", 1 + (size_t)i), HZ_OK);
+    cr_assert_eq(hz_frame_seal_at(b, at, i == 1 ? HZ_FRAME_CRC : 0), HZ_OK);
+  }
+  const uint8_t *p = hz_buf_data(b);
+  size_t left = b->len;
+  struct hz_frame f;
+  for (size_t i = 0; i < 3; i++) {
+    cr_assert_eq(hz_frame_parse(&parser, &p, &left, &f), HZ_OK);
+    cr_assert_eq(f.body_len, 1 + i);
+    cr_assert_eq(memcmp(f.body, "body", f.body_len), 0);
+  }
+  cr_assert_eq(left, 0);
+  cr_assert_eq(hz_frame_seal_at(b, 0, 0x02), HZ_EINVAL);
+  hz_buf_unref(b);
+  stop();
+}
