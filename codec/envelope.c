@@ -4,24 +4,31 @@
 
 #include "codec/envelope_fields.h"
 
+hz_err hz_field_text_long(struct hz_mp_reader *r, enum hz_text_rule rule, struct hz_str *out) {
+  struct hz_str text;
+  HZ_TRY(hz_mp_read_str(r, &text));
+  const uint8_t *p = (const uint8_t *)text.p;
+  if (rule == HZ_TEXT_NAME && !hz_text_ok(p, text.n, HZ_TEXT_NAME)) return HZ_EPROTO;
+  if (rule == HZ_TEXT_VALUE && !hz_text_ok(p, text.n, HZ_TEXT_VALUE)) return HZ_EPROTO;
+  if (out != NULL) *out = text;
+  return HZ_OK;
+}
+
 hz_err hz_field_headers(struct hz_mp_reader *r, struct hz_headers_view *out) {
-  uint32_t count;
   if (r->p < r->end && (uint8_t)(*r->p - 0x80) < 0x10) {
-    count = (uint8_t)(*r->p - 0x80);
-    if (count * 2u > hz_mp_left(r) - 1) return HZ_ELIMIT;
+    out->count = (uint8_t)(*r->p - 0x80);
+    if (out->count * 2u > hz_mp_left(r) - 1) return HZ_ELIMIT;
     r->p++;
   } else {
     if (hz_mp_read_nil(r)) return HZ_OK;
-    HZ_TRY(hz_mp_read_map(r, &count));
-    if (count > HZ_HEADERS_MAX) return HZ_ELIMIT;
+    HZ_TRY(hz_mp_read_map(r, &out->count));
+    if (out->count > HZ_HEADERS_MAX) return HZ_ELIMIT;
   }
   const uint8_t *first = r->p;
-  for (uint32_t i = 0; i < count; i++) {
-    struct hz_str name, value;
-    HZ_TRY(hz_field_text(r, HZ_TEXT_NAME, &name));
-    HZ_TRY(hz_field_text(r, HZ_TEXT_VALUE, &value));
+  for (uint32_t left = out->count; left > 0; left--) {
+    HZ_TRY(hz_field_text(r, HZ_TEXT_NAME, NULL));
+    HZ_TRY(hz_field_text(r, HZ_TEXT_VALUE, NULL));
   }
-  out->count = count;
   out->raw = (struct hz_str){(const char *)first, (size_t)(r->p - first)};
   return HZ_OK;
 }

@@ -39,7 +39,11 @@ static inline hz_err hz_field_uint(struct hz_mp_reader *r, uint64_t *out) {
   return hz_mp_read_uint(r, out);
 }
 
-/* A str that keeps to `rule`. Short ones, which are nearly all, are read here in one pass. */
+/* Any str; by itself, because only here one lies in memory. */
+hz_err hz_field_text_long(struct hz_mp_reader *r, enum hz_text_rule rule, struct hz_str *out);
+
+/* A str that keeps to `rule`. Short ones, which are nearly all, are read here in one pass. `out` NULL:
+ * it is only checked. */
 static inline __attribute__((always_inline)) hz_err
 hz_field_text(struct hz_mp_reader *r, enum hz_text_rule rule, struct hz_str *out) {
   const uint8_t *p = r->p;
@@ -51,13 +55,11 @@ hz_field_text(struct hz_mp_reader *r, enum hz_text_rule rule, struct hz_str *out
     n = p[1];
     p += 2;
   } else {
-    HZ_TRY(hz_mp_read_str(r, out));
-    if (rule == HZ_TEXT_ANY) return HZ_OK;
-    return hz_text_ok((const uint8_t *)out->p, out->n, rule) ? HZ_OK : HZ_EPROTO;
+    return hz_field_text_long(r, rule, out);
   }
   if ((size_t)(r->end - p) < n) return HZ_ETRUNC;
   if (!hz_text_ok(p, n, rule)) return HZ_EPROTO;
-  *out = (struct hz_str){(const char *)p, n};
+  if (out != NULL) *out = (struct hz_str){(const char *)p, n};
   r->p = p + n;
   return HZ_OK;
 }
