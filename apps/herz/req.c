@@ -62,33 +62,6 @@ static struct {
   struct headers headers;
 } req;
 
-static const char *status_name(int status) {
-  static const struct {
-    int status;
-    const char *name;
-  } names[] = {{200, "OK"},
-               {201, "Created"},
-               {202, "Accepted"},
-               {204, "No Content"},
-               {400, "Bad Request"},
-               {401, "Unauthorized"},
-               {403, "Forbidden"},
-               {404, "Not Found"},
-               {405, "Method Not Allowed"},
-               {408, "Request Timeout"},
-               {409, "Conflict"},
-               {413, "Content Too Large"},
-               {425, "Too Early"},
-               {429, "Too Many Requests"},
-               {500, "Internal Server Error"},
-               {503, "Service Unavailable"},
-               {504, "Gateway Timeout"}};
-  for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-    if (names[i].status == status) return names[i].name;
-  }
-  return "";
-}
-
 static void out_text(const char *text) {
   out_write(&req.out, text, strlen(text));
 }
@@ -112,10 +85,10 @@ static void take_head(const struct herz_response *r) {
   req.whole = r->kind == HERZ_BODY_VALUE && !options.raw;
   char line[32];
   snprintf(line, sizeof line, "%d ", r->status);
-  if (client_options.verbose) notice("< %s%s", line, status_name(r->status));
+  if (client_options.verbose) notice("< %s%s", line, herz_status_text(r->status));
   if (options.include) {
     out_text(line);
-    out_text(status_name(r->status));
+    out_text(herz_status_text(r->status));
     out_text("\n");
   }
   for (uint32_t i = 0; i < r->header_count; i++) {
@@ -238,7 +211,7 @@ static int finish(void) {
   if (req.out.terminal && req.out.last && req.out.last != '\n') out_text("\n");
   if (options.fail && req.facts.status >= 400) {
     return fail(EXIT_STATUS, "%s answered %d %s", req.client.url, req.facts.status,
-                status_name(req.facts.status));
+                herz_status_text(req.facts.status));
   }
   return EXIT_OK;
 }

@@ -119,6 +119,10 @@ void hz_reply_pump(herz_ctx *c);
 void hz_reply_drop_source(herz_ctx *c);
 
 /* value.c */
+/** Adds the pairs of `from`, a map or NULL, but those whose key is `except`. HZ_ENOMEM: `map` is of no
+ * more use. */
+HZ_MUST_USE hz_err hz_map_join(herz_ctx *c, herz_value *map, const herz_value *from,
+                               const char *except);
 /** The most that a value's encoding can take. HZ_EDEPTH: deeper than any reader takes; HZ_ETOOBIG. */
 HZ_MUST_USE hz_err hz_value_size(const herz_value *v, size_t *size);
 /** Writes the encoding to `to`: `*len` bytes. HZ_ELIMIT: `room` does not do, which it does where it is

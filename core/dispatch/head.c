@@ -37,10 +37,18 @@ hz_err hz_call_copy_head(herz_ctx *c, const struct hz_request *rq) {
   return HZ_OK;
 }
 
+/* "application/json", "application/problem+json; charset=utf-8": RFC 6839, 3.1. */
+static bool is_json_type(const char *type) {
+  size_t n = strcspn(type, "; \t");
+
+  if (n == 16 && strncasecmp(type, "application/json", 16) == 0) return true;
+  return n > 5 && strncasecmp(type + n - 5, "+json", 5) == 0;
+}
+
 enum hz_body_kind hz_body_kind_of_type(const char *type) {
   if (type == NULL) return HZ_BODY_BYTES;
   if (strncasecmp(type, "text/", 5) == 0) return HZ_BODY_TEXT;
-  if (strncasecmp(type, "application/json", 16) == 0) return HZ_BODY_TEXT;
+  if (is_json_type(type)) return HZ_BODY_TEXT;
   if (strcasecmp(type, "application/msgpack") == 0) return HZ_BODY_VALUE;
   return HZ_BODY_BYTES;
 }
@@ -153,7 +161,7 @@ const herz_value *herz_body_value(herz_ctx *c) {
   if (c->body_value != NULL) return c->body_value;
   if (c->body_kind == HZ_BODY_VALUE) {
     c->body_value = hz_value_decode(&c->arena, c->body);
-  } else if (type != NULL && strncasecmp(type, "application/json", 16) == 0) {
+  } else if (type != NULL && is_json_type(type)) {
     c->body_value = from_json(c);
   } else if (type != NULL && strcasecmp(type, "application/msgpack") == 0) {
     c->body_value = hz_value_decode(&c->arena, c->body);

@@ -248,8 +248,8 @@ static hz_err to_buf(void *arg, const void *data, size_t len) {
   return err == HZ_OK ? hz_buf_append(*b, data, len) : err;
 }
 
-/* `b` holds one msgpack value; its reference is taken over. */
-static int reply_encoded(herz_ctx *c, int status, struct hz_buf *b) {
+/* `b` holds one msgpack value; its reference is taken over. `json_type`: what it is as JSON. */
+static int reply_encoded(herz_ctx *c, int status, const char *json_type, struct hz_buf *b) {
   struct hz_body body = {.kind = HZ_BODY_VALUE};
 
   if (c->x->ops->json_values) {
@@ -266,11 +266,17 @@ static int reply_encoded(herz_ctx *c, int status, struct hz_buf *b) {
     }
   }
   body.data = (struct hz_str){(const char *)hz_buf_data(b), b->len};
-  return hz_reply_body(c, status, body.kind == HZ_BODY_TEXT ? "application/json" : NULL, &body, b);
+  return hz_reply_body(c, status, body.kind == HZ_BODY_TEXT ? json_type : NULL, &body, b);
+}
+
+static int reply_empty(herz_ctx *c, int status) {
+  struct hz_body none = {.kind = HZ_BODY_NONE};
+
+  return hz_reply_body(c, status, NULL, &none, NULL);
 }
 
 /* A value that is encoded in a buffer. */
-static int reply_large(herz_ctx *c, int status, const herz_value *value) {
+static int reply_large(herz_ctx *c, int status, const char *json_type, const herz_value *value) {
   size_t size, len;
 
   hz_err err = hz_value_size(value, &size);
@@ -283,29 +289,46 @@ static int reply_large(herz_ctx *c, int status, const herz_value *value) {
     return (int)err;
   }
   b->len = (uint32_t)len;
-  return reply_encoded(c, status, b);
+  return reply_encoded(c, status, json_type, b);
 }
 
-static int reply_empty(herz_ctx *c, int status) {
-  struct hz_body none = {.kind = HZ_BODY_NONE};
+static int reply_value(herz_ctx *c, int status, const char *json_type, const herz_value *value) {
+  uint8_t small[SMALL_VALUE_BYTES];
+  struct hz_body body = {.kind = HZ_BODY_VALUE};
 
-  return hz_reply_body(c, status, NULL, &none, NULL);
+  if (c->x->ops->json_values) return reply_large(c, status, json_type, value);
+  /* The carrier copies a small body in any case. */
+  hz_err err = hz_value_encode(value, small, sizeof(small), &body.data.n);
+  if (err == HZ_ELIMIT) return reply_large(c, status, json_type, value);
+  if (err != HZ_OK) return (int)err;
+  body.data.p = (const char *)small;
+  return hz_reply_body(c, status, NULL, &body, NULL);
 }
 
 int herz_reply(herz_ctx *c, int status, const herz_value *value) {
   int may = may_reply(c, status);
-  uint8_t small[SMALL_VALUE_BYTES];
-  struct hz_body body = {.kind = HZ_BODY_VALUE};
 
   if (may != 0) return may;
   if (value == NULL) return c->value_lost ? HERZ_ENOMEM : reply_empty(c, status);
-  if (c->x->ops->json_values) return reply_large(c, status, value);
-  /* The carrier copies a small body in any case. */
-  hz_err err = hz_value_encode(value, small, sizeof(small), &body.data.n);
-  if (err == HZ_ELIMIT) return reply_large(c, status, value);
-  if (err != HZ_OK) return (int)err;
-  body.data.p = (const char *)small;
-  return hz_reply_body(c, status, NULL, &body, NULL);
+  return reply_value(c, status, "application/json", value);
+}
+
+/* ---- errors: RFC 9457 ---- */
+
+int herz_reply_problem(herz_ctx *c, int status, const herz_value *members) {
+  const char *title = herz_status_text(status);
+  int err = may_reply(c, status);
+
+  if (err != 0) return err;
+  if (members == NULL && c->value_lost) return HERZ_ENOMEM;
+  if (members != NULL && herz_type_of(members) != HERZ_MAP) return HERZ_EINVAL;
+  herz_value *problem = herz_map_new(c);
+  err = herz_map_add(c, problem, "status", herz_int(c, status));
+  if (err == 0 && title[0] != '\0' && herz_key(members, "title") == NULL) {
+    err = herz_map_add(c, problem, "title", herz_str(c, title));
+  }
+  if (err == 0) err = (int)hz_map_join(c, problem, members, "status");
+  return err == 0 ? reply_value(c, status, "application/problem+json", problem) : err;
 }
 
 /* A text that was cut at `len` must not end inside a character. */
@@ -322,12 +345,10 @@ int herz_reply_error(herz_ctx *c, int status, const char *fmt, ...) {
   size_t len = (size_t)vsnprintf(text, sizeof(text), fmt, ap);
   va_end(ap);
   if (len >= sizeof(text)) len = cut(text, sizeof(text) - 1);
-  const herz_value *v =
-      herz_map(c, "error", herz_strn(c, text, len), "status", herz_int(c, status));
-  int may = may_reply(c, status);
+  int err = herz_reply_problem(c, status, herz_map(c, "detail", herz_strn(c, text, len)));
 
-  if (may != 0) return may;
-  return v == NULL ? reply_empty(c, status) : herz_reply(c, status, v);
+  /* An error for want of memory must not fail for the same want. */
+  return err == HERZ_ENOMEM ? reply_empty(c, status) : err;
 }
 
 static int start_source(herz_ctx *c, int status, const char *type,

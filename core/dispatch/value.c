@@ -153,6 +153,21 @@ int herz_map_add(herz_ctx *c, herz_value *map, const char *key, const herz_value
   return err;
 }
 
+hz_err hz_map_join(herz_ctx *c, herz_value *map, const herz_value *from, const char *except) {
+  struct hz_str not_this = hz_str_of(except);
+  int err = 0;
+
+  if (herz_type_of(from) != HERZ_MAP) return HZ_OK;
+  for (uint32_t i = 0; err == 0 && i + 1 < from->list.count; i += 2) {
+    const herz_value *key = from->list.items[i];
+
+    if (key->type == HERZ_STR && hz_str_eq(key->bytes, not_this)) continue;
+    err = list_add(&c->arena, map, key);
+    if (err == 0) err = list_add(&c->arena, map, from->list.items[i + 1]);
+  }
+  return (hz_err)err;
+}
+
 const herz_value *herz_map_of(herz_ctx *c, ...) {
   herz_value *map = herz_map_new(c);
   const char *key;

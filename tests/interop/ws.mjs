@@ -176,7 +176,8 @@ async function echoes() {
   await check('a path that nothing answers says so in a message', async () => {
     const ws = await open(`${plain}/nowhere`);
     ws.send('anybody?');
-    assert.match((await ws.next()).text, /404|not found/i);
+    assert.deepEqual(JSON.parse((await ws.next()).text),
+      { status: 404, title: 'Not Found', detail: 'no route for /nowhere' });
     ws.terminate();
   });
 }

@@ -87,6 +87,9 @@ typedef void herz_handler(herz_ctx *c);
 /** Returns a short sentence for a negative code; never NULL; any thread. */
 HERZ_API const char *herz_strerror(int err);
 
+/** Returns what a status is called, "Not Found"; "" when it has no name. Any thread. */
+HERZ_API const char *herz_status_text(int status);
+
 /** The library's version, "0.1.0"; any thread. */
 HERZ_API const char *herz_version(void);
 
@@ -295,8 +298,13 @@ HERZ_API int herz_reply_file(herz_ctx *c, int status, const char *type, int fd, 
 typedef long herz_source(void *arg, void *dst, size_t cap);
 HERZ_API int herz_reply_stream(herz_ctx *c, int status, const char *type, herz_source *read,
                                void *arg);
-/** An error: {"error": text, "status": n}. */
+/** An error as problem details (RFC 9457): {"status": 404, "title": "Not Found", "detail": text}, on every
+ * transport; as JSON its type is application/problem+json. docs/web.md. */
 HERZ_API int herz_reply_error(herz_ctx *c, int status, const char *fmt, ...) HERZ_PRINTF(3, 4);
+/** An error with members of one's own: a map of "type", "detail", "instance" and whatever the type
+ * defines. "status" is always the answer's; "title" is the status's name unless it is given. NULL: those
+ * two alone. HERZ_EINVAL: no map. */
+HERZ_API int herz_reply_problem(herz_ctx *c, int status, const herz_value *members);
 
 /** Promises an answer for later: the handler may return. NULL when memory is short. `c` must not be
  * used after the handler has returned; the promise must be completed exactly once. */
