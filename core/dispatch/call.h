@@ -46,6 +46,7 @@ struct herz_ctx {
   bool log_line;   /* herz_logger() is in the chain */
   bool value_lost; /* memory was short for a value: a NULL is not "no body" */
   bool early, body_done, body_paused;
+  bool head_only; /* HEAD: the answer's content stays here */
   char trace_id[33];
   uint32_t step; /* of the chain */
   uint32_t path_len;
@@ -75,7 +76,7 @@ struct herz_ctx {
   /* the answer */
   struct hz_reply_source source;
   uint64_t bytes_out;
-  int unrouted; /* 400, 404, 405 when no route matched; else 0 */
+  int unrouted; /* 204, 400, 404, 405 or 503 when no route matched; else 0 */
   uint32_t out_count, slot_count;
 
   /* From its arrays on nothing is zeroed when a call begins: their counts are above. */

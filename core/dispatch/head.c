@@ -25,6 +25,7 @@ hz_err hz_call_copy_head(herz_ctx *c, const struct hz_request *rq) {
   c->path_len = (uint32_t)(mark != NULL ? (size_t)(mark - path) : path_n);
   c->method = method;
   c->early = rq->early;
+  c->head_only = hz_str_eq(rq->method, HZ_STR("HEAD"));
   if (rq->header_count == 0) return HZ_OK;
   c->headers = hz_arena_alloc(&c->arena, rq->header_count * sizeof(*c->headers));
   if (c->headers == NULL) return HZ_ENOMEM;

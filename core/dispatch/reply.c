@@ -1,5 +1,5 @@
 /* Making answers: heads, whole bodies, and content that leaves piece by piece. */
-#include <limits.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -79,17 +79,39 @@ static const char *default_type(enum hz_body_kind kind) {
   return kind == HZ_BODY_TEXT ? "text/plain; charset=utf-8" : NULL;
 }
 
+/* RFC 9110, 9.3.2, 15.3.5, 15.3.6 and 15.4.5: content never leaves with these. */
+static bool without_content(const herz_ctx *c, int status) {
+  return c->head_only || status == 204 || status == 205 || status == 304;
+}
+
+/* Content of a known length follows, or would if it were not for HEAD. A handler that set its own
+ * knows better; where there is no place for it the answer does without. */
+static void say_length(herz_ctx *c, int status, uint64_t len) {
+  char text[24];
+
+  if (!c->head_only && without_content(c, status)) return;
+  for (uint32_t i = 0; i < c->out_count; i++) {
+    if (hz_str_ieq(c->out_headers[i].name, HZ_STR("content-length"))) return;
+  }
+  (void)snprintf(text, sizeof(text), "%" PRIu64, len);
+  (void)herz_set_header(c, "content-length", text);
+}
+
 int hz_reply_body(herz_ctx *c, int status, const char *type, const struct hz_body *body,
                   struct hz_buf *hold) {
-  bool whole = body->data.n <= HZ_WHOLE_BODY_BYTES;
-  struct hz_body follows = {.kind = HZ_BODY_FOLLOWS};
+  struct hz_body follows = {.kind = HZ_BODY_FOLLOWS}, none = {.kind = HZ_BODY_NONE};
+  bool empty = without_content(c, status);
+  bool whole = empty || body->data.n <= HZ_WHOLE_BODY_BYTES;
   int may = may_reply(c, status);
 
   if (may == 0) {
-    if (type == NULL && !whole) type = default_type(body->kind);
+    if (type == NULL && (c->head_only || !whole)) type = default_type(body->kind);
     if (type != NULL) may = herz_set_header(c, "content-type", type);
   }
-  if (may == 0) may = (int)send_head(c, status, whole ? body : &follows);
+  if (may == 0 && body->kind != HZ_BODY_NONE && (c->head_only || !whole)) {
+    say_length(c, status, body->data.n);
+  }
+  if (may == 0) may = (int)send_head(c, status, empty ? &none : whole ? body : &follows);
   if (may != 0 || whole) {
     hz_buf_unref(hold);
     return may;
@@ -353,12 +375,18 @@ int herz_reply_error(herz_ctx *c, int status, const char *fmt, ...) {
 
 static int start_source(herz_ctx *c, int status, const char *type,
                         const struct hz_reply_source *source) {
-  struct hz_body follows = {.kind = HZ_BODY_FOLLOWS};
+  bool empty = without_content(c, status);
+  struct hz_body body = {.kind = empty ? HZ_BODY_NONE : HZ_BODY_FOLLOWS};
   int may = may_reply(c, status);
 
   if (may == 0 && type != NULL) may = herz_set_header(c, "content-type", type);
-  if (may == 0) may = (int)send_head(c, status, &follows);
+  if (may == 0 && source->read == NULL) say_length(c, status, source->left);
+  if (may == 0) may = (int)send_head(c, status, &body);
   if (may != 0) return may;
+  if (empty) {
+    if (source->fd >= 0) (void)close(source->fd);
+    return 0;
+  }
   c->source = *source;
   if (!c->in_chain) hz_reply_pump(c);
   return 0;

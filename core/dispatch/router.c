@@ -23,9 +23,10 @@ struct node {
   const struct node *parent;
   const struct route *made_by; /* the first route that came this way: named in conflicts */
   struct node *param, *wild;
-  struct route *routes; /* by method */
-  struct route *any;    /* "*" */
-  char *allow;          /* filled by freeze */
+  struct route *routes;      /* by method */
+  struct route *any;         /* "*" */
+  const struct route *first; /* of `routes` and `any`: registered before the others */
+  char *allow;               /* filled by freeze */
   uint32_t id;
   bool has_texts; /* children by text */
   uint64_t head;
@@ -262,15 +263,16 @@ static struct node *child(const struct hz_router *r, const struct node *n, enum 
   return kind == TEXT ? find_text(r, n, key_of(name)) : kind == PARAM ? n->param : n->wild;
 }
 
+/* As memcmp(), and the shorter of two that begin alike comes first. */
+static int compare(struct hz_str a, struct hz_str b) {
+  int order = memcmp(a.p, b.p, a.n < b.n ? a.n : b.n);
+  return order != 0 ? order : (a.n > b.n) - (a.n < b.n);
+}
+
 static struct route **slot_of(struct node *n, struct hz_str method) {
   if (hz_str_eq(method, HZ_STR("*"))) return &n->any;
   struct route **at = &n->routes;
-  for (; *at != NULL; at = &(*at)->next) {
-    struct hz_str have = (*at)->method;
-    size_t both = have.n < method.n ? have.n : method.n;
-    int order = memcmp(have.p, method.p, both);
-    if (order > 0 || (order == 0 && have.n >= method.n)) break;
-  }
+  while (*at != NULL && compare((*at)->method, method) < 0) at = &(*at)->next;
   return at;
 }
 
@@ -359,21 +361,39 @@ hz_err hz_router_add(struct hz_router *r, struct hz_str method, struct hz_str pa
   struct route **at = slot_of(n, method);
   t->next = *at;
   *at = t;
+  if (n->first == NULL) n->first = t;
   return HZ_OK;
 }
 
-/* "GET, POST": made here so that a 405 costs nothing. */
+static inline __attribute__((always_inline)) const struct route *own_route(const struct node *n,
+                                                                           struct key method) {
+  const struct route *t = n->routes;
+  while (t != NULL && !same(t->method, t->method_head, method)) t = t->next;
+  return t;
+}
+
+/* "GET, HEAD, OPTIONS, POST": made here so that a 405 costs nothing. */
 static hz_err make_allow(struct hz_router *r, struct node *n) {
-  size_t len = 0;
+  static const struct hz_str head = {"HEAD", 4}, options = {"OPTIONS", 7};
+  struct hz_str implied[2];
+  uint32_t count = 0, i = 0;
+  size_t len = sizeof("HEAD, OPTIONS, ");
+  if (own_route(n, key_of(HZ_STR("GET"))) != NULL && own_route(n, key_of(head)) == NULL)
+    implied[count++] = head;
+  if (own_route(n, key_of(options)) == NULL) implied[count++] = options;
   for (struct route *t = n->routes; t != NULL; t = t->next) len += t->method.n + 2;
   char *at = n->allow = hz_malloc(r->alloc, len);
   if (at == NULL) return HZ_ENOMEM;
-  for (struct route *t = n->routes; t != NULL; t = t->next) {
-    memcpy(at, t->method.p, t->method.n);
-    at += t->method.n;
-    memcpy(at, t->next != NULL ? ", " : "\0", 2);
+  for (const struct route *t = n->routes; t != NULL || i < count;) {
+    bool next_is_implied = t == NULL || (i < count && compare(implied[i], t->method) < 0);
+    struct hz_str method = next_is_implied ? implied[i++] : t->method;
+    if (!next_is_implied) t = t->next;
+    memcpy(at, method.p, method.n);
+    at += method.n;
+    memcpy(at, ", ", 2);
     at += 2;
   }
+  at[-2] = '\0';
   return HZ_OK;
 }
 
@@ -430,10 +450,11 @@ static int take_rest(const struct hz_path *p, uint32_t first, struct hz_str name
   return 200;
 }
 
-static inline int choose(const struct node *n, struct hz_str method, struct hz_match *out) {
-  const struct route *t = n->routes;
-  struct key k = key_of(method);
-  while (t != NULL && !same(t->method, t->method_head, k)) t = t->next;
+/* None of the node's own routes is for `method`. */
+static __attribute__((noinline)) int choose_other(const struct node *n, struct hz_str method,
+                                                  struct hz_match *out) {
+  const struct route *t = NULL;
+  if (hz_str_eq(method, HZ_STR("HEAD"))) t = own_route(n, key_of(HZ_STR("GET")));
   if (t == NULL) t = n->any;
   if (t != NULL) {
     out->target = t->target;
@@ -441,8 +462,17 @@ static inline int choose(const struct node *n, struct hz_str method, struct hz_m
     return 200;
   }
   if (n->routes == NULL) return 404; /* only on the way to other routes */
+  out->target = n->first->target;
   out->allow = hz_str_of(n->allow);
-  return 405;
+  return hz_str_eq(method, HZ_STR("OPTIONS")) ? 204 : 405;
+}
+
+static inline int choose(const struct node *n, struct hz_str method, struct hz_match *out) {
+  const struct route *t = own_route(n, key_of(method));
+  if (t == NULL) return choose_other(n, method, out);
+  out->target = t->target;
+  out->pattern = t->pattern;
+  return 200;
 }
 
 static inline __attribute__((always_inline)) int find(const struct hz_router *r,

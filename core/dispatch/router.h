@@ -43,9 +43,9 @@ struct hz_route_param {
  * the path. */
 struct hz_match {
   struct hz_str path, query; /* what stands before and after the first '?'; always set */
-  void *target;              /* 200 */
+  void *target;              /* 200; 204 and 405: of the path's route that was added first */
   struct hz_str pattern;     /* 200: as registered; a label for metrics and logs */
-  struct hz_str allow;       /* 405: "GET, POST", sorted */
+  struct hz_str allow;       /* 204, 405: "GET, HEAD, OPTIONS, POST", sorted */
   const char *reason;        /* 400: what is wrong with the path, static */
   uint32_t param_count;      /* 200 */
   struct hz_route_param params[HZ_ROUTE_PARAMS_MAX];
@@ -69,9 +69,10 @@ HZ_MUST_USE hz_err hz_router_add(struct hz_router *r, struct hz_str method, stru
 /** Ends registration: from here on `r` is constant and may be read by any thread. HZ_ENOMEM. */
 HZ_MUST_USE hz_err hz_router_freeze(struct hz_router *r);
 
-/** Looks `path` (with its query, if any) up in the frozen router. Returns 200, 400 (not a path:
- * out->reason), 404, 405 (a path with routes, none for this method), or 503 when `scratch` has no
- * memory left. Takes memory from `scratch` only for segments that contain a '%'. Every path that
+/** Looks `path` (with its query, if any) up in the frozen router. Returns 200, 204 (OPTIONS for a path
+ * with routes, none of them for it), 400 (not a path: out->reason), 404, 405 (a path with routes,
+ * none for this method), or 503 when `scratch` has no memory left. HEAD leads where GET does unless it
+ * has a route of its own. Takes memory from `scratch` only for segments that contain a '%'. Every path that
  * hz_path_split() refuses is 400, whatever the routes; so is an encoded slash in what a wildcard
  * takes, because its value could not tell it from a real one. */
 int hz_router_match(const struct hz_router *r, struct hz_str method, struct hz_str path,

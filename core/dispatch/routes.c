@@ -5,6 +5,10 @@
 
 static void answer_unrouted(herz_ctx *c) {
   switch (c->unrouted) {
+    case HERZ_NO_CONTENT:
+      (void)herz_set_header(c, "allow", hz_arena_strdup(&c->arena, c->match.allow));
+      (void)herz_reply(c, HERZ_NO_CONTENT, NULL);
+      break;
     case HERZ_METHOD_NOT_ALLOWED:
       (void)herz_set_header(c, "allow", hz_arena_strdup(&c->arena, c->match.allow));
       (void)herz_reply_error(c, c->unrouted, "%s is not allowed here; allowed: %.*s", c->method,
@@ -21,18 +25,24 @@ static void answer_unrouted(herz_ctx *c) {
 hz_err hz_routes_init(struct hz_routes *r, struct hz_alloc *alloc) {
   *r = (struct hz_routes){.alloc = alloc, .router = hz_router_new(alloc)};
   hz_list_init(&r->list);
+  hz_list_init(&r->unrouted);
   return r->router == NULL ? HZ_ENOMEM : HZ_OK;
 }
 
-void hz_routes_fini(struct hz_routes *r) {
+static void free_list(struct hz_routes *r, struct hz_link *list) {
   struct hz_link *l;
 
-  while ((l = hz_list_pop(&r->list)) != NULL) {
+  while ((l = hz_list_pop(list)) != NULL) {
     struct hz_route *route = HZ_CONTAINER(l, struct hz_route, link);
 
     hz_free(r->alloc, route->steps);
     hz_free(r->alloc, route);
   }
+}
+
+void hz_routes_fini(struct hz_routes *r) {
+  free_list(r, &r->list);
+  free_list(r, &r->unrouted);
   hz_free(r->alloc, r->fallback.steps);
   hz_router_free(r->router);
 }
@@ -87,16 +97,42 @@ static hz_err build(struct hz_alloc *alloc, struct hz_route *r, const struct hz_
   return HZ_OK;
 }
 
+/* The one of `route`'s group, made when it is not there. */
+static hz_err find_unrouted(struct hz_routes *r, struct hz_route *route,
+                            const struct hz_chain *global) {
+  if (route->group == NULL || route->group->count == 0) {
+    route->unrouted = &r->fallback;
+    return HZ_OK;
+  }
+  for (struct hz_link *l = r->unrouted.next; l != &r->unrouted; l = l->next) {
+    route->unrouted = HZ_CONTAINER(l, struct hz_route, link);
+    if (route->unrouted->group == route->group) return HZ_OK;
+  }
+  struct hz_route *made = hz_new(r->alloc, struct hz_route);
+  if (made == NULL) return HZ_ENOMEM;
+  *made = r->fallback;
+  made->steps = NULL;
+  made->link = (struct hz_link){NULL, NULL};
+  made->group = route->group;
+  hz_list_push(&r->unrouted, &made->link);
+  route->unrouted = made;
+  return build(r->alloc, made, global);
+}
+
 hz_err hz_routes_freeze(struct hz_routes *r, const struct hz_chain *global,
                         const struct hz_limits *limits) {
   hz_err err;
 
+  free_list(r, &r->unrouted); /* of a freeze that failed half-way */
   r->fallback.handler.fn = answer_unrouted;
   r->fallback.body_limit = limits->body_bytes;
   r->fallback.timeout_ns = limits->call_timeout_ns;
   err = build(r->alloc, &r->fallback, global);
   for (struct hz_link *l = r->list.next; err == HZ_OK && l != &r->list; l = l->next) {
-    err = build(r->alloc, HZ_CONTAINER(l, struct hz_route, link), global);
+    struct hz_route *route = HZ_CONTAINER(l, struct hz_route, link);
+
+    err = build(r->alloc, route, global);
+    if (err == HZ_OK) err = find_unrouted(r, route, global);
   }
   return err == HZ_OK ? hz_router_freeze(r->router) : err;
 }

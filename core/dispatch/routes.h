@@ -24,6 +24,9 @@ struct hz_chain {
 struct hz_route {
   struct hz_link link;
   const struct hz_chain *group; /* NULL: none */
+  /** What answers where this route's path has none for the method: the same middleware, other handler.
+   * Made by the freeze. */
+  const struct hz_route *unrouted;
   struct hz_step handler;
   struct hz_step *steps; /* global, group's, handler: in the order they run; made by the freeze */
   uint32_t step_count;
@@ -37,7 +40,8 @@ struct hz_routes {
   struct hz_alloc *alloc;
   struct hz_router *router;
   struct hz_link list;
-  struct hz_route fallback; /* for what has no route: the global chain, then 404 or 405 */
+  struct hz_route fallback; /* for what has no route: the global chain, then 404, 400 or 503 */
+  struct hz_link unrouted;  /* one for each group: its chain, then 405 or OPTIONS' answer */
 };
 
 /** Prepares an empty table. HZ_ENOMEM: nothing to finish. */

@@ -25,7 +25,9 @@ struct hz_request {
   bool early; /* came in 0-RTT: may be a replay; only safe methods may run */
 };
 
-/** An answer's head. With HZ_BODY_FOLLOWS the content is sent by ops->body and ended by ops->end. */
+/** An answer's head. With HZ_BODY_FOLLOWS the content is sent by ops->body and ended by ops->end; where
+ * its length is known, "content-length" is among the headers. So it is for HEAD, whose answers
+ * have no content here any more; those of hz_call_refuse() may, for it knows no method. */
 struct hz_response {
   uint32_t status;
   const struct hz_header *headers;

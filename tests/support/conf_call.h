@@ -84,6 +84,7 @@ void conf_calls_vanish(struct conf_calls *c);
   X(a_call_is_answered)                                \
   X(unknown_path_is_404_and_wrong_method_405)          \
   X(headers_and_query_arrive)                          \
+  X(head_and_options_need_no_route)                    \
   X(thousand_calls_are_in_flight)                      \
   X(ten_mebibytes_go_both_ways)                        \
   X(streamed_bodies_go_both_ways)                      \

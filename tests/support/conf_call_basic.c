@@ -26,8 +26,8 @@ void conf_calls_unknown_path_is_404_and_wrong_method_405(struct conf_calls *c) {
   conf_call(c, &(struct herz_request){.path = "/nowhere"}, &a);
   CONF_CHECK(a.status == HERZ_NOT_FOUND && a.kind == HERZ_BODY_VALUE);
   /* An error is the same problem (RFC 9457) by every way: its first members, in msgpack. */
-  CONF_CHECK(a.len > 25 && memcmp(a.body,
-                                  "\x83\xa6status\xcd\x01\x94\xa5title\xa9Not Found", 27) == 0);
+  CONF_CHECK(a.len > 25 &&
+             memcmp(a.body, "\x83\xa6status\xcd\x01\x94\xa5title\xa9Not Found", 27) == 0);
   conf_answer_free(&a);
   conf_call(c, &(struct herz_request){.method = "PUT", .path = "/echo"}, &a);
   CONF_CHECK(a.status == HERZ_METHOD_NOT_ALLOWED);
@@ -37,18 +37,24 @@ void conf_calls_unknown_path_is_404_and_wrong_method_405(struct conf_calls *c) {
 
 struct shown {
   struct conf_answer a;
-  char back[64];
+  char back[64], length[16], allow[64];
+  size_t content;
 };
+
+static void note(const struct herz_header *h, const char *name, char *out, size_t len) {
+  if (strcmp(h->name, name) == 0) (void)snprintf(out, len, "%s", h->value);
+}
 
 static bool on_head(herz_call_handle *h, const struct herz_response *head, const void *data,
                     size_t len, void *arg) {
   struct shown *s = arg;
   for (uint32_t i = 0; i < head->header_count; i++) {
-    if (strcmp(head->headers[i].name, "x-back") == 0) {
-      (void)snprintf(s->back, sizeof(s->back), "%s", head->headers[i].value);
-    }
+    note(&head->headers[i], "x-back", s->back, sizeof(s->back));
+    note(&head->headers[i], "content-length", s->length, sizeof(s->length));
+    note(&head->headers[i], "allow", s->allow, sizeof(s->allow));
   }
-  (void)h, (void)data, (void)len;
+  s->content += len;
+  (void)h, (void)data;
   return true;
 }
 
@@ -64,6 +70,26 @@ void conf_calls_headers_and_query_arrive(struct conf_calls *c) {
   CONF_CHECK(s.a.status == HERZ_OK);
   CONF_CHECK(strcmp(s.back, h[0].value) == 0, "\"%s\"", s.back);
   conf_answer_free(&s.a);
+}
+
+void conf_calls_head_and_options_need_no_route(struct conf_calls *c) {
+  struct shown s = {0};
+  conf_calls_listen(c);
+  struct herz_request rq = {.method = "HEAD", .path = "/show?q=four", .on_data = on_head};
+  conf_call(c, &rq, &s.a);
+  CONF_CHECK(s.a.err == 0 && s.a.status == HERZ_OK, "%s, %d", herz_strerror(s.a.err), s.a.status);
+  CONF_CHECK(strcmp(s.length, "4") == 0 && s.content == 0 && s.a.len == 0, "\"%s\"", s.length);
+  conf_answer_free(&s.a);
+  rq = (struct herz_request){.method = "HEAD", .path = "/make/100000", .on_data = on_head};
+  conf_call(c, &rq, &s.a);
+  CONF_CHECK(s.a.err == 0 && s.a.status == HERZ_OK && s.content == 0 && c->produced == 0);
+  conf_answer_free(&s.a);
+  rq = (struct herz_request){.method = "OPTIONS", .path = "/echo", .on_data = on_head};
+  conf_call(c, &rq, &s.a);
+  CONF_CHECK(s.a.err == 0 && s.a.status == HERZ_NO_CONTENT, "%d", s.a.status);
+  CONF_CHECK(strcmp(s.allow, "OPTIONS, POST") == 0, "\"%s\"", s.allow);
+  conf_answer_free(&s.a);
+  conf_get(c, "/users/1", HERZ_OK);
 }
 
 void conf_calls_thousand_calls_are_in_flight(struct conf_calls *c) {

@@ -7,11 +7,11 @@ static void missing(herz_ctx *c) {
   herz_reply_error(c, HERZ_NOT_FOUND, "no user %s", herz_param(c, "id"));
 }
 static void invalid(herz_ctx *c) {
-  herz_reply_problem(
-      c, 422,
-      herz_map(c, "type", herz_str(c, "https://example.org/invalid"), "title",
-               herz_str(c, "Two fields are wrong"), "status", herz_int(c, 200), "fields",
-               herz_array_of(c, 2, herz_str(c, "age"), herz_str(c, "name"))));
+  herz_reply_problem(c, 422,
+                     herz_map(c, "type", herz_str(c, "https://example.org/invalid"), "title",
+                              herz_str(c, "Two fields are wrong"), "status", herz_int(c, 200),
+                              "fields",
+                              herz_array_of(c, 2, herz_str(c, "age"), herz_str(c, "name"))));
 }
 static void bare(herz_ctx *c) {
   herz_reply_problem(c, HERZ_CONFLICT, NULL);

@@ -154,16 +154,43 @@ Test(router, methods_are_told_apart_and_case_matters) {
   cr_assert_str_eq((const char *)m.target, "* /b");
 }
 
+Test(router, head_leads_where_get_does) {
+  ROUTES("GET /a", "* /a", "GET /b", "HEAD /b", "POST /c", "* /d");
+  cr_assert_eq(hz_router_match(r, HZ_STR("HEAD"), HZ_STR("/a"), &m, &scratch), 200);
+  cr_assert_str_eq((const char *)m.target, "GET /a", "nearer than any");
+  cr_assert_eq(hz_router_match(r, HZ_STR("HEAD"), HZ_STR("/b"), &m, &scratch), 200);
+  cr_assert_str_eq((const char *)m.target, "HEAD /b", "its own comes first");
+  cr_assert_eq(hz_router_match(r, HZ_STR("HEAD"), HZ_STR("/c"), &m, &scratch), 405);
+  cr_assert(hz_str_eq(m.allow, HZ_STR("OPTIONS, POST")));
+  cr_assert_eq(hz_router_match(r, HZ_STR("HEAD"), HZ_STR("/d"), &m, &scratch), 200);
+  cr_assert_eq(hz_router_match(r, HZ_STR("head"), HZ_STR("/a"), &m, &scratch), 200);
+  cr_assert_str_eq((const char *)m.target, "* /a", "another method");
+}
+
+Test(router, options_without_a_route_is_204) {
+  ROUTES("GET /a", "OPTIONS /b", "* /c", "ZAP /d", "HEAD /d");
+  cr_assert_eq(hz_router_match(r, HZ_STR("OPTIONS"), HZ_STR("/a"), &m, &scratch), 204);
+  cr_assert(hz_str_eq(m.allow, HZ_STR("GET, HEAD, OPTIONS")));
+  cr_assert_eq(hz_router_match(r, HZ_STR("OPTIONS"), HZ_STR("/b"), &m, &scratch), 200);
+  cr_assert_str_eq((const char *)m.target, "OPTIONS /b");
+  cr_assert_eq(hz_router_match(r, HZ_STR("OPTIONS"), HZ_STR("/c"), &m, &scratch), 200);
+  cr_assert_str_eq((const char *)m.target, "* /c");
+  cr_assert_eq(hz_router_match(r, HZ_STR("OPTIONS"), HZ_STR("/d"), &m, &scratch), 204);
+  cr_assert(hz_str_eq(m.allow, HZ_STR("HEAD, OPTIONS, ZAP")));
+  cr_assert_eq(hz_router_match(r, HZ_STR("OPTIONS"), HZ_STR("/"), &m, &scratch), 404);
+  cr_assert_eq(hz_router_match(r, HZ_STR("OPTIONS"), HZ_STR("*"), &m, &scratch), 400);
+}
+
 Test(router, wrong_method_is_405_with_the_allowed_ones_sorted) {
   ROUTES("PUT /a/:id", "GET /a/:id", "DELETE /a/:id", "GET /f/*p", "POSTAL /z", "POST /z",
          "POSTER /z");
   cr_assert_eq(hz_router_match(r, HZ_STR("POST"), HZ_STR("/a/1"), &m, &scratch), 405);
-  cr_assert(hz_str_eq(m.allow, HZ_STR("DELETE, GET, PUT")));
-  cr_assert_null(m.target);
+  cr_assert(hz_str_eq(m.allow, HZ_STR("DELETE, GET, HEAD, OPTIONS, PUT")));
+  cr_assert_str_eq((const char *)m.target, "PUT /a/:id", "the one that was added first");
   cr_assert_eq(hz_router_match(r, HZ_STR("POST"), HZ_STR("/f/"), &m, &scratch), 405);
-  cr_assert(hz_str_eq(m.allow, HZ_STR("GET")));
+  cr_assert(hz_str_eq(m.allow, HZ_STR("GET, HEAD, OPTIONS")));
   cr_assert_eq(hz_router_match(r, HZ_STR("GET"), HZ_STR("/z"), &m, &scratch), 405);
-  cr_assert(hz_str_eq(m.allow, HZ_STR("POST, POSTAL, POSTER")));
+  cr_assert(hz_str_eq(m.allow, HZ_STR("OPTIONS, POST, POSTAL, POSTER")));
   cr_assert_eq(hz_router_match(r, HZ_STR("POST"), HZ_STR("/a"), &m, &scratch), 404,
                "a node on the way is no path");
 }
