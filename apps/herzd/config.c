@@ -22,6 +22,8 @@ int herzd_check(const struct args *a) {
     int code = herzd_listen_url(herzd_options.listen.items[i]);
     if (code != EXIT_OK) return code;
   }
+  char admin[300];
+  if (herzd_admin_url(admin, sizeof admin) != EXIT_OK) return EXIT_USAGE;
   herz_app *app = herzd_app();
   if (!app) return EXIT_USAGE;
   struct herzd_cert cert;

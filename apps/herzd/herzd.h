@@ -16,7 +16,7 @@ struct herzd_options {
   struct args_list set;
   const char *log_format, *log_level, *qlog_dir;
   const char *cert, *key, *client_ca;
-  const char *workers, *ready_file;
+  const char *workers, *ready_file, *admin;
   bool build; /* version --build */
 };
 extern struct herzd_options herzd_options;
@@ -48,6 +48,12 @@ struct demo *herzd_demo(herz_app *app);
 /** Completes what is still promised: before the app is freed. */
 void herzd_demo_end(struct demo *d);
 void herzd_demo_free(struct demo *d);
+
+/** The routes of the admin listener (admin.c). NULL: said why on stderr. */
+herz_group *herzd_admin(herz_app *app);
+/** Where it listens, by --admin and --listen; "" : nowhere. EXIT_OK, or EXIT_USAGE after saying what
+ * --admin should be. */
+int herzd_admin_url(char *out, size_t len);
 
 /** The commands. */
 int herzd_run(const struct args *a);

@@ -38,13 +38,14 @@ static const struct args_option service_flags[] = {
      0},
     {ARGS_TEXT, 0, "workers", "N", "threads that serve, or auto (default): one a core",
      &herzd_options.workers, 0},
+    {ARGS_TEXT, 0, "admin", "HOST:PORT",
+     "metrics and health at tcp://HOST:PORT, or off; 127.0.0.1:9464 unless there is --listen",
+     &herzd_options.admin, 0},
     {ARGS_FILE, 0, "ready-file", "FILE",
      "write the bound URLs there, one a line, once all listen (a FIFO does as well)",
      &herzd_options.ready_file, 0},
     {ARGS_LATER, 'c', "config", "FILE",
      "configuration files come later; use --set KEY=VALUE and the other flags", NULL, 0},
-    {ARGS_LATER, 0, "admin", "HOST:PORT",
-     "the admin page comes later; GET /counters of --dev has the counters", NULL, 0},
     {0}};
 
 static const struct args_option version_flags[] = {

@@ -17,6 +17,7 @@
 struct bound {
   size_t count;
   char urls[ARGS_LIST_MAX][BOUND_LEN];
+  char admin[BOUND_LEN]; /* "": none */
 };
 static struct bound bound;
 
@@ -55,6 +56,16 @@ static int listen_all(herz_app *app) {
     bound.count++;
   }
   return EXIT_OK;
+}
+
+static int listen_admin(herz_app *app, herz_group *g) {
+  char url[300];
+  int code = herzd_admin_url(url, sizeof url);
+  if (code != EXIT_OK || !url[0]) return code;
+  if (herz_group_listen(g, url, bound.admin, sizeof bound.admin) == 0) return EXIT_OK;
+  return fail(EXIT_USAGE,
+              "cannot listen for the admin at %s: %s; --admin takes another place, or off", url,
+              herz_error(app));
 }
 
 /* "4433" when every address is listened at, else "127.0.0.1:4433". */
@@ -106,6 +117,9 @@ static void print_block(const struct herzd_cert *cert) {
   for (size_t i = 0; i < bound.count; i++) {
     print_listener(bound.urls[i]);
   }
+  if (bound.admin[0]) {
+    printf("  %-10s %s   /metrics /healthz /readyz\n", "admin", bound.admin);
+  }
   if (cert->dev) {
     printf("  %-10s P-256, %d days, sha256 %s\n", "cert", cert->days_left, cert->sha256);
   } else {
@@ -121,11 +135,12 @@ static void print_block(const struct herzd_cert *cert) {
 static int write_ready_file(void) {
   const char *name = herzd_options.ready_file;
   if (!name) return EXIT_OK;
-  static char text[ARGS_LIST_MAX * (BOUND_LEN + 1)];
+  static char text[(ARGS_LIST_MAX + 1) * (BOUND_LEN + 1)];
   size_t len = 0;
   for (size_t i = 0; i < bound.count; i++) {
     len += (size_t)snprintf(text + len, sizeof text - len, "%s\n", bound.urls[i]);
   }
+  if (bound.admin[0]) len += (size_t)snprintf(text + len, sizeof text - len, "%s\n", bound.admin);
   int fd = open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
   bool ok = fd >= 0 && write(fd, text, len) == (ssize_t)len;
   int err = errno;
@@ -135,8 +150,9 @@ static int write_ready_file(void) {
               strerror(err));
 }
 
-static int serve(herz_app *app, const struct herzd_cert *cert) {
+static int serve(herz_app *app, herz_group *admin, const struct herzd_cert *cert) {
   int code = listen_all(app);
+  if (code == EXIT_OK) code = listen_admin(app, admin);
   if (code != EXIT_OK) return code;
   int err = herz_handle_signals(app);
   if (err) return fail(EXIT_USAGE, "cannot handle signals: %s", herz_error(app));
@@ -174,7 +190,8 @@ int herzd_run(const struct args *a) {
   int code = herzd_certificate(app, &cert);
   if (code == EXIT_OK) {
     demo = herzd_demo(app);
-    code = demo ? serve(app, &cert) : EXIT_USAGE;
+    herz_group *admin = demo ? herzd_admin(app) : NULL;
+    code = admin ? serve(app, admin, &cert) : EXIT_USAGE;
   }
   end_of_signals();
   herzd_demo_end(demo);

@@ -140,6 +140,7 @@ static void free_groups(herz_app *app) {
   while ((l = hz_list_pop(&app->groups)) != NULL) {
     herz_group *g = HZ_CONTAINER(l, herz_group, link);
 
+    hz_door_free(g);
     hz_chain_free(&g->chain, alloc_of(app));
     hz_free(alloc_of(app), g->prefix);
     hz_free(alloc_of(app), g);
@@ -188,6 +189,7 @@ static void close_workers(herz_app *app) {
     hz_promises_shut(hz_app_worker(app, i)->dispatch.promises);
     hz_app_worker(app, i)->dispatch.promises = NULL;
   }
+  hz_doors_shut(app);
   if (app->driver == NULL) return;
   for (uint32_t i = 0; i < app->worker_count; i++) (void)run_out(hz_app_worker(app, i), 0);
 }
@@ -216,30 +218,6 @@ int herz_set(herz_app *app, const char *key, const char *value) {
 
 void herz_config_print(const herz_app *app, FILE *out) {
   hz_config_print(&app->config, out);
-}
-
-void herz_counters(const herz_app *app, void (*visit)(const char *, uint64_t, void *), void *arg) {
-  uint64_t allocations = 0, in_use = 0;
-
-  for (unsigned c = 0; c < HZ_COUNTER_COUNT; c++) {
-    uint64_t sum = 0;
-
-    for (uint32_t i = 0; i < app->worker_count; i++) {
-      const struct hz_worker *w = hz_app_worker((herz_app *)(uintptr_t)app, i);
-
-      sum += hz_tally_get(&w->counters.v[c]);
-      if (c == HZ_C_calls_late) sum += hz_promises_late(w->dispatch.promises);
-    }
-    visit(hz_counter_name((enum hz_counter)c), sum, arg);
-  }
-  for (uint32_t i = 0; i < app->worker_count; i++) {
-    const struct hz_env *env = hz_app_worker((herz_app *)(uintptr_t)app, i)->env;
-
-    allocations += hz_tally_get(&env->alloc->calls);
-    in_use += hz_tally_get(&env->pool.in_use_bytes);
-  }
-  visit("allocations", allocations, arg);
-  visit("pool_bytes_in_use", in_use, arg);
 }
 
 /* ---- routes ---- */
@@ -292,12 +270,13 @@ static int add_route(herz_app *app, const herz_group *g, const char *method, con
 
   if (handler.fn == NULL) return hz_app_fail(app, HZ_EINVAL, "%s has no handler", pattern);
   if (g != NULL) {
-    r.group = &g->chain;
+    if (g->own == NULL) r.group = &g->chain; /* else it is the whole chain: hz_doors_freeze() */
     if (g->body_limit > 0) r.body_limit = g->body_limit;
     if (g->timeout_ns > 0) r.timeout_ns = g->timeout_ns;
   }
+  struct hz_routes *table = g != NULL && g->own != NULL ? g->own : &app->routes;
   hz_err err =
-      hz_routes_add(&app->routes, method, pattern, &r, app->first.error, sizeof(app->first.error));
+      hz_routes_add(table, method, pattern, &r, app->first.error, sizeof(app->first.error));
   if (err == HZ_ENOMEM) return hz_app_fail(app, err, "%s: memory is short", pattern);
   return (int)err;
 }

@@ -6,13 +6,21 @@
 #include "core/app/config.h"
 #include "core/app/worker.h"
 
+/** Where the calls of a group apart come in, on one worker. */
+struct hz_door {
+  struct hz_dispatch dispatch;
+  struct hz_session_owner server;
+};
+
 struct herz_group {
   struct hz_link link;
   herz_app *app;
   char *prefix;
   struct hz_chain chain;
-  uint64_t body_limit; /* 0: limits.body_bytes */
-  hz_time timeout_ns;  /* 0: limits.call_timeout_ns */
+  struct hz_routes *own; /* herz_group_apart(): its table; NULL: the app's */
+  struct hz_door *doors; /* then, from the freeze on: one for each worker */
+  uint64_t body_limit;   /* 0: limits.body_bytes */
+  hz_time timeout_ns;    /* 0: limits.call_timeout_ns */
 };
 
 /** A listener in its worker's list: the adapter owns the rest. */
@@ -61,6 +69,16 @@ void hz_app_unmake(herz_app *app);
 
 /** Worker number `i`. */
 struct hz_worker *hz_app_worker(herz_app *app, uint32_t i);
+
+/* door.c */
+/** Freezes the tables of groups apart and makes their doors. HZ_ENOMEM: may be tried again. */
+HZ_MUST_USE hz_err hz_doors_freeze(herz_app *app);
+/** The owner of what comes in at `g`'s door on `w`. */
+struct hz_session_owner *hz_door_of(const herz_group *g, const struct hz_worker *w);
+/** The worker's promises have been shut: nothing is promised at doors either. */
+void hz_doors_shut(herz_app *app);
+/** No call may be alive. */
+void hz_door_free(herz_group *g);
 
 /* loop.c */
 /** Ends the threads of the other workers and waits for them. */

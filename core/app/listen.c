@@ -10,8 +10,13 @@ void herz_adapter_register(const struct hz_transport_ops *ops) {
 
 #define NOTES_A_SECOND 64u
 
+/* A listener's user is the owner of the sessions that it brings. */
+static struct hz_worker *worker_of(const struct hz_listener *l) {
+  return ((const struct hz_session_owner *)l->user)->user;
+}
+
 static bool admit(struct hz_listener *l) {
-  struct hz_worker *w = l->user;
+  struct hz_worker *w = worker_of(l);
 
   uint32_t conns = atomic_load_explicit(&w->app->conns, memory_order_relaxed);
 
@@ -21,16 +26,16 @@ static bool admit(struct hz_listener *l) {
 }
 
 static void pending(struct hz_listener *l, int by) {
-  struct hz_worker *w = l->user;
+  struct hz_worker *w = worker_of(l);
 
   atomic_fetch_add_explicit(&w->app->conns, (unsigned)by, memory_order_relaxed);
 }
 
 static void accepted(struct hz_listener *l, struct hz_conn *conn) {
-  struct hz_worker *w = l->user;
+  struct hz_worker *w = worker_of(l);
   struct hz_session *s;
 
-  if (hz_session_new(conn, &w->server, &s) != HZ_OK) {
+  if (hz_session_new(conn, l->user, &s) != HZ_OK) {
     HZ_COUNT(&w->counters, no_memory);
     hz_session_refuse(conn, HZ_CLOSE_INTERNAL, "memory is short");
     return;
@@ -70,7 +75,7 @@ static bool may_log_note(struct hz_worker *w) {
 }
 
 static void note(struct hz_listener *l, const char *what, const char *detail) {
-  struct hz_worker *w = l->user;
+  struct hz_worker *w = worker_of(l);
 
   hz_tally_add(&w->counters.v[hz_counter_find(what)], 1);
   if (detail == NULL || !may_log_note(w)) return;
@@ -83,6 +88,7 @@ static hz_err freeze(herz_app *app) {
   hz_err err = hz_app_start(app);
   if (err != HZ_OK) return err;
   err = hz_routes_freeze(&app->routes, &app->chain, &app->config.transport.limits);
+  if (err == HZ_OK) err = hz_doors_freeze(app);
   if (err != HZ_OK) return (hz_err)hz_app_fail(app, err, "memory is short");
   app->frozen = true;
   return HZ_OK;
@@ -90,10 +96,11 @@ static hz_err freeze(herz_app *app) {
 
 /* ---- listening ---- */
 
-/* One worker's listener at `ep`, which the first one's makes concrete (port 0). */
-static hz_err listen_one(struct hz_worker *w, const struct hz_transport_ops *ops,
-                         const struct hz_endpoint *ep, const struct hz_share *share,
-                         struct hz_listener **out) {
+/* One worker's listener at `ep`, which the first one's makes concrete (port 0). `g`: what it leads to;
+ * NULL: the app's own routes. */
+static hz_err listen_one(struct hz_worker *w, const herz_group *g,
+                         const struct hz_transport_ops *ops, const struct hz_endpoint *ep,
+                         const struct hz_share *share, struct hz_listener **out) {
   herz_app *app = w->app;
   struct hz_app_listener *al = hz_new(w->env->alloc, struct hz_app_listener);
   struct hz_listener proto = {.ops = ops,
@@ -104,7 +111,7 @@ static hz_err listen_one(struct hz_worker *w, const struct hz_transport_ops *ops
                               .pending = pending,
                               .accepted = accepted,
                               .note = note,
-                              .user = w};
+                              .user = g == NULL ? &w->server : hz_door_of(g, w)};
 
   if (al == NULL) return (hz_err)hz_app_fail(app, HZ_ENOMEM, "memory is short for a listener");
   proto.share.index = w->index;
@@ -128,7 +135,7 @@ static void unlisten_last(struct hz_worker *w) {
 }
 
 /* Every worker listens, or none does. */
-static hz_err listen_shared(herz_app *app, const struct hz_transport_ops *ops,
+static hz_err listen_shared(herz_app *app, const herz_group *g, const struct hz_transport_ops *ops,
                             struct hz_endpoint *ep) {
   uint32_t n = app->worker_count;
   struct hz_app_share *share =
@@ -142,7 +149,7 @@ static hz_err listen_shared(herz_app *app, const struct hz_transport_ops *ops,
   hz_list_push(&app->shares, &share->link);
   for (uint32_t k = 0; k < n; k++) share->ends[k].env = hz_app_worker(app, k)->env;
   for (; i < n && err == HZ_OK; i++) {
-    err = listen_one(hz_app_worker(app, i), ops, ep, &mine, &share->ends[i].listener);
+    err = listen_one(hz_app_worker(app, i), g, ops, ep, &mine, &share->ends[i].listener);
     if (err == HZ_OK) ep->port = share->ends[0].listener->bound.port;
   }
   for (i = err == HZ_OK ? 0 : i - 1; i > 0; i--) {
@@ -164,7 +171,8 @@ static const struct hz_transport_ops *listening_ops(herz_app *app, const char *u
   return NULL;
 }
 
-int herz_listen(herz_app *app, const char *url, char *bound, size_t bound_len) {
+static int listen_at(herz_app *app, const herz_group *g, const char *url, char *bound,
+                     size_t bound_len) {
   struct hz_worker *w = hz_worker_here(app);
   struct hz_endpoint ep;
   hz_err err = hz_endpoint_parse(hz_str_of(url), HZ_TO_LISTEN, &ep, w->error, sizeof(w->error));
@@ -179,17 +187,29 @@ int herz_listen(herz_app *app, const char *url, char *bound, size_t bound_len) {
                        "%s: with several workers every listener comes before herz_loop()", url);
   }
   if (ops->shares_address && app->worker_count > 1) {
-    err = listen_shared(app, ops, &ep);
+    err = listen_shared(app, g, ops, &ep);
   } else {
     struct hz_listener *alone;
 
-    err = listen_one(&app->first, ops, &ep, &(struct hz_share){0}, &alone);
+    err = listen_one(&app->first, g, ops, &ep, &(struct hz_share){0}, &alone);
   }
   if (err != HZ_OK) return (int)err;
   struct hz_app_listener *al =
       HZ_CONTAINER(app->first.listeners.prev, struct hz_app_listener, link);
   if (bound != NULL) (void)hz_endpoint_format(&al->listener->bound, bound, bound_len);
   return 0;
+}
+
+int herz_listen(herz_app *app, const char *url, char *bound, size_t bound_len) {
+  return listen_at(app, NULL, url, bound, bound_len);
+}
+
+int herz_group_listen(herz_group *g, const char *url, char *bound, size_t bound_len) {
+  if (g->own == NULL) {
+    return hz_app_fail(g->app, HZ_EINVAL,
+                       "%s: only a group of herz_group_apart() has listeners of its own", url);
+  }
+  return listen_at(g->app, g, url, bound, bound_len);
 }
 
 void hz_worker_unlisten(struct hz_worker *w) {

@@ -48,7 +48,8 @@ hz_err hz_worker_start(struct hz_worker *w) {
   hz_cache_init(&w->lanes, alloc, sizeof(struct hz_lane), sizeof(struct hz_lane), LANES_KEPT);
   hz_cache_init(&w->served, alloc, hz_served_size, hz_served_size, CALLS_KEPT);
   hz_cache_init(&w->client_calls, alloc, hz_client_call_size, hz_client_call_size, CALLS_KEPT);
-  w->server = (struct hz_session_owner){.dispatch = &w->dispatch,
+  w->server = (struct hz_session_owner){.user = w,
+                                        .dispatch = &w->dispatch,
                                         .limits = &app->config.transport.limits,
                                         .counters = &w->counters,
                                         .log = &app->log,

@@ -35,7 +35,12 @@ static void end(herz_ctx *c) {
   c->on_body = NULL;
   hz_wheel_cancel(&d->env->wheel, &c->deadline);
   if (c->log_line && level >= d->log->level) log_line(c, level);
-  if (c->status >= 500) HZ_COUNT(d->counters, calls_failed);
+  if (c->status >= 500) {
+    HZ_COUNT(d->counters, calls_failed);
+    HZ_COUNT_T(d->counters, c->slot, calls_failed, 1);
+  }
+  HZ_COUNT_T(d->counters, c->slot, content_bytes_in, c->bytes_in);
+  HZ_COUNT_T(d->counters, c->slot, content_bytes_out, c->bytes_out);
   if (c->cancelled) HZ_COUNT(d->counters, calls_cancelled);
   if (c->deferred != NULL) hz_deferred_orphan(c);
   if (c->source.fd >= 0 || c->source.hold != NULL) hz_reply_drop_source(c);
@@ -216,6 +221,8 @@ static herz_ctx *call_new(struct hz_dispatch *d, struct hz_exchange *x) {
   if (c == NULL) return NULL;
   c->d = d;
   c->x = x;
+  c->slot = x->conn->slot;
+  HZ_COUNT_T(d->counters, c->slot, calls, 1);
   c->started = d->env->now;
   c->source.fd = -1;
   c->due = HZ_TIME_NEVER;
@@ -313,6 +320,7 @@ void hz_call_begin(struct hz_dispatch *d, const struct hz_request *rq, struct hz
   if (c->body_done) {
     c->body_kind = rq->body.kind;
     c->body = rq->body.data;
+    c->bytes_in = c->body.n;
     if (c->body.n > c->route->body_limit) {
       body_too_large(c);
     } else {
@@ -419,6 +427,7 @@ void hz_call_body(struct hz_exchange *x, const void *data, size_t len, bool fin)
   herz_ctx *c = x->call;
 
   if (c == NULL) return;
+  c->bytes_in += len;
   if (c->state == HZ_CALL_COLLECTING) {
     collect_piece(c, data, len, fin);
   } else if (c->on_body != NULL) {

@@ -47,6 +47,7 @@ struct herz_ctx {
   bool value_lost; /* memory was short for a value: a NULL is not "no body" */
   bool early, body_done, body_paused;
   bool head_only; /* HEAD: the answer's content stays here */
+  uint8_t slot;   /* of the transport's counters */
   char trace_id[33];
   uint32_t step; /* of the chain */
   uint32_t path_len;
@@ -75,8 +76,8 @@ struct herz_ctx {
 
   /* the answer */
   struct hz_reply_source source;
-  uint64_t bytes_out;
-  int unrouted; /* 204, 400, 404, 405 or 503 when no route matched; else 0 */
+  uint64_t bytes_in, bytes_out; /* content */
+  int unrouted;                 /* 204, 400, 404, 405 or 503 when no route matched; else 0 */
   uint32_t out_count, slot_count;
 
   /* From its arrays on nothing is zeroed when a call begins: their counts are above. */

@@ -19,6 +19,13 @@ hz_err hz_dispatch_init(struct hz_dispatch *d, uint32_t worker, struct hz_env *e
   return d->promises == NULL ? HZ_ENOMEM : HZ_OK;
 }
 
+void hz_dispatch_beside(struct hz_dispatch *d, const struct hz_dispatch *of,
+                        const struct hz_routes *routes) {
+  *d = *of;
+  d->routes = routes;
+  hz_cache_init(&d->calls, d->env->alloc, sizeof(struct herz_ctx), HZ_CTX_ZEROED, CALLS_KEPT);
+}
+
 void hz_dispatch_fini(struct hz_dispatch *d) {
   hz_promises_shut(d->promises);
   d->promises = NULL;

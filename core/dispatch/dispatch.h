@@ -40,6 +40,9 @@ struct hz_dispatch {
 HZ_MUST_USE hz_err hz_dispatch_init(struct hz_dispatch *d, uint32_t worker, struct hz_env *env,
                                     const struct hz_routes *routes, const struct hz_limits *limits,
                                     struct hz_counters *counters, const struct hz_log *log);
+/** A second one on the same worker: with other routes, and all else of `of`, which outlives it. */
+void hz_dispatch_beside(struct hz_dispatch *d, const struct hz_dispatch *of,
+                        const struct hz_routes *routes);
 /** defer.c. Posts to the worker of `env` until it is shut. NULL: memory is short. */
 struct hz_promises *hz_promises_new(struct hz_env *env);
 /** Nothing is posted any more from here on; the env may go once what was posted has been run. NULL

@@ -5,9 +5,11 @@
 
 static const struct {
   const char *name, *text;
-} table[] = {
+} table[] =
+    {
 #define X(name, text) {#name, text},
-    HZ_COUNTERS(X)
+        HZ_COUNTERS(X)},
+  by_transport[] = {HZ_TRANSPORT_COUNTERS(X)
 #undef X
 };
 
@@ -17,6 +19,14 @@ const char *hz_counter_name(enum hz_counter c) {
 
 const char *hz_counter_text(enum hz_counter c) {
   return table[c].text;
+}
+
+const char *hz_transport_counter_name(enum hz_transport_counter c) {
+  return by_transport[c].name;
+}
+
+const char *hz_transport_counter_text(enum hz_transport_counter c) {
+  return by_transport[c].text;
 }
 
 enum hz_counter hz_counter_find(const char *name) {

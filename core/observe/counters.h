@@ -63,6 +63,17 @@
   X(idle_timeout, "connections closed after limits.idle_timeout_ms without a byte")    \
   X(send_full, "times that a stream was at limits.send_high_bytes")
 
+/* The same by transport: name, meaning */
+#define HZ_TRANSPORT_COUNTERS(X)                                    \
+  X(conns_opened, "connections that finished their handshake")      \
+  X(conns_closed, "connections that ended, for whatever reason")    \
+  X(conns_failed, "connections that ended with an error")           \
+  X(streams, "streams that a peer opened, the shared one included") \
+  X(calls, "calls begun")                                           \
+  X(calls_failed, "calls answered with 500 or above")               \
+  X(content_bytes_in, "bytes of requests' content")                 \
+  X(content_bytes_out, "bytes of answers' content")
+
 enum hz_counter {
 #define X(name, text) HZ_C_##name,
   HZ_COUNTERS(X)
@@ -70,16 +81,33 @@ enum hz_counter {
       HZ_COUNTER_COUNT
 };
 
+enum hz_transport_counter {
+#define X(name, text) HZ_T_##name,
+  HZ_TRANSPORT_COUNTERS(X)
+#undef X
+      HZ_TRANSPORT_COUNTER_COUNT
+};
+
+/** Transports that are counted apart: as many as can be registered. */
+#define HZ_COUNTER_SLOTS 16u
+
 /** Written by their worker, read by any thread. */
 struct hz_counters {
   hz_tally v[HZ_COUNTER_COUNT];
+  hz_tally by_transport[HZ_COUNTER_SLOTS][HZ_TRANSPORT_COUNTER_COUNT];
 };
 
 #define HZ_COUNT(counters, name) hz_tally_add(&(counters)->v[HZ_C_##name], 1)
 
+/** The same for the transport in slot `slot` (hz_conn.slot). */
+#define HZ_COUNT_T(counters, slot, name, n) \
+  hz_tally_add(&(counters)->by_transport[slot][HZ_T_##name], n)
+
 /** Name and meaning of a counter; static text. */
 const char *hz_counter_name(enum hz_counter c);
 const char *hz_counter_text(enum hz_counter c);
+const char *hz_transport_counter_name(enum hz_transport_counter c);
+const char *hz_transport_counter_text(enum hz_transport_counter c);
 
 /** The counter that a transport's note belongs to (listener->note): transport_other when none is
  * called so. */

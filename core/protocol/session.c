@@ -18,6 +18,8 @@ struct hz_buf *hz_session_buf(struct hz_session *s, size_t size) {
   return b;
 }
 
+_Static_assert(HZ_COUNTER_SLOTS == HZ_TRANSPORTS_MAX, "a slot for each transport");
+
 hz_err hz_session_prepare(struct hz_env *env, const struct hz_session_owner *owner, void *user,
                           struct hz_session **out) {
   struct hz_session *s = hz_new(env->alloc, struct hz_session);
@@ -43,6 +45,7 @@ void hz_session_attach(struct hz_session *s, struct hz_conn *conn) {
   conn->id = next_id++;
   s->conn = conn;
   conn->user = s;
+  conn->slot = hz_transport_slot(conn->ops);
   s->checksum = s->owner->checksum;
 }
 
@@ -113,6 +116,7 @@ static void on_opened(struct hz_conn *conn) {
   s->mux = (conn->caps & HZ_CAP_STREAMS) == 0;
   s->opened = true;
   HZ_COUNT(s->owner->counters, conns_opened);
+  HZ_COUNT_T(s->owner->counters, conn->slot, conns_opened, 1);
   HZ_LOG(s->owner->log, HZ_LOG_DEBUG, "connection opened", HZ_F_NUM("conn", conn->id),
          HZ_F_STR("transport", conn->ops->scheme), HZ_F_STR("peer", conn->peer->addr),
          HZ_F_NUM("early", conn->early));
@@ -127,6 +131,7 @@ static void on_stream(struct hz_conn *conn, struct hz_stream *stream) {
     hz_session_close(s, HZ_CLOSE_INTERNAL, HZ_ENOMEM, "no memory for a stream");
     return;
   }
+  HZ_COUNT_T(s->owner->counters, conn->slot, streams, 1);
   if (!s->mux) return;
   s->control = l;
   if (conn->role == HZ_CLIENT) introduce(s);
@@ -252,7 +257,11 @@ static void on_closed(struct hz_conn *conn, const struct hz_close *why) {
   struct hz_close reason = s->peer_error != NULL ? *s->peer_error : *why;
 
   HZ_COUNT(s->owner->counters, conns_closed);
-  if (reason.err != HZ_OK) HZ_COUNT(s->owner->counters, conns_failed);
+  HZ_COUNT_T(s->owner->counters, conn->slot, conns_closed, 1);
+  if (reason.err != HZ_OK) {
+    HZ_COUNT(s->owner->counters, conns_failed);
+    HZ_COUNT_T(s->owner->counters, conn->slot, conns_failed, 1);
+  }
   if (s->opened && reason.layer == HZ_LAYER_TIMEOUT) HZ_COUNT(s->owner->counters, idle_timeout);
   HZ_LOG(s->owner->log, reason.err == HZ_OK ? HZ_LOG_DEBUG : HZ_LOG_INFO, "connection closed",
          HZ_F_NUM("conn", conn->id), HZ_F_STR("transport", conn->ops->scheme),

@@ -33,6 +33,7 @@ struct hz_lane;
 
 /** Who has a session, and what it wants to hear. All members outlive the session. */
 struct hz_session_owner {
+  void *user; /* whoever filled this in */
   struct hz_dispatch *dispatch;
   const struct hz_limits *limits;
   struct hz_counters *counters;

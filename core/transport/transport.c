@@ -70,6 +70,17 @@ void hz_transport_register(const struct hz_transport_ops *ops) {
   registry[registered++] = ops;
 }
 
+uint8_t hz_transport_slot(const struct hz_transport_ops *ops) {
+  uint8_t i = 0;
+
+  while (i < registered && registry[i] != ops) i++;
+  return i < registered ? i : HZ_TRANSPORTS_MAX - 1;
+}
+
+const struct hz_transport_ops *hz_transport_in_slot(uint32_t slot) {
+  return slot < registered ? registry[slot] : NULL;
+}
+
 const struct hz_transport_ops *hz_transport_find(struct hz_str scheme) {
   for (size_t i = 0; i < registered; i++) {
     if (hz_str_eq(hz_str_of(registry[i]->scheme), scheme)) return registry[i];

@@ -161,6 +161,7 @@ struct hz_conn {
   uint32_t caps; /* ops->caps less what was not agreed with this peer */
   bool early;    /* in 0-RTT: what comes may be a replay */
   bool closing, closed;
+  uint8_t slot;               /* the core's: hz_transport_slot(ops) */
   uint64_t id;                /* unique in the process; for logs */
   const struct hz_peer *peer; /* the adapter's; never NULL */
   struct hz_link link;        /* in the core's table */
@@ -276,6 +277,11 @@ void hz_transport_register(const struct hz_transport_ops *ops);
 /** Writes the schemes that can be dialled, or those that can also be listened at, to `out`:
  * "mem://, tcp://, ...". */
 void hz_transport_list(bool listening, char *out, size_t len);
+
+/** The number of a registered adapter, below HZ_TRANSPORTS_MAX; and the adapter of a number, NULL when
+ * there is none. */
+uint8_t hz_transport_slot(const struct hz_transport_ops *ops);
+const struct hz_transport_ops *hz_transport_in_slot(uint32_t slot);
 
 /** The adapter for a URL's scheme; NULL when none is registered. */
 const struct hz_transport_ops *hz_transport_find(struct hz_str scheme);

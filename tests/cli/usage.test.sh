@@ -68,7 +68,6 @@ done
 
 exits "herzd alone" 2 'start herzd --dev' "$herzd"
 exits "herzd: later: -c" 2 'config.*not in this version' "$herzd" -c file
-exits "herzd: later: --admin" 2 'admin.*not in this version' "$herzd" --dev --admin :9464
 for n in 0 65 some 2x; do
   exits "herzd: $n workers" 2 "workers.*\"$n\" is neither auto nor a number from 1 to 64" "$herzd" --dev --workers "$n"
 done

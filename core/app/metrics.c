@@ -1,0 +1,107 @@
+/* Everything that is counted, of all workers together: as names and numbers, and as the text that
+ * Prometheus reads. Reads tallies only, so any thread may. */
+#include "core/app/app.h"
+#include "core/observe/prometheus.h"
+
+/* Reading changes nothing: `app` is const for callers. */
+static const struct hz_worker *worker(const herz_app *app, uint32_t i) {
+  return hz_app_worker((herz_app *)(uintptr_t)app, i);
+}
+
+static uint64_t sum(const herz_app *app, enum hz_counter c) {
+  uint64_t n = 0;
+
+  for (uint32_t i = 0; i < app->worker_count; i++) {
+    n += hz_tally_get(&worker(app, i)->counters.v[c]);
+    if (c == HZ_C_calls_late) n += hz_promises_late(worker(app, i)->dispatch.promises);
+  }
+  return n;
+}
+
+static uint64_t sum_by_transport(const herz_app *app, uint32_t slot, enum hz_transport_counter c) {
+  uint64_t n = 0;
+
+  for (uint32_t i = 0; i < app->worker_count; i++) {
+    n += hz_tally_get(&worker(app, i)->counters.by_transport[slot][c]);
+  }
+  return n;
+}
+
+static uint64_t allocations(const herz_app *app) {
+  uint64_t n = 0;
+
+  for (uint32_t i = 0; i < app->worker_count; i++) {
+    n += hz_tally_get(&worker(app, i)->env->alloc->calls);
+  }
+  return n;
+}
+
+static uint64_t pool_bytes(const herz_app *app) {
+  uint64_t n = 0;
+
+  for (uint32_t i = 0; i < app->worker_count; i++) {
+    n += hz_tally_get(&worker(app, i)->env->pool.in_use_bytes);
+  }
+  return n;
+}
+
+void herz_counters(const herz_app *app, void (*visit)(const char *, uint64_t, void *), void *arg) {
+  for (unsigned c = 0; c < HZ_COUNTER_COUNT; c++) {
+    visit(hz_counter_name((enum hz_counter)c), sum(app, (enum hz_counter)c), arg);
+  }
+  visit("allocations", allocations(app), arg);
+  visit("pool_bytes_in_use", pool_bytes(app), arg);
+}
+
+static void print_one(FILE *out, enum hz_prom_type type, const char *name, const char *help,
+                      uint64_t number) {
+  hz_prom_family(out, type, name, help);
+  hz_prom_sample(out, type, name, NULL, NULL, number);
+}
+
+/* Connections come and go between two looks, on other threads: there are never less than none. */
+static uint64_t open_now(uint64_t closed, uint64_t opened) {
+  return opened > closed ? opened - closed : 0;
+}
+
+static void print_transports(const herz_app *app, FILE *out) {
+  const struct hz_transport_ops *ops;
+  char name[64];
+
+  for (unsigned c = 0; c < HZ_TRANSPORT_COUNTER_COUNT; c++) {
+    enum hz_transport_counter which = (enum hz_transport_counter)c;
+
+    (void)snprintf(name, sizeof(name), "transport_%s", hz_transport_counter_name(which));
+    hz_prom_family(out, HZ_PROM_COUNTER, name, hz_transport_counter_text(which));
+    for (uint32_t slot = 0; (ops = hz_transport_in_slot(slot)) != NULL; slot++) {
+      hz_prom_sample(out, HZ_PROM_COUNTER, name, "transport", ops->scheme,
+                     sum_by_transport(app, slot, which));
+    }
+  }
+  hz_prom_family(out, HZ_PROM_GAUGE, "transport_conns", "connections that are open");
+  for (uint32_t slot = 0; (ops = hz_transport_in_slot(slot)) != NULL; slot++) {
+    uint64_t closed = sum_by_transport(app, slot, HZ_T_conns_closed);
+
+    hz_prom_sample(out, HZ_PROM_GAUGE, "transport_conns", "transport", ops->scheme,
+                   open_now(closed, sum_by_transport(app, slot, HZ_T_conns_opened)));
+  }
+}
+
+void herz_metrics_print(const herz_app *app, FILE *out) {
+  uint64_t closed = sum(app, HZ_C_conns_closed);
+
+  hz_prom_family(out, HZ_PROM_GAUGE, "info", "always 1; the label says which version serves");
+  hz_prom_sample(out, HZ_PROM_GAUGE, "info", "version", herz_version(), 1);
+  print_one(out, HZ_PROM_GAUGE, "workers", "threads that serve", app->worker_count);
+  print_one(out, HZ_PROM_GAUGE, "conns", "connections that are open",
+            open_now(closed, sum(app, HZ_C_conns_opened)));
+  print_one(out, HZ_PROM_GAUGE, "pool_bytes_in_use", "bytes of buffers in use", pool_bytes(app));
+  print_one(out, HZ_PROM_COUNTER, "allocations",
+            "times that memory was asked of the C library; over calls: allocations a call",
+            allocations(app));
+  for (unsigned c = 0; c < HZ_COUNTER_COUNT; c++) {
+    print_one(out, HZ_PROM_COUNTER, hz_counter_name((enum hz_counter)c),
+              hz_counter_text((enum hz_counter)c), sum(app, (enum hz_counter)c));
+  }
+  print_transports(app, out);
+}
