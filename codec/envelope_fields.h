@@ -107,7 +107,8 @@ static inline size_t hz_headers_bound(const struct hz_header *headers, size_t co
 }
 
 static inline size_t hz_body_bound(const struct hz_body *body) {
-  return HZ_TEXT_HEAD_MAX + (body == NULL ? 0 : body->data.n);
+  if (body == NULL || body->kind == HZ_BODY_FOLLOWS) return HZ_TEXT_HEAD_MAX;
+  return HZ_TEXT_HEAD_MAX + body->data.n;
 }
 
 /* Array head and kind: both are one byte, always. */

@@ -11,7 +11,8 @@ struct hz_header {
 };
 
 /** What a body is. Bytes and text are the content itself; a value is any other msgpack value, kept
- * as its encoding. HZ_BODY_FOLLOWS: the content comes in pieces later. */
+ * as its encoding. HZ_BODY_FOLLOWS: the content comes in pieces later; data.n is its length when that is
+ * known, else 0. */
 enum hz_body_kind { HZ_BODY_NONE, HZ_BODY_BYTES, HZ_BODY_TEXT, HZ_BODY_VALUE, HZ_BODY_FOLLOWS };
 
 struct hz_body {

@@ -328,6 +328,10 @@ void hz_call_begin(struct hz_dispatch *d, const struct hz_request *rq, struct hz
     }
     return;
   }
+  if (rq->body.data.n > c->route->body_limit && !c->route->stream) {
+    body_too_large(c); /* known before it comes */
+    return;
+  }
   c->body_kind = hz_body_kind_of_type(herz_header(c, "content-type"));
   c->state = HZ_CALL_COLLECTING;
   if (c->route->stream) {

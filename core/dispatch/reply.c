@@ -74,6 +74,12 @@ static hz_err send_head(herz_ctx *c, int status, const struct hz_body *body) {
   return err;
 }
 
+/* The source is set. Whoever asked for the head alone needs none of it. */
+static void begin_content(herz_ctx *c) {
+  if (c->x->head_only) hz_reply_drop_source(c);
+  if (!c->in_chain) hz_reply_pump(c);
+}
+
 static const char *default_type(enum hz_body_kind kind) {
   if (kind == HZ_BODY_VALUE) return "application/msgpack";
   return kind == HZ_BODY_TEXT ? "text/plain; charset=utf-8" : NULL;
@@ -99,7 +105,8 @@ static void say_length(herz_ctx *c, int status, uint64_t len) {
 
 int hz_reply_body(herz_ctx *c, int status, const char *type, const struct hz_body *body,
                   struct hz_buf *hold) {
-  struct hz_body follows = {.kind = HZ_BODY_FOLLOWS}, none = {.kind = HZ_BODY_NONE};
+  struct hz_body follows = {.kind = HZ_BODY_FOLLOWS, .data = {NULL, body->data.n}};
+  struct hz_body none = {.kind = HZ_BODY_NONE};
   bool empty = without_content(c, status);
   bool whole = empty || body->data.n <= HZ_WHOLE_BODY_BYTES;
   int may = may_reply(c, status);
@@ -119,7 +126,7 @@ int hz_reply_body(herz_ctx *c, int status, const char *type, const struct hz_bod
   c->source.mem = (const uint8_t *)body->data.p;
   c->source.left = body->data.n;
   c->source.hold = hold;
-  if (!c->in_chain) hz_reply_pump(c);
+  begin_content(c);
   return 0;
 }
 
@@ -274,7 +281,7 @@ static hz_err to_buf(void *arg, const void *data, size_t len) {
 static int reply_encoded(herz_ctx *c, int status, const char *json_type, struct hz_buf *b) {
   struct hz_body body = {.kind = HZ_BODY_VALUE};
 
-  if (c->x->ops->json_values) {
+  if (c->x->json_values) {
     struct hz_buf *json = hz_buf_new(&c->d->env->pool, (size_t)b->len * 2);
     hz_err err =
         json == NULL ? HZ_ENOMEM : hz_msgpack_to_json(hz_buf_data(b), b->len, false, to_buf, &json);
@@ -318,7 +325,7 @@ static int reply_value(herz_ctx *c, int status, const char *json_type, const her
   uint8_t small[SMALL_VALUE_BYTES];
   struct hz_body body = {.kind = HZ_BODY_VALUE};
 
-  if (c->x->ops->json_values) return reply_large(c, status, json_type, value);
+  if (c->x->json_values) return reply_large(c, status, json_type, value);
   /* The carrier copies a small body in any case. */
   hz_err err = hz_value_encode(value, small, sizeof(small), &body.data.n);
   if (err == HZ_ELIMIT) return reply_large(c, status, json_type, value);
@@ -379,6 +386,7 @@ static int start_source(herz_ctx *c, int status, const char *type,
   struct hz_body body = {.kind = empty ? HZ_BODY_NONE : HZ_BODY_FOLLOWS};
   int may = may_reply(c, status);
 
+  if (!empty && source->read == NULL) body.data.n = (size_t)source->left;
   if (may == 0 && type != NULL) may = herz_set_header(c, "content-type", type);
   if (may == 0 && source->read == NULL) say_length(c, status, source->left);
   if (may == 0) may = (int)send_head(c, status, &body);
@@ -388,7 +396,7 @@ static int start_source(herz_ctx *c, int status, const char *type,
     return 0;
   }
   c->source = *source;
-  if (!c->in_chain) hz_reply_pump(c);
+  begin_content(c);
   return 0;
 }
 

@@ -1,16 +1,30 @@
 /* Routes and their chains. */
 #include "core/dispatch/routes.h"
 
+#include <string.h>
+
 #include "core/dispatch/call.h"
 
+/* "OPTIONS *" asks about the server as a whole (RFC 9110 9.3.7). */
+static bool asks_options(herz_ctx *c) {
+  if (strcmp(c->method, "OPTIONS") != 0) return false;
+  return c->unrouted == HERZ_METHOD_NOT_ALLOWED || strcmp(c->path, "*") == 0;
+}
+
 static void answer_unrouted(herz_ctx *c) {
+  if (c->unrouted == HERZ_METHOD_NOT_ALLOWED) {
+    (void)herz_set_header(c, "allow", hz_arena_strdup(&c->arena, c->match.allow));
+  }
+  if (asks_options(c)) {
+    (void)herz_reply_bytes(c, HERZ_NO_CONTENT, NULL, NULL, 0);
+    return;
+  }
   switch (c->unrouted) {
     case HERZ_NO_CONTENT:
       (void)herz_set_header(c, "allow", hz_arena_strdup(&c->arena, c->match.allow));
       (void)herz_reply(c, HERZ_NO_CONTENT, NULL);
       break;
     case HERZ_METHOD_NOT_ALLOWED:
-      (void)herz_set_header(c, "allow", hz_arena_strdup(&c->arena, c->match.allow));
       (void)herz_reply_error(c, c->unrouted, "%s is not allowed here; allowed: %.*s", c->method,
                              HZ_STR_ARG(c->match.allow));
       break;

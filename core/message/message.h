@@ -37,8 +37,6 @@ struct hz_response {
 
 /** Dispatch to carrier. All are called on the worker, none after `release`. */
 struct hz_exchange_ops {
-  /** Values are wanted as JSON text, not as msgpack: the carrier's client knows no msgpack. */
-  bool json_values;
   /** The head, once. Slices are used up when it returns. HZ_ECLOSED: nobody hears it any more;
    * HZ_ETOOBIG, HZ_ENOMEM: it could not be encoded (another, smaller one may be tried).
    * Never HZ_AGAIN: one head a call always fits. */
@@ -68,6 +66,11 @@ struct hz_exchange {
   const struct hz_exchange_ops *ops;
   struct hz_conn *conn; /* NULL once the connection has closed */
   void *call;           /* dispatch's; NULL before hz_call_begin() and after release */
+  /* Set by the carrier before the call begins: */
+  bool json_values; /* values are wanted as JSON text: the client knows no msgpack */
+  bool
+      head_only; /* HEAD of HTTP: the carrier leaves content out of the answer, so that none is made;
+                       where HEAD has no route, GET's answers */
 };
 
 /** Carrier to dispatch (implemented in core/dispatch/call.c).

@@ -273,7 +273,6 @@ static void on_release(struct hz_exchange *x) {
 }
 
 const struct hz_exchange_ops hz_ws_exchange_ops = {
-    .json_values = true,
     .respond = on_respond,
     .room = on_room,
     .body = on_body,

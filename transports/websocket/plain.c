@@ -123,6 +123,7 @@ static void begin_call(struct hz_ws_plain *p, bool text) {
   }
   c->x.ops = &hz_ws_exchange_ops;
   c->x.conn = &ws->s.conn;
+  c->x.json_values = true;
   c->plain = p;
   c->text = text;
   c->bytes = m->len;
