@@ -81,6 +81,8 @@ static const struct entry table[] = {
     {"quic.reset_key", T_KEY, offsetof(struct hz_config, transport.packet.reset_key), 0, 0, NULL,
      "64 hex digits; the same on every node and start: resets, tokens and tickets stay valid"},
     FLAG("quic.prefer_v2", T_BOOL, transport.packet.prefer_v2, "QUIC version 2 where both know it"),
+    {"http.alt_svc", T_TEXT, offsetof(struct hz_config, transport.alt_svc), 7, 0, NULL,
+     "what every HTTP response says in Alt-Svc; empty: nothing"},
     {"ws.origins", T_ORIGINS, 0, 0, 0, NULL,
      "browser origins that may open a WebSocket, comma-separated; empty: the same host only"},
     CHOICE("log.level", log_level, "debug|info|warn|error|off", "lines below it are not written"),

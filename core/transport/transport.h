@@ -24,6 +24,7 @@ struct hz_conn;
 struct hz_stream;
 struct hz_listener;
 struct hz_exchange;
+struct hz_outcall;
 struct hz_request;
 
 /** What an adapter has natively. Without HZ_CAP_STREAMS a connection has exactly one bidirectional
@@ -117,6 +118,7 @@ struct hz_transport_config {
   struct hz_tls_config tls;
   struct hz_packet_config packet;
   const char *const *origins; /* allowed Origin values, NULL-terminated; NULL: same host only */
+  const char *alt_svc;        /* HTTP: what every response says in Alt-Svc; NULL: nothing */
 };
 
 /** What the core hears. `conn->events` is set before the first event. */
@@ -253,6 +255,14 @@ struct hz_transport_ops {
   /** One datagram; HZ_OK takes the reference. HZ_ETOOBIG over datagram_max; HZ_AGAIN: queue full. */
   hz_err (*datagram_send)(struct hz_conn *, struct hz_buf *);
   size_t (*datagram_max)(const struct hz_conn *); /* 0: none now */
+  /** Message carriers, client: makes a call. `x->events` is set; the adapter sets `x->ops` and sends
+   * the events of core/message/outcall.h, the last of them before `closed`. HZ_AGAIN: not now, `slots`
+   * tells when; HZ_ECLOSED; HZ_EINVAL: this call cannot be carried; HZ_ENOMEM: no event follows.
+   * NULL: a frame carrier. */
+  hz_err (*request)(struct hz_conn *, const struct hz_request *, struct hz_outcall *x);
+  /** Message carriers, server: what comes from here on is refused or left unread, what is under way is
+   * answered, then the connection closes as `close` would (HZ_CLOSE_SHUTDOWN). NULL: `close` does. */
+  void (*drain)(struct hz_conn *);
   /** Sends something that the peer must answer below the level of frames (QUIC PING). Optional. */
   void (*keepalive)(struct hz_conn *);
   /** Tests and `--rebind`: moves the client's end to a new local address. Optional. */

@@ -14,6 +14,7 @@
 #include "core/base/err.h"
 #include "core/base/field.h"
 #include "core/guard/limits.h"
+#include "transports/common/http_text.h"
 
 /** Line ends, colons, spaces and the version, beyond what limits count: a head may be as long as
  * path_bytes + header_bytes + this + 8 a header, but no longer, whatever it is made of. */
@@ -70,15 +71,5 @@ uint32_t hz_http_head_count(const struct hz_http_head *h, const char *name);
 
 /** Whether any header of that name lists `token` (compared without case), as Connection does. */
 bool hz_http_head_lists(const struct hz_http_head *h, const char *name, const char *token);
-
-/** The next element of a comma-separated list, without spaces around it; advances `*list`. Empty
- * elements are passed over. False at the end. */
-bool hz_http_list_next(struct hz_str *list, struct hz_str *element);
-
-/** Whether `s` is a token (RFC 9110 section 5.6.2), which is not empty. */
-bool hz_http_is_token(struct hz_str s);
-
-/** The words behind a status number: "Bad Request"; "Unknown" for one that has none. Static. */
-const char *hz_http_reason(uint32_t status);
 
 #endif

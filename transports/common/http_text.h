@@ -1,0 +1,21 @@
+/* Small pieces of text that HTTP is made of: tokens, lists, the words behind a status. Not here: what they
+ * mean (transports/http), heads (http_head.h). */
+#ifndef TRANSPORTS_COMMON_HTTP_TEXT_H
+#define TRANSPORTS_COMMON_HTTP_TEXT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/base/str.h"
+
+/** The next element of a comma-separated list, without spaces around it; advances `*list`. Empty
+ * elements are passed over. False at the end. */
+bool hz_http_list_next(struct hz_str *list, struct hz_str *element);
+
+/** Whether `s` is a token (RFC 9110 section 5.6.2), which is not empty. */
+bool hz_http_is_token(struct hz_str s);
+
+/** The words behind a status number: "Bad Request"; "Unknown" for one that has none. Static. */
+const char *hz_http_reason(uint32_t status);
+
+#endif

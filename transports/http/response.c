@@ -1,0 +1,144 @@
+/* Heads of responses. */
+#include "transports/http/response.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "transports/http/request.h"
+
+/* The text of the second that was asked for last: a worker is a thread, and a worker's clock one. */
+struct dated {
+  uint64_t second;
+  char text[HZ_HTTP_DATE_LEN + 1];
+};
+
+void hz_http_date(struct hz_env *env, char out[HZ_HTTP_DATE_LEN + 1]) {
+  static _Thread_local struct dated last;
+  static const char days[] = "SunMonTueWedThuFriSat";
+  static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+  uint64_t second = env->ops->wall_ns(env) / HZ_SEC;
+  if (second != last.second || last.text[0] == '\0') {
+    time_t t = (time_t)second;
+    struct tm tm;
+    char text[64];
+    (void)gmtime_r(&t, &tm);
+    (void)snprintf(text, sizeof(text), "%.3s, %02d %.3s %04d %02d:%02d:%02d GMT",
+                   days + 3 * tm.tm_wday, tm.tm_mday, months + 3 * tm.tm_mon, tm.tm_year + 1900,
+                   tm.tm_hour, tm.tm_min, tm.tm_sec);
+    memcpy(last.text, text, HZ_HTTP_DATE_LEN);
+    last.second = second;
+  }
+  memcpy(out, last.text, sizeof(last.text));
+}
+
+/* What the handler's own fields say. */
+struct given {
+  bool date, alt_svc, varies;
+  struct hz_str type;
+  size_t lower_used;
+};
+
+static bool is(struct hz_str name, const char *lower) {
+  return hz_str_ieq(name, hz_str_of(lower));
+}
+
+static hz_err add(struct hz_http_response *out, struct hz_str name, struct hz_str value) {
+  if (out->count == HZ_HTTP_FIELDS_MAX) return HZ_ETOOBIG;
+  out->fields[out->count++] = (struct hz_header){name, value};
+  return HZ_OK;
+}
+
+/* The name in lower case: itself, or a copy. */
+static hz_err lower(struct hz_http_response *out, struct given *g, struct hz_str *name) {
+  size_t i = 0;
+  while (i < name->n && (name->p[i] < 'A' || name->p[i] > 'Z')) i++;
+  if (i == name->n) return HZ_OK;
+  if (name->n > sizeof(out->lower) - g->lower_used) return HZ_ETOOBIG;
+  char *to = out->lower + g->lower_used;
+  for (i = 0; i < name->n; i++) {
+    char c = name->p[i];
+    to[i] = c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
+  }
+  g->lower_used += name->n;
+  name->p = to;
+  return HZ_OK;
+}
+
+static bool lists(struct hz_str list, const char *one) {
+  struct hz_str element;
+  while (hz_http_list_next(&list, &element))
+    if (is(element, one)) return true;
+  return false;
+}
+
+/* One field of the handler's. */
+static hz_err take(struct hz_http_response *out, struct given *g, const struct hz_header *h) {
+  struct hz_str name = h->name;
+  if (!hz_http_is_token(name) || !hz_http_value_ok(h->value)) return HZ_EINVAL;
+  if (hz_http_is_connection_field(name) || is(name, "content-length") || is(name, "trailer"))
+    return HZ_OK;
+  hz_err err = lower(out, g, &name);
+  if (err != HZ_OK) return err;
+  if (is(name, "date")) g->date = true;
+  if (is(name, "alt-svc")) g->alt_svc = true;
+  if (is(name, "vary") && (lists(h->value, "accept") || lists(h->value, "*"))) g->varies = true;
+  if (is(name, "content-type")) g->type = h->value;
+  return add(out, name, h->value);
+}
+
+static struct hz_str default_type(enum hz_body_kind kind) {
+  switch (kind) {
+    case HZ_BODY_VALUE: return HZ_STR("application/msgpack");
+    case HZ_BODY_TEXT: return HZ_STR("text/plain; charset=utf-8");
+    default: return HZ_STR("application/octet-stream");
+  }
+}
+
+static bool negotiated(struct hz_str type) {
+  static const struct hz_str both[2] = {{"application/json", 16}, {"application/msgpack", 19}};
+  for (size_t i = 0; i < 2; i++) {
+    size_t n = both[i].n;
+    if (type.n < n || !hz_str_ieq((struct hz_str){type.p, n}, both[i])) continue;
+    if (type.n == n || type.p[n] == ';' || type.p[n] == ' ') return true;
+  }
+  return false;
+}
+
+/* Content-length, or that there is none to tell. */
+static hz_err describe_content(struct hz_http_response *out, const struct hz_body *body,
+                               bool head) {
+  bool never = out->status == 204 || out->status == 304;
+  bool follows = body->kind == HZ_BODY_FOLLOWS;
+  out->length = body->kind == HZ_BODY_NONE ? 0 : body->data.n;
+  out->known = !never && (!follows || body->data.n > 0);
+  out->content = !never && !head && (follows || out->length > 0);
+  if (!out->known) return HZ_OK;
+  int n = snprintf(out->digits, sizeof(out->digits), "%llu", (unsigned long long)out->length);
+  return add(out, HZ_STR("content-length"), (struct hz_str){out->digits, (size_t)n});
+}
+
+hz_err hz_http_response_make(const struct hz_response *rs, const struct hz_http_answering *to,
+                             struct hz_http_response *out) {
+  struct given g = {.type = {NULL, 0}};
+  bool body = rs->body.kind != HZ_BODY_NONE && rs->status != 204 && rs->status != 304;
+  hz_err err = HZ_OK;
+  out->status = rs->status;
+  out->count = 0;
+  if (rs->status < 200 || rs->status > 999) return HZ_EINVAL;
+  for (uint32_t i = 0; i < rs->header_count && err == HZ_OK; i++)
+    err = take(out, &g, &rs->headers[i]);
+  if (err == HZ_OK && body && g.type.p == NULL) {
+    g.type = default_type(rs->body.kind);
+    err = add(out, HZ_STR("content-type"), g.type);
+  }
+  if (err == HZ_OK && g.type.p != NULL && !g.varies && negotiated(g.type))
+    err = add(out, HZ_STR("vary"), HZ_STR("Accept"));
+  if (err == HZ_OK && !g.date) {
+    hz_http_date(to->env, out->date);
+    err = add(out, HZ_STR("date"), (struct hz_str){out->date, HZ_HTTP_DATE_LEN});
+  }
+  if (err == HZ_OK && !g.alt_svc && to->alt_svc != NULL)
+    err = add(out, HZ_STR("alt-svc"), hz_str_of(to->alt_svc));
+  return err == HZ_OK ? describe_content(out, &rs->body, to->head) : err;
+}
