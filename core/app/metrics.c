@@ -27,6 +27,39 @@ static uint64_t sum_by_transport(const herz_app *app, uint32_t slot, enum hz_tra
   return n;
 }
 
+/* What a worker's env counts by itself. */
+static const struct env_counter {
+  const char *name, *text;
+  enum hz_prom_type type;
+  size_t at; /* of a hz_tally in struct hz_env */
+} env_counters[] = {
+    {"pool_bytes_in_use", "bytes of buffers in use", HZ_PROM_GAUGE,
+     offsetof(struct hz_env, pool.in_use_bytes)},
+    {"udp_sends", "system calls that sent datagrams", HZ_PROM_COUNTER,
+     offsetof(struct hz_env, datagrams.sends)},
+    {"udp_packets", "datagrams that left", HZ_PROM_COUNTER,
+     offsetof(struct hz_env, datagrams.packets)},
+    {"udp_full", "times that a socket took no more datagrams for now", HZ_PROM_COUNTER,
+     offsetof(struct hz_env, datagrams.full)},
+    {"udp_refused", "datagrams that the system refused to send", HZ_PROM_COUNTER,
+     offsetof(struct hz_env, datagrams.refused)},
+    {"udp_dropped", "datagrams that were given up unsent", HZ_PROM_COUNTER,
+     offsetof(struct hz_env, datagrams.dropped)},
+};
+
+#define ENV_COUNTERS (sizeof(env_counters) / sizeof(env_counters[0]))
+
+static uint64_t sum_env(const herz_app *app, const struct env_counter *k) {
+  uint64_t n = 0;
+
+  for (uint32_t i = 0; i < app->worker_count; i++) {
+    const char *env = (const char *)worker(app, i)->env;
+
+    n += hz_tally_get((const hz_tally *)(const void *)(env + k->at));
+  }
+  return n;
+}
+
 static uint64_t allocations(const herz_app *app) {
   uint64_t n = 0;
 
@@ -36,21 +69,14 @@ static uint64_t allocations(const herz_app *app) {
   return n;
 }
 
-static uint64_t pool_bytes(const herz_app *app) {
-  uint64_t n = 0;
-
-  for (uint32_t i = 0; i < app->worker_count; i++) {
-    n += hz_tally_get(&worker(app, i)->env->pool.in_use_bytes);
-  }
-  return n;
-}
-
 void herz_counters(const herz_app *app, void (*visit)(const char *, uint64_t, void *), void *arg) {
   for (unsigned c = 0; c < HZ_COUNTER_COUNT; c++) {
     visit(hz_counter_name((enum hz_counter)c), sum(app, (enum hz_counter)c), arg);
   }
   visit("allocations", allocations(app), arg);
-  visit("pool_bytes_in_use", pool_bytes(app), arg);
+  for (size_t k = 0; k < ENV_COUNTERS; k++) {
+    visit(env_counters[k].name, sum_env(app, &env_counters[k]), arg);
+  }
 }
 
 static void print_one(FILE *out, enum hz_prom_type type, const char *name, const char *help,
@@ -95,10 +121,13 @@ void herz_metrics_print(const herz_app *app, FILE *out) {
   print_one(out, HZ_PROM_GAUGE, "workers", "threads that serve", app->worker_count);
   print_one(out, HZ_PROM_GAUGE, "conns", "connections that are open",
             open_now(closed, sum(app, HZ_C_conns_opened)));
-  print_one(out, HZ_PROM_GAUGE, "pool_bytes_in_use", "bytes of buffers in use", pool_bytes(app));
   print_one(out, HZ_PROM_COUNTER, "allocations",
             "times that memory was asked of the C library; over calls: allocations a call",
             allocations(app));
+  for (size_t k = 0; k < ENV_COUNTERS; k++) {
+    print_one(out, env_counters[k].type, env_counters[k].name, env_counters[k].text,
+              sum_env(app, &env_counters[k]));
+  }
   for (unsigned c = 0; c < HZ_COUNTER_COUNT; c++) {
     print_one(out, HZ_PROM_COUNTER, hz_counter_name((enum hz_counter)c),
               hz_counter_text((enum hz_counter)c), sum(app, (enum hz_counter)c));

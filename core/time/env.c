@@ -4,7 +4,8 @@
 
 #include <assert.h>
 
-/* So many deferred tasks run in one turn; a task that defers itself for ever cannot starve I/O. */
+/* So many deferred tasks of either kind run in one turn; one that defers itself for ever cannot
+ * starve I/O. */
 #define TASKS_PER_TURN 4096
 /* And so many of the wheel's timers. */
 #define WHEEL_PER_TURN 4096
@@ -13,6 +14,7 @@ hz_err hz_env_init(struct hz_env *e, const struct hz_env_ops *ops, struct hz_all
                    size_t pool_limit_bytes) {
   *e = (struct hz_env){.ops = ops, .alloc = alloc, .armed = HZ_TIME_NEVER};
   hz_list_init(&e->turn);
+  hz_list_init(&e->last);
   hz_timers_init(&e->timers, alloc);
   hz_wheel_init(&e->wheel, 0);
   return hz_pool_init(&e->pool, alloc, pool_limit_bytes);
@@ -20,6 +22,7 @@ hz_err hz_env_init(struct hz_env *e, const struct hz_env_ops *ops, struct hz_all
 
 void hz_env_fini(struct hz_env *e) {
   while (hz_list_pop(&e->turn) != NULL) continue;
+  while (hz_list_pop(&e->last) != NULL) continue;
   hz_timers_fini(&e->timers);
   hz_wheel_fini(&e->wheel);
   hz_pool_fini(&e->pool);
@@ -38,15 +41,24 @@ void hz_env_begin(struct hz_env *e, hz_time now) {
   e->in_turn = true;
 }
 
-void hz_env_end(struct hz_env *e) {
-  hz_timers_run(&e->timers, e->now);
-  (void)hz_wheel_run(&e->wheel, e->now, WHEEL_PER_TURN);
-  for (int i = 0; i < TASKS_PER_TURN; i++) {
-    struct hz_link *l = hz_list_pop(&e->turn);
-    if (l == NULL) break;
+static void run_tasks(struct hz_link *list, unsigned *left) {
+  struct hz_link *l;
+
+  for (; *left > 0 && (l = hz_list_pop(list)) != NULL; --*left) {
     struct hz_task *t = HZ_CONTAINER(l, struct hz_task, link);
     t->fn(t);
   }
+}
+
+void hz_env_end(struct hz_env *e) {
+  unsigned left = TASKS_PER_TURN, last_left = TASKS_PER_TURN;
+
+  hz_timers_run(&e->timers, e->now);
+  (void)hz_wheel_run(&e->wheel, e->now, WHEEL_PER_TURN);
+  do {
+    run_tasks(&e->turn, &left);
+    run_tasks(&e->last, &last_left);
+  } while (left > 0 && !hz_list_empty(&e->turn));
   e->in_turn = false;
   arm(e, hz_env_next(e));
 }
@@ -54,7 +66,7 @@ void hz_env_end(struct hz_env *e) {
 hz_time hz_env_next(const struct hz_env *e) {
   hz_time exact = hz_timers_next(&e->timers), coarse = hz_wheel_next(&e->wheel);
 
-  if (!hz_list_empty(&e->turn)) return e->now;
+  if (!hz_list_empty(&e->turn) || !hz_list_empty(&e->last)) return e->now;
   return exact < coarse ? exact : coarse;
 }
 
@@ -63,10 +75,18 @@ void hz_env_turn(struct hz_env *e, hz_time now) {
   hz_env_end(e);
 }
 
-void hz_env_defer(struct hz_env *e, struct hz_task *t) {
+static void defer(struct hz_env *e, struct hz_link *list, struct hz_task *t) {
   if (hz_link_in_list(&t->link)) return;
-  hz_list_push(&e->turn, &t->link);
+  hz_list_push(list, &t->link);
   if (!e->in_turn) arm(e, e->now);
+}
+
+void hz_env_defer(struct hz_env *e, struct hz_task *t) {
+  defer(e, &e->turn, t);
+}
+
+void hz_env_defer_last(struct hz_env *e, struct hz_task *t) {
+  defer(e, &e->last, t);
 }
 
 void hz_env_undefer(struct hz_task *t) {

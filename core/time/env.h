@@ -41,6 +41,15 @@ struct hz_env_ops {
   const struct hz_net_ops *net;
 };
 
+/** Datagrams that left, kept by the driver: read by any thread (herz_counters()). */
+struct hz_datagram_counts {
+  hz_tally sends;   /* system calls */
+  hz_tally packets; /* datagrams that left in them */
+  hz_tally full;    /* the socket, or the machine, took no more for now */
+  hz_tally refused; /* datagrams that the system would not send: counted as lost on the way */
+  hz_tally dropped; /* answers that are kept for nobody and found no room: by the adapter */
+};
+
 struct hz_env {
   const struct hz_env_ops *ops;
   struct hz_alloc *alloc;
@@ -48,9 +57,11 @@ struct hz_env {
   struct hz_timers timers; /* the few that must be exact */
   struct hz_wheel wheel;   /* the many that may be a tick late */
   struct hz_link turn;     /* hz_task.link */
-  hz_time now;             /* of this turn */
-  hz_time armed;           /* what the driver was told last */
-  bool in_turn;            /* between hz_env_begin() and hz_env_end() */
+  struct hz_link last;     /* hz_task.link: when `turn` is empty */
+  struct hz_datagram_counts datagrams;
+  hz_time now;   /* of this turn */
+  hz_time armed; /* what the driver was told last */
+  bool in_turn;  /* between hz_env_begin() and hz_env_end() */
 };
 
 /** Prepares the parts that every driver shares. `alloc` must outlive the env.
@@ -64,8 +75,8 @@ void hz_env_fini(struct hz_env *e);
 void hz_env_begin(struct hz_env *e, hz_time now);
 
 /** For drivers, at the end of a turn (after I/O events were handed in): runs due timers, then
- * deferred tasks until none is left (bounded: what is over waits for the next turn, which is armed
- * at once), then arms the next deadline. */
+ * deferred tasks until none is left, then those deferred to the last (both bounded: what is over
+ * waits for the next turn, which is armed at once), then arms the next deadline. */
 void hz_env_end(struct hz_env *e);
 
 /** When the env has to be turned next, whatever else happens. */
@@ -78,6 +89,10 @@ void hz_env_turn(struct hz_env *e, hz_time now);
  * it has the next one armed at once. (Timers set between turns are armed by the next hz_env_end().)
  */
 void hz_env_defer(struct hz_env *e, struct hz_task *t);
+
+/** The same behind all other work of the turn: for what sends off at once what others make ready one
+ * by one. Runs in each turn, even when that has more tasks than its bound. */
+void hz_env_defer_last(struct hz_env *e, struct hz_task *t);
 
 /** Takes `t` back; harmless when it does not wait. */
 void hz_env_undefer(struct hz_task *t);

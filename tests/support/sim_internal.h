@@ -136,7 +136,7 @@ bool sim_link_hole(const struct sim_link *, hz_time at, hz_time *until);
 extern const struct hz_net_ops sim_net_ops;
 hz_err sim_udp_open(struct hz_env *, const struct hz_endpoint *, bool connected,
                     const struct hz_udp *, struct hz_udp **, struct hz_addr *, char *, size_t);
-hz_err sim_udp_send(struct hz_udp *, const struct hz_udp_tx *, size_t *);
+hz_err sim_udp_send(struct hz_udp *, struct hz_udp_tx *, size_t count);
 hz_err sim_udp_rebind(struct hz_udp *);
 void sim_udp_close(struct hz_udp *);
 struct sim_host *sim_udp_host_seen_at(struct sim *, const struct sim_addr *);

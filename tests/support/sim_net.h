@@ -36,6 +36,7 @@ struct sim_counts {
   uint64_t lost;                       /* loss, bursts, holes, a gone host, no such socket */
   uint64_t queue_dropped;              /* the bottleneck's queue was full */
   uint64_t too_big;                    /* over the MTU: refused or vanished */
+  uint64_t trains;                     /* several datagrams handed in as one train */
   uint64_t reordered, duplicated, corrupted, ce_marked;
 };
 
@@ -59,6 +60,7 @@ struct sim_link {
   uint32_t mtu;         /* largest datagram payload; 0: 65507 */
   bool mtu_silent;      /* larger ones vanish on the way; false: the sender is told (EMSGSIZE) */
   double again;         /* chance that a datagram send is refused with HZ_AGAIN for 1 ms */
+  bool no_trains;       /* a train leaves datagram by datagram, and the sender is told */
   hz_time hole_from, hole_until; /* nothing passes in [from, until); absolute times */
   hz_time hole_every_ns;         /* and again after this long each; 0: once */
   uint32_t segment_bytes; /* byte streams come in pieces of 1 to this many bytes; 0: as sent */

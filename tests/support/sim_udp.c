@@ -159,32 +159,50 @@ static bool tapped(struct sim *sim, const struct sim_addr *from, const struct si
   return sim->tap(sim, &d, sim->tap_arg);
 }
 
-hz_err sim_udp_send(struct hz_udp *udp, const struct hz_udp_tx *tx, size_t *sent) {
-  struct sim_udp *u = self(udp);
+/* HZ_AGAIN: the socket is full in the middle of it. */
+static hz_err send_train(struct sim_udp *u, struct hz_udp_tx *tx, const struct sim_addr *to) {
   struct sim *sim = u->host->sim;
-  struct sim_addr to = u->peer;
-  if (tx->peer != NULL && tx->peer->len > 0 && !sim_addr_from_hz(tx->peer, &to)) return HZ_EINVAL;
-  struct sim_host *host = sim_udp_host_seen_at(sim, &to);
-  struct sim_pair *pair = sim_pair(sim, &u->host->ip, host != NULL ? &host->ip : &to.ip);
-
+  struct hz_datagram_counts *counts = &u->udp.env->datagrams;
+  struct sim_host *host = sim_udp_host_seen_at(sim, to);
+  struct sim_pair *pair = sim_pair(sim, &u->host->ip, host != NULL ? &host->ip : &to->ip);
   size_t segment = tx->segment > 0 ? tx->segment : tx->len;
   size_t largest = pair->link.mtu > 0 && !pair->link.mtu_silent ? pair->link.mtu : UDP_PAYLOAD_MAX;
-  size_t done = 0;
-  while (done < tx->len) {
-    size_t len = tx->len - done < segment ? tx->len - done : segment;
+
+  if (segment < tx->len - tx->done) pair->link.n.trains += !tx->singly;
+  if (segment < tx->len - tx->done && pair->link.no_trains) tx->singly = true;
+  for (size_t len; tx->done < tx->len; tx->done += len) {
+    len = tx->len - tx->done < segment ? tx->len - tx->done : segment;
     if (len > largest) {
       pair->link.n.too_big++;
-      if (sent != NULL) *sent = done;
-      return HZ_ETOOBIG;
+      hz_tally_add(&counts->refused, 1);
+      continue;
     }
-    if (blocks(sim, u, &pair->link)) break;
-    if (tapped(sim, &u->seen, &to, tx->ecn, tx->data + done, len)) {
-      sim_link_datagram(sim, pair, &u->seen, &to, tx->ecn, tx->data + done, len);
+    if (blocks(sim, u, &pair->link)) return HZ_AGAIN;
+    hz_tally_add(&counts->packets, 1);
+    if (tapped(sim, &u->seen, to, tx->ecn, tx->data + tx->done, len)) {
+      sim_link_datagram(sim, pair, &u->seen, to, tx->ecn, tx->data + tx->done, len);
     }
-    done += len;
   }
-  if (sent != NULL) *sent = done;
-  return done > 0 || tx->len == 0 ? HZ_OK : HZ_AGAIN;
+  return HZ_OK;
+}
+
+hz_err sim_udp_send(struct hz_udp *udp, struct hz_udp_tx *tx, size_t count) {
+  struct sim_udp *u = self(udp);
+  uint64_t before = hz_tally_get(&udp->env->datagrams.packets);
+  hz_err err = HZ_OK;
+
+  for (size_t i = 0; i < count && err == HZ_OK; i++) {
+    struct sim_addr to = u->peer;
+    if (tx[i].peer != NULL && tx[i].peer->len > 0 && !sim_addr_from_hz(tx[i].peer, &to)) {
+      sim_must(NULL); /* no address of this world */
+    }
+    err = send_train(u, &tx[i], &to);
+  }
+  if (hz_tally_get(&udp->env->datagrams.packets) > before) {
+    hz_tally_add(&udp->env->datagrams.sends, 1);
+  }
+  if (err == HZ_AGAIN) hz_tally_add(&udp->env->datagrams.full, 1);
+  return err;
 }
 
 void sim_tap(struct sim *sim, bool (*fn)(struct sim *, const struct sim_datagram *, void *arg),

@@ -87,7 +87,7 @@ void hz_ev_unlisten(struct hz_acceptor *);
 hz_err hz_ev_udp_open(struct hz_env *, const struct hz_endpoint *at, bool connected,
                       const struct hz_udp *proto, struct hz_udp **out, struct hz_addr *peer,
                       char *why, size_t why_len);
-hz_err hz_ev_udp_send(struct hz_udp *, const struct hz_udp_tx *, size_t *sent);
+hz_err hz_ev_udp_send(struct hz_udp *, struct hz_udp_tx *tx, size_t count);
 hz_err hz_ev_udp_rebind(struct hz_udp *);
 void hz_ev_udp_close(struct hz_udp *);
 void hz_ev_udp_rx_free(struct hz_ev *ev);

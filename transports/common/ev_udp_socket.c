@@ -1,18 +1,12 @@
 /* Opening, moving and closing datagram sockets with the options that QUIC wants: GRO, ECN, the local
- * address of each datagram, no fragmentation. Not here: sending and receiving (ev_udp.c). */
+ * address of each datagram, no fragmentation. Not here: sending and receiving (ev_udp_send.c, ev_udp.c). */
 #include <errno.h>
 #include <linux/filter.h>
-#include <netinet/in.h>
-#include <netinet/udp.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "transports/common/ev_udp.h"
-
-#ifndef UDP_GRO
-#define UDP_GRO 104
-#endif
 
 /* Room for a burst while the worker is busy; the kernel gives what net.core.*mem_max allows. */
 #define SOCKET_BUFFER_BYTES (4 * 1024 * 1024)
@@ -128,7 +122,6 @@ hz_err hz_ev_udp_open(struct hz_env *env, const struct hz_endpoint *at, bool con
   u->base.env = env;
   u->base.connected = connected;
   u->peer = to;
-  u->gso = true;
   learn_bound(fd, &u->base.bound);
   hz_watch_init(&u->watch, ev, fd, hz_ev_udp_ready);
   hz_watch_want(&u->watch, HZ_WATCH_READ);
@@ -151,6 +144,7 @@ hz_err hz_ev_udp_rebind(struct hz_udp *base) {
   (void)close(u->watch.fd);
   hz_watch_init(&u->watch, u->watch.ev, fd, hz_ev_udp_ready);
   /* Who waits for room is told at once: the new socket's queue is empty. */
+  hz_wheel_cancel(&base->env->wheel, &u->pause);
   hz_watch_want(&u->watch, HZ_WATCH_READ | (u->blocked ? HZ_WATCH_WRITE : 0));
   learn_bound(fd, &base->bound);
   return HZ_OK;
@@ -161,6 +155,7 @@ void hz_ev_udp_close(struct hz_udp *base) {
 
   if (u->closed) return;
   u->closed = true;
+  hz_wheel_cancel(&base->env->wheel, &u->pause);
   hz_watch_want(&u->watch, 0);
   (void)close(u->watch.fd);
   u->watch.fd = -1;

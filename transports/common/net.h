@@ -53,13 +53,15 @@ struct hz_udp_rx {
   size_t len, segment;
 };
 
-/** The same to send (GSO). */
+/** The same to send: a train of equal datagrams for one peer (GSO). */
 struct hz_udp_tx {
-  const struct hz_addr *peer;
+  const struct hz_addr *peer;  /* NULL: the one a socket is connected to */
   const struct hz_addr *local; /* source address to use; NULL: the kernel's choice */
-  uint8_t ecn;
   const uint8_t *data;
-  size_t len, segment;
+  size_t len, segment; /* segment 0: a single datagram */
+  size_t done; /* bytes that left or were lost on the way: 0 at first; a multiple of segment */
+  uint8_t ecn;
+  bool singly; /* not as a train. udp_send sets it when no train goes to this peer: heed it then */
 };
 
 /** A step of a classic BPF program, in the kernel's form. */
@@ -103,10 +105,11 @@ struct hz_net_ops {
   hz_err (*udp_open)(struct hz_env *, const struct hz_endpoint *at, bool connected,
                      const struct hz_udp *proto, struct hz_udp **out, struct hz_addr *peer,
                      char *why, size_t why_len);
-  /** Sends one GSO batch. HZ_AGAIN: nothing of it was sent, `writable` follows; *sent* tells how
-   * many bytes left when only a part did (a multiple of segment). HZ_ETOOBIG: EMSGSIZE (path MTU
-   * probe). Any other failure of the network counts as lost on the way: HZ_OK. */
-  hz_err (*udp_send)(struct hz_udp *, const struct hz_udp_tx *, size_t *sent);
+  /** Sends `count` trains in order, as many in one system call as the kernel takes, and counts in
+   * env->datagrams. Calls nothing back. HZ_AGAIN: the socket or the machine is full; `done` of each
+   * says what has gone, `writable` follows, and the same entries are handed in again then, as they
+   * are. What the network will not have (too large for the path, nobody there) is lost on the way. */
+  hz_err (*udp_send)(struct hz_udp *, struct hz_udp_tx *tx, size_t count);
   /** A client's move to a new local port (and address): the old socket is closed. */
   hz_err (*udp_rebind)(struct hz_udp *);
   void (*udp_close)(struct hz_udp *);

@@ -14,8 +14,10 @@
 static void answer(struct hz_quic_listener *ln, const struct hz_udp_rx *rx, const uint8_t *data,
                    ngtcp2_ssize len) {
   if (len <= 0) return;
-  hz_quic_send_once(ln->net, ln->udp, rx->local.len > 0 ? &rx->local : NULL, &rx->peer, HZ_ECN_NOT,
-                    data, (size_t)len);
+  hz_quic_outbox_once(&ln->out, &(struct hz_udp_tx){.peer = &rx->peer,
+                                                    .local = rx->local.len > 0 ? &rx->local : NULL,
+                                                    .data = data,
+                                                    .len = (size_t)len});
 }
 
 static uint8_t random_byte(struct hz_quic_listener *ln) {

@@ -9,6 +9,11 @@
 
 #define REFUSALS_MAX 2u
 
+static void writable(struct hz_udp *udp) {
+  struct hz_quic_conn *c = udp->user;
+  hz_quic_outbox_writable(c->out);
+}
+
 static void drained(struct hz_udp *udp) {
   (void)udp; /* packets leave at the turn's end anyway */
 }
@@ -32,7 +37,7 @@ static hz_err open_socket(struct hz_quic_conn *c, const struct hz_endpoint *at, 
       .connected = true,
       .received = hz_quic_client_received,
       .drained = drained,
-      .writable = hz_quic_client_writable,
+      .writable = writable,
       .refused = refused,
       .user = c,
   };
@@ -132,7 +137,9 @@ static hz_err set_up(struct hz_quic_conn *c, const struct hz_endpoint *at,
     (void)snprintf(server, sizeof(server), "%s:%u", at->host, (unsigned)at->port);
     c->session = hz_quic_session_open(c->base.env->alloc, config->tls.session_file, server);
   }
-  err = make_ngtcp2(c, config);
+  c->out = &c->dialled->out;
+  err = hz_quic_outbox_init(c->out, c->net, c->udp, HZ_QUIC_OUTBOX_FEW);
+  if (err == HZ_OK) err = make_ngtcp2(c, config);
   if (err == HZ_OK) err = hz_quic_conn_tls(c);
   if (err == HZ_OK) resume(c, !config->tls.no_early_data);
   if (err != HZ_OK) (void)snprintf(why, why_len, "quic: %s", hz_strerror(err));
@@ -177,8 +184,10 @@ hz_err hz_quic_rebind(struct hz_conn *base) {
   struct hz_quic_conn *c = hz_quic_conn_of(base);
   if (base->role != HZ_CLIENT) return HZ_EUNSUPPORTED;
   if (c->state == HZ_QUIC_DEAD || base->closing) return HZ_ECLOSED;
+  (void)hz_quic_outbox_flush(c->out); /* from where it was built for */
   hz_err err = c->net->udp_rebind(c->udp);
   if (err != HZ_OK) return err;
+  c->singly = false; /* another way, perhaps */
   if (c->state != HZ_QUIC_OPEN || hz_addr_eq(&c->udp->bound, &c->local)) {
     hz_quic_keepalive(base);
     return HZ_OK;

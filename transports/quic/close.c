@@ -73,8 +73,11 @@ static size_t say_goodbye(struct hz_quic_conn *c, const ngtcp2_ccerr *cc, uint8_
   ngtcp2_ssize n =
       ngtcp2_conn_write_connection_close(c->qc, &ps.path, &pi, packet, cap, cc, c->base.env->now);
   if (n <= 0) return 0;
-  hz_quic_send_once(c->net, c->udp, c->ln != NULL ? &c->local : NULL, &c->peer, pi.ecn, packet,
-                    (size_t)n);
+  hz_quic_outbox_once(c->out, &(struct hz_udp_tx){.peer = &c->peer,
+                                                  .local = c->ln != NULL ? &c->local : NULL,
+                                                  .data = packet,
+                                                  .len = (size_t)n,
+                                                  .ecn = (uint8_t)pi.ecn});
   return (size_t)n;
 }
 

@@ -157,6 +157,7 @@ hz_err hz_quic_conn_accept(struct hz_quic_listener *ln, const struct hz_quic_acc
   c->base.listener = &ln->base;
   c->ln = ln;
   c->udp = ln->udp;
+  c->out = &ln->out;
   c->keys = &ln->keys;
   c->tls = hz_tls_ctx_ref(ln->tls);
   c->local = *a->local;
@@ -235,9 +236,7 @@ void hz_quic_conn_shed(struct hz_quic_conn *c) {
   hz_timer_cancel(timers, &c->timer);
   hz_timer_cancel(timers, &c->close_timer);
   hz_env_undefer(&c->flush);
-  hz_list_remove(&c->pending.link);
-  hz_buf_unref(c->pending.buf);
-  c->pending.buf = NULL;
+  if (c->out != NULL) hz_quic_outbox_forget(c->out, c);
   ngtcp2_conn_del(c->qc); /* before the buffers that its lost frames point to; NULL is harmless */
   c->qc = NULL;
   hz_quic_conn_drop_tls(c);
@@ -267,6 +266,7 @@ void hz_quic_destroy(struct hz_conn *base) {
   } else if (c->udp != NULL) {
     /* A client's socket is its own: nothing late can come, no closing period is owed
      * (RFC 9000 10.2). */
+    if (c->out != NULL) hz_quic_outbox_fini(c->out); /* the goodbye */
     c->net->udp_close(c->udp);
   }
   if (c->dialled != NULL) ngtcp2_secure_clear(c->dialled, sizeof(*c->dialled));

@@ -10,6 +10,7 @@
 #include "transports/common/net.h"
 #include "transports/common/tls_wolfssl.h"
 #include "transports/quic/cid_table.h"
+#include "transports/quic/outbox.h"
 #include "transports/quic/sendq.h"
 #include "transports/quic/tls_guard.h"
 #include "transports/quic/token.h"
@@ -40,15 +41,6 @@ struct hz_quic_stream {
   bool cut;          /* the sending side was given up, by us or by the peer */
 };
 
-/** Bytes that were built and that the socket would not take: they are sent as they are. The path
- * that they were built for lies in the buffer, in front of them. */
-struct hz_quic_pending {
-  struct hz_buf *buf; /* NULL: nothing pending */
-  uint32_t segment;
-  uint8_t ecn;
-  struct hz_link link; /* listener.blocked */
-};
-
 /** What only the handshake needs; freed with the TLS object. */
 struct hz_quic_handshake {
   struct hz_quic_tls_guard guard;
@@ -59,6 +51,7 @@ struct hz_quic_handshake {
 struct hz_quic_dialled {
   struct hz_limits limits;
   struct hz_quic_keys keys;
+  struct hz_quic_outbox out;
 };
 
 enum hz_quic_state {
@@ -74,6 +67,7 @@ struct hz_quic_conn {
   enum hz_quic_state state;
   const struct hz_net_ops *net;
   struct hz_udp *udp;          /* the listener's, or the client's own */
+  struct hz_quic_outbox *out;  /* of `udp` */
   struct hz_quic_listener *ln; /* NULL on a client */
   struct hz_link ln_link;
   const struct hz_limits *limits;
@@ -96,7 +90,7 @@ struct hz_quic_conn {
   uint32_t spare_count;
   struct hz_buf **datagrams; /* a ring of limits.datagrams */
   uint32_t dg_head, dg_count;
-  struct hz_quic_pending pending;
+  struct hz_link waiting; /* out->waiting */
 
   struct hz_close why;
   bool accepted;            /* the core knows of it */
@@ -113,6 +107,7 @@ struct hz_quic_conn {
   bool confirmed;           /* the handshake is (RFC 9001 4.1.2) */
   bool hurry;               /* close without flushing */
   bool starved;             /* no memory for packets: tried again soon */
+  bool singly;              /* the way to the peer takes no trains (GSO) */
   bool heard;               /* a client: something came that the peer has sent */
   uint8_t refusals;         /* a client: how often nobody was there */
   uint16_t prefix;          /* the listener's counter that half_open stands in */
@@ -198,15 +193,6 @@ void hz_quic_client_received(struct hz_udp *udp, const struct hz_udp_rx *rx);
 /* egress.c */
 void hz_quic_flush_soon(struct hz_quic_conn *c);
 void hz_quic_flush_task(struct hz_task *t);
-/** The socket takes packets again. False: not all of what was pending. */
-bool hz_quic_resume(struct hz_quic_conn *c);
-void hz_quic_client_writable(struct hz_udp *udp);
-/** In line for the listener's socket (listener.c). */
-void hz_quic_wait_writable(struct hz_quic_conn *c);
-/** Sends one packet outside of the usual way (closing); not kept when the socket is full. */
-void hz_quic_send_once(const struct hz_net_ops *net, struct hz_udp *udp,
-                       const struct hz_addr *local, const struct hz_addr *peer, uint8_t ecn,
-                       const uint8_t *data, size_t len);
 
 /* timer.c */
 /** Wakes the connection at `at`, or somewhat later while its packets cannot leave. */

@@ -1,16 +1,15 @@
-/* Packets out of a connection: at the end of a turn all that may leave is collected into batches of
- * equal packets (GSO) and handed to the socket. Not here: deciding how much may leave (ngtcp2's
- * congestion control and pacing). */
+/* Packets out of a connection: at the end of a turn all that may leave is built, in trains of equal
+ * packets, into the outbox of the socket. Not here: deciding how much may leave (ngtcp2's congestion
+ * control and pacing), sending (outbox.c). */
 #include <string.h>
 #include <sys/uio.h>
 
 #include "transports/quic/conn.h"
 
-#define BATCH_BYTES \
-  62000u /* under what the kernel takes in one piece, and what a pool class holds */
 #define IOV_MAX_STREAM 16
 #define QUANTUM_FULL (64u * 1024u) /* ngtcp2's largest */
-#define QUANTUM_MAX 124000u        /* two batches: with more, receivers' socket buffers overflow */
+/* Two trains: with more, receivers' socket buffers overflow. */
+#define QUANTUM_MAX (2 * HZ_QUIC_TRAIN_BYTES)
 #define PACED_NS (HZ_MS / 2)
 
 void hz_quic_flush_soon(struct hz_quic_conn *c) {
@@ -121,107 +120,41 @@ static ngtcp2_ssize write_packet(ngtcp2_conn *qc, ngtcp2_path *path, ngtcp2_pkt_
                                    -1, NULL, 0, ts);
 }
 
-/* In front of a batch's packets, unaligned: the path they were built for. */
-struct path {
-  struct hz_addr local, peer;
-};
-
-_Static_assert(BATCH_BYTES + sizeof(struct path) + HZ_BUF_HEADROOM + sizeof(struct hz_buf) <= 65536,
-               "the largest class of the pool");
-
 static void addr_from(struct hz_addr *to, const ngtcp2_addr *from) {
   to->len = from->addrlen;
   memcpy(&to->u, from->addr, from->addrlen);
 }
 
-/* Sends what `pending` holds. False: the socket is full and the rest stays there; no packet is
- * built twice, so none of their numbers can be used again. */
-static bool send_pending(struct hz_quic_conn *c) {
-  struct hz_quic_pending *p = &c->pending;
-  struct path path;
-  memcpy(&path, p->buf->mem + HZ_BUF_HEADROOM, sizeof(path));
-  const struct hz_udp_tx tx = {
-      .peer = &path.peer,
-      .local = c->ln != NULL ? &path.local : NULL,
-      .ecn = p->ecn,
-      .data = hz_buf_data(p->buf),
-      .len = p->buf->len,
-      .segment = p->segment,
-  };
-  size_t sent = tx.len;
-  hz_err err = c->net->udp_send(c->udp, &tx, &sent);
-  if (err == HZ_AGAIN && sent == tx.len) sent = 0;
-  if (err == HZ_AGAIN || (err == HZ_OK && sent < tx.len)) {
-    p->buf->start += (uint32_t)sent;
-    p->buf->len -= (uint32_t)sent;
-    return false;
-  }
-  /* HZ_ETOOBIG: a probe for a larger path that does not exist; ngtcp2 counts it as lost. */
-  hz_buf_unref(p->buf);
-  p->buf = NULL;
-  return true;
-}
-
-static void wait_for_socket(struct hz_quic_conn *c) {
-  if (c->ln != NULL) hz_quic_wait_writable(c);
-}
-
-bool hz_quic_resume(struct hz_quic_conn *c) {
-  if (c->pending.buf == NULL) return true;
-  if (!send_pending(c)) {
-    wait_for_socket(c);
-    return false;
-  }
-  hz_quic_flush_soon(c);
-  return true;
-}
-
-void hz_quic_client_writable(struct hz_udp *udp) {
-  (void)hz_quic_resume(udp->user);
-}
-
-static struct hz_buf *batch_buffer(struct hz_quic_conn *c, size_t quantum, size_t *len) {
-  size_t one = ngtcp2_conn_get_max_tx_udp_payload_size2(c->qc);
-  size_t want = quantum < BATCH_BYTES ? quantum : BATCH_BYTES;
-  if (want < one) want = one;
-  struct hz_buf *b = hz_buf_new(&c->base.env->pool, sizeof(struct path) + want);
-  if (b == NULL) b = hz_buf_new(&c->base.env->pool, sizeof(struct path) + (want = one));
-  if (b != NULL) b->start += (uint32_t)sizeof(struct path);
-  *len = want;
-  return b;
-}
-
-/* Fills and sends one batch and takes it off the quantum. 1: sent; 0: nothing to send now; -1: cannot
- * go on in this turn. */
-static int write_batch(struct hz_quic_conn *c, size_t *quantum) {
-  size_t len, segment = 0;
-  struct hz_buf *b = batch_buffer(c, *quantum, &len);
-  if (b == NULL) {
-    c->starved = true;
+/* Fills one train and takes it off the quantum. 1: it is in the outbox; 0: nothing to send now; -1:
+ * cannot go on in this turn. */
+static int write_train(struct hz_quic_conn *c, size_t *quantum) {
+  struct hz_quic_outbox *o = c->out;
+  struct hz_udp_tx tx = {0};
+  size_t least = ngtcp2_conn_get_max_tx_udp_payload_size2(c->qc), room;
+  uint8_t *dest = hz_quic_outbox_room(o, *quantum, least, &room);
+  if (dest == NULL || o->blocked) {
+    c->starved = !o->blocked;
+    if (o->blocked) hz_quic_outbox_wait(o, c);
     return -1;
   }
   ngtcp2_path_storage ps;
   ngtcp2_path_storage_zero(&ps);
   ngtcp2_pkt_info pi = {0};
-  ngtcp2_ssize n = ngtcp2_conn_write_aggregate_pkt2(c->qc, &ps.path, &pi, hz_buf_data(b), len,
-                                                    &segment, write_packet, 0, c->base.env->now);
-  if (n <= 0) {
-    hz_buf_unref(b);
-    if (n < 0) hz_quic_fail(c, (int)n);
-    return n < 0 ? -1 : 0;
-  }
-  b->len = (uint32_t)n;
-  c->pending.buf = b;
-  c->pending.segment = (uint32_t)segment;
-  c->pending.ecn = pi.ecn;
-  struct path path = {0};
-  addr_from(&path.local, &ps.path.local);
-  addr_from(&path.peer, &ps.path.remote);
-  memcpy(b->mem + HZ_BUF_HEADROOM, &path, sizeof(path));
-  *quantum -= *quantum < (size_t)n ? *quantum : (size_t)n;
-  if (send_pending(c)) return 1;
-  wait_for_socket(c);
-  return -1;
+  ngtcp2_ssize n = ngtcp2_conn_write_aggregate_pkt2(c->qc, &ps.path, &pi, dest, room, &tx.segment,
+                                                    write_packet, 0, c->base.env->now);
+  if (n < 0) hz_quic_fail(c, (int)n);
+  if (n <= 0) return n < 0 ? -1 : 0;
+  struct hz_addr local, peer;
+  addr_from(&local, &ps.path.local);
+  addr_from(&peer, &ps.path.remote);
+  tx.peer = &peer;
+  tx.local = c->ln != NULL ? &local : NULL;
+  tx.data = dest;
+  tx.len = (size_t)n;
+  tx.ecn = (uint8_t)pi.ecn;
+  hz_quic_outbox_add(o, c, &tx);
+  *quantum -= *quantum < tx.len ? *quantum : tx.len;
+  return 1;
 }
 
 /* How much leaves before the pacer spaces: ngtcp2's quantum, and on a fast path as much as the pacer
@@ -238,16 +171,16 @@ static size_t quantum_of(const struct hz_quic_conn *c) {
 }
 
 /* Writes what may leave without spacing (the quantum of the pacer, RFC 9002 7.7); then the pacer is
- * told, once for all batches, or a path probe in front would hold back the data behind it. When all
+ * told, once for all trains, or a path probe in front would hold back the data behind it. When all
  * has left, `wake` becomes the next deadline without the pacer's: most flights are an answer behind
- * which nothing waits. Returns whether anything was sent. */
+ * which nothing waits. Returns whether anything was written. */
 static bool write_all(struct hz_quic_conn *c, hz_time *wake) {
   size_t quantum = quantum_of(c);
   bool any = false;
-  int rv = c->pending.buf == NULL ? 1 : 0;
+  int rv = 1;
   while (rv > 0 && quantum > 0) {
-    rv = write_batch(c, &quantum);
-    any = any || rv > 0 || c->pending.buf != NULL;
+    rv = write_train(c, &quantum);
+    any = any || rv > 0;
   }
   if (c->state == HZ_QUIC_DEAD || !any) return any;
   if (rv == 0) *wake = ngtcp2_conn_get_expiry2(c->qc);
@@ -276,24 +209,16 @@ void hz_quic_flush_task(struct hz_task *t) {
   hz_time wake = 0;
   bool any = write_all(c, &wake);
   if (c->state == HZ_QUIC_DEAD) return;
+  if (c->ln == NULL) (void)hz_quic_outbox_flush(c->out); /* nobody else writes there */
   if (ping_due && any) {
     c->ping = false;
     ngtcp2_conn_set_keep_alive_timeout(c->qc, UINT64_MAX);
     wake = 0;
   }
   relieve(c);
-  if (c->base.closing && c->pending.buf == NULL && hz_quic_flushed(c)) {
+  if (c->base.closing && hz_quic_flushed(c)) {
     hz_quic_finish(c);
     return;
   }
   hz_quic_timer_arm(c, wake != 0 ? wake : ngtcp2_conn_get_expiry2(c->qc));
-}
-
-void hz_quic_send_once(const struct hz_net_ops *net, struct hz_udp *udp,
-                       const struct hz_addr *local, const struct hz_addr *peer, uint8_t ecn,
-                       const uint8_t *data, size_t len) {
-  const struct hz_udp_tx tx = {
-      .peer = peer, .local = local, .ecn = ecn, .data = data, .len = len, .segment = len};
-  size_t sent = len;
-  (void)net->udp_send(udp, &tx, &sent); /* whoever waits for it asks again */
 }

@@ -15,6 +15,7 @@ static void check_path(struct hz_quic_conn *c) {
   memcpy(&c->local.u, p->local.addr, p->local.addrlen);
   if (hz_addr_eq(&peer, &c->peer)) return;
   c->peer = peer;
+  c->singly = false; /* that was the other way */
   hz_addr_format(&peer, c->who.addr, sizeof(c->who.addr));
   if (c->opened && !hz_quic_mute(c) && c->base.events->moved != NULL)
     c->base.events->moved(&c->base);

@@ -14,15 +14,7 @@ static void drained(struct hz_udp *udp) {
 
 static void writable(struct hz_udp *udp) {
   struct hz_quic_listener *ln = udp->user;
-  while (!hz_list_empty(&ln->blocked)) {
-    struct hz_link *l = hz_list_pop(&ln->blocked);
-    struct hz_quic_pending *p = HZ_CONTAINER(l, struct hz_quic_pending, link);
-    if (!hz_quic_resume(HZ_CONTAINER(p, struct hz_quic_conn, pending))) return;
-  }
-}
-
-void hz_quic_wait_writable(struct hz_quic_conn *c) {
-  if (!hz_link_in_list(&c->pending.link)) hz_list_push(&c->ln->blocked, &c->pending.link);
+  hz_quic_outbox_writable(&ln->out);
 }
 
 void hz_quic_note(struct hz_quic_listener *ln, const char *what, const char *detail) {
@@ -65,6 +57,7 @@ static void free_listener(struct hz_quic_listener *ln) {
   struct hz_alloc *alloc = ln->base.env->alloc;
   hz_quic_tombs_free(ln);
   if (ln->base.share.ends != NULL) ln->base.share.ends[ln->base.share.index].listener = NULL;
+  hz_quic_outbox_fini(&ln->out);
   if (ln->udp != NULL) ln->net->udp_close(ln->udp);
   hz_quic_cid_table_fini(&ln->cids);
   hz_quic_replay_fini(&ln->replay);
@@ -134,8 +127,11 @@ static hz_err set_up(struct hz_quic_listener *ln, const struct hz_endpoint *at, 
                                .writable = writable,
                                .user = ln};
   err = ln->net->udp_open(env, at, false, &proto, &ln->udp, NULL, why, why_len);
-  if (err != HZ_OK) ln->udp = NULL;
-  return err;
+  if (err != HZ_OK) {
+    ln->udp = NULL;
+    return err;
+  }
+  return hz_quic_outbox_init(&ln->out, ln->net, ln->udp, HZ_QUIC_OUTBOX_MANY);
 }
 
 static uint16_t port_of(const struct hz_addr *a) {
@@ -159,7 +155,6 @@ hz_err hz_quic_listen(const struct hz_listener *proto, const struct hz_endpoint 
   ln->base = *proto;
   ln->net = hz_net_of(env);
   hz_list_init(&ln->conns);
-  hz_list_init(&ln->blocked);
   hz_list_init(&ln->tombs);
   if (why_len > 0) why[0] = '\0';
   hz_err err = set_up(ln, at, why, why_len);

@@ -13,14 +13,14 @@ struct hz_quic_listener {
   struct hz_listener base;
   const struct hz_net_ops *net;
   struct hz_udp *udp;
+  struct hz_quic_outbox out;
   struct hz_tls_ctx *tls;
   struct hz_quic_keys keys;
   struct hz_quic_cid_table cids;
   struct hz_quic_hash_key hash_key;
   struct hz_quic_replay replay;
   struct hz_quic_limiter vneg, reset, refuse;
-  struct hz_link conns;   /* hz_quic_conn.ln_link */
-  struct hz_link blocked; /* hz_quic_pending.link */
+  struct hz_link conns; /* hz_quic_conn.ln_link */
   struct hz_link tombs;
   uint32_t conn_count, half_open, tomb_count;
   uint16_t *prefixes; /* handshakes under way by hashed address prefix */

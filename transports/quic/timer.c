@@ -19,7 +19,8 @@ static void expired(struct hz_timer *t, hz_time now) {
 void hz_quic_timer_arm(struct hz_quic_conn *c, hz_time at) {
   if (c->state == HZ_QUIC_DEAD) return;
   hz_time now = c->base.env->now;
-  if ((c->pending.buf != NULL || c->starved) && at < now + STUCK_NS) at = now + STUCK_NS;
+  bool stuck = c->starved || hz_link_in_list(&c->waiting);
+  if (stuck && at < now + STUCK_NS) at = now + STUCK_NS;
   if (hz_timer_set(&c->base.env->timers, &c->timer, at, expired) != HZ_OK) {
     hz_quic_fail(c, NGTCP2_ERR_NOMEM); /* without a timer it would hang for ever */
   }

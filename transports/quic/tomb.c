@@ -65,5 +65,7 @@ void hz_quic_tomb_receive(struct hz_quic_listener *ln, struct hz_quic_route *r,
    * than three times what came (RFC 9000 10.2.1). */
   if ((t->seen & (t->seen - 1)) != 0) return;
   if (!hz_addr_eq(&rx->peer, &t->peer) || t->len > 3 * len) return;
-  hz_quic_send_once(ln->net, ln->udp, &t->local, &t->peer, HZ_ECN_NOT, t->packet, t->len);
+  hz_quic_outbox_once(
+      &ln->out,
+      &(struct hz_udp_tx){.peer = &t->peer, .local = &t->local, .data = t->packet, .len = t->len});
 }

@@ -91,6 +91,74 @@ Test(env, a_task_deferred_between_turns_arms_the_driver_at_once) {
   cr_assert_eq(steps, 1);
 }
 
+static int order[8];
+
+static void last(struct hz_task *task) {
+  (void)task;
+  order[steps++] = 'z';
+}
+
+static struct hz_task last_task = {.fn = last};
+
+static void second(struct hz_task *task) {
+  (void)task;
+  order[steps++] = 'b';
+}
+
+static void first_makes_more(struct hz_task *task) {
+  static struct hz_task more = {.fn = second};
+  (void)task;
+  order[steps++] = 'a';
+  hz_env_defer_last(&t.env, &last_task);
+  hz_env_defer(&t.env, &more);
+}
+
+Test(env, what_is_deferred_to_the_last_runs_once_behind_what_other_tasks_defer) {
+  static struct hz_task task = {.fn = first_makes_more};
+  hz_env_defer_last(&t.env, &last_task);
+  hz_env_defer(&t.env, &task);
+  test_env_turn(&t);
+  cr_assert_eq(steps, 3);
+  cr_assert_arr_eq(order, ((int[]){'a', 'b', 'z'}), 3 * sizeof(int));
+  test_env_turn(&t);
+  cr_assert_eq(steps, 3);
+}
+
+static void late_makes_more(struct hz_task *task) {
+  static struct hz_task more = {.fn = second};
+  (void)task;
+  order[steps++] = 'y';
+  hz_env_defer(&t.env, &more);
+}
+
+Test(env, what_the_last_defers_runs_in_the_same_turn) {
+  static struct hz_task task = {.fn = late_makes_more};
+  hz_env_defer_last(&t.env, &task);
+  cr_assert_eq(t.env.armed, t.env.now, "between turns it arms the driver at once");
+  test_env_turn(&t);
+  cr_assert_eq(steps, 2);
+  cr_assert_arr_eq(order, ((int[]){'y', 'b'}), 2 * sizeof(int));
+}
+
+static int lasts;
+
+static void last_again(struct hz_task *task) {
+  lasts++;
+  hz_env_defer_last(&t.env, task);
+}
+
+Test(env, neither_kind_of_task_starves_the_other_or_the_turn) {
+  static struct hz_task task = {.fn = defer_again}, again = {.fn = last_again};
+  hz_env_defer(&t.env, &task);
+  hz_env_defer_last(&t.env, &again);
+  test_env_turn(&t);
+  cr_assert(steps > 1 && steps < 100000);
+  cr_assert(lasts > 0 && lasts < 100000);
+  cr_assert_eq(t.env.armed, t.env.now);
+  hz_env_undefer(&task);
+  hz_env_undefer(&again);
+}
+
 Test(env, the_driver_is_armed_only_when_the_next_deadline_changes) {
   static struct hz_timer timer;
   cr_assert_eq(hz_timer_set(&t.env.timers, &timer, t.env.now + HZ_SEC, note), HZ_OK);
