@@ -53,6 +53,7 @@ static void end(herz_ctx *c) {
   c->x = NULL;
   if (c->collected != NULL && x->conn != NULL) x->conn->collected_bytes -= c->collected->len;
   hz_buf_unref(c->collected);
+  if (c->shared != NULL) hz_head_unref(c->shared);
   hz_arena_reset(&c->arena);
   hz_cache_put(&d->calls, c);
   x->call = NULL;
@@ -301,14 +302,18 @@ void hz_call_begin(struct hz_dispatch *d, const struct hz_request *rq, struct hz
     refuse_bare(d, x);
     return;
   }
-  if (hz_call_copy_head(c, rq) != HZ_OK) {
-    hz_arena_reset(&c->arena);
-    hz_cache_put(&d->calls, c);
-    x->call = NULL;
-    refuse_bare(d, x);
-    return;
+  if (rq->shared == NULL || !hz_call_take_shared(c, rq->shared)) {
+    if (hz_call_copy_head(c, rq) != HZ_OK) {
+      hz_arena_reset(&c->arena);
+      hz_cache_put(&d->calls, c);
+      x->call = NULL;
+      refuse_bare(d, x);
+      return;
+    }
+    route(c, rq);
   }
-  route(c, rq);
+  c->early = rq->early;
+  c->head_only = hz_str_eq(rq->method, HZ_STR("HEAD"));
   if (rq->early) HZ_COUNT(d->counters, calls_early);
   if (rq->early && !safe_method(rq->method)) {
     HZ_COUNT(d->counters, calls_early_refused);

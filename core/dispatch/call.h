@@ -55,9 +55,10 @@ struct herz_ctx {
   hz_time started, due;           /* the deadline; HZ_TIME_NEVER: none, or it has passed */
   struct hz_wheel_timer deadline; /* armed for it once the call has to wait */
 
-  /* the request, copied into the arena, NUL-terminated */
+  /* the request, copied into the arena or `shared`'s, NUL-terminated */
+  struct hz_head *shared; /* NULL: the arena's */
   const char *method, *path, *query;
-  struct herz_header *headers;
+  const struct herz_header *headers;
   uint32_t header_count;
   enum hz_body_kind body_kind;
   struct hz_str body; /* whole: in the carrier's bytes, in `collected`, or in the arena */
@@ -106,6 +107,10 @@ void hz_call_guarded(herz_ctx *c, void (*fn)(herz_ctx *c, void *arg), void *arg)
 HZ_MUST_USE hz_err hz_call_copy_head(herz_ctx *c, const struct hz_request *rq);
 /** What content that comes in pieces is, by its content-type. */
 enum hz_body_kind hz_body_kind_of_type(const char *content_type);
+
+/* prepared.c */
+/** Head and route out of what many requests have in common. False: not possible, to be done anew. */
+HZ_MUST_USE bool hz_call_take_shared(herz_ctx *c, struct hz_head *head);
 
 /* reply.c */
 /** May a frame carry it? What may not would end the connection of whoever reads it. */

@@ -24,16 +24,15 @@ hz_err hz_call_copy_head(herz_ctx *c, const struct hz_request *rq) {
   c->path = path;
   c->path_len = (uint32_t)(mark != NULL ? (size_t)(mark - path) : path_n);
   c->method = method;
-  c->early = rq->early;
-  c->head_only = hz_str_eq(rq->method, HZ_STR("HEAD"));
   if (rq->header_count == 0) return HZ_OK;
-  c->headers = hz_arena_alloc(&c->arena, rq->header_count * sizeof(*c->headers));
-  if (c->headers == NULL) return HZ_ENOMEM;
+  struct herz_header *headers = hz_arena_alloc(&c->arena, rq->header_count * sizeof(*c->headers));
+  if (headers == NULL) return HZ_ENOMEM;
   for (uint32_t i = 0; i < rq->header_count; i++) {
-    c->headers[i].name = hz_arena_strdup(&c->arena, rq->headers[i].name);
-    c->headers[i].value = hz_arena_strdup(&c->arena, rq->headers[i].value);
-    if (c->headers[i].name == NULL || c->headers[i].value == NULL) return HZ_ENOMEM;
+    headers[i].name = hz_arena_strdup(&c->arena, rq->headers[i].name);
+    headers[i].value = hz_arena_strdup(&c->arena, rq->headers[i].value);
+    if (headers[i].name == NULL || headers[i].value == NULL) return HZ_ENOMEM;
   }
+  c->headers = headers;
   c->header_count = rq->header_count;
   return HZ_OK;
 }

@@ -15,6 +15,17 @@
 struct hz_conn;
 struct hz_exchange;
 
+/** A head that many requests have in common, as all messages of a WebSocket have that of its upgrade. It
+ * belongs to its carrier and to the calls that came with it, whichever ends last; all of one worker. */
+struct hz_head {
+  uint32_t refs;
+  struct hz_alloc *alloc;
+  struct hz_str method, path;   /* these and those of the headers have a NUL behind them */
+  struct hz_prepared *prepared; /* dispatch's: what it has made of it, freed with it */
+  uint32_t header_count;
+  struct hz_header headers[];
+};
+
 /** A request. Slices stand for the call that brings it only: who needs them longer copies. */
 struct hz_request {
   struct hz_str method;
@@ -22,8 +33,16 @@ struct hz_request {
   const struct hz_header *headers;
   uint32_t header_count;
   struct hz_body body;
-  bool early; /* came in 0-RTT: may be a replay; only safe methods may run */
+  bool early;             /* came in 0-RTT: may be a replay; only safe methods may run */
+  struct hz_head *shared; /* NULL, or what the slices of the head are of: it is not copied then */
 };
+
+/** A copy of the head of `rq`, which has one reference. NULL: memory is short. */
+struct hz_head *hz_head_new(struct hz_alloc *alloc, const struct hz_request *rq);
+/** One reference more; returns `h`. */
+struct hz_head *hz_head_ref(struct hz_head *h);
+/** One less; the last one frees. NULL is ignored. */
+void hz_head_unref(struct hz_head *h);
 
 /** An answer's head. With HZ_BODY_FOLLOWS the content is sent by ops->body and ended by ops->end; where
  * its length is known, "content-length" is among the headers. So it is for HEAD, whose answers

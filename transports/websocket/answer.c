@@ -1,6 +1,7 @@
 /* Plain mode's exchanges: answers leave in the order of their messages, whole ones as one frame,
  * streamed ones as fragments. Not here: messages coming in (plain.c). */
 #include <stdio.h>
+#include <string.h>
 
 #include "transports/common/http_head.h"
 #include "transports/websocket/plain.h"
@@ -19,12 +20,16 @@ static void drop_buffers(struct hz_ws_call *c) {
   c->out = c->place = NULL;
 }
 
-struct hz_ws_call *hz_ws_call_new(struct hz_env *env) {
-  const size_t align = _Alignof(struct hz_ws_call);
-  struct hz_buf *b = hz_buf_new(&env->pool, sizeof(struct hz_ws_call) + align - 1);
+struct hz_ws_call *hz_ws_call_new(struct hz_env *env, struct hz_buf *message) {
+  const size_t align = _Alignof(struct hz_ws_call), room = sizeof(struct hz_ws_call) + align - 1;
+  struct hz_buf *b = NULL;
+  /* In the smallest buffers there are the two take no more than one; in another a call that waits would
+   * keep more than it needs. */
+  if (message->size_class == 0 && hz_buf_room(message) >= room) b = hz_buf_ref(message);
+  if (b == NULL) b = hz_buf_new(&env->pool, room);
   if (b == NULL) return NULL;
-  size_t skip = (size_t)(-(uintptr_t)hz_buf_tail(b) & (align - 1));
-  struct hz_ws_call *c = (void *)(hz_buf_tail(b) + skip);
+  uint8_t *last = b->mem + b->cap - sizeof(struct hz_ws_call);
+  struct hz_ws_call *c = (void *)(last - ((uintptr_t)last & (align - 1)));
   *c = (struct hz_ws_call){.self = b, .env = env};
   return c;
 }
@@ -113,7 +118,14 @@ static bool send_back(struct hz_ws_call *c, struct hz_str body) {
   if (m == NULL || !own) return false;
   if (body.p != (const char *)hz_buf_data(m) || body.n != m->len) return false;
   if (m->cap > 1024 && m->len < m->cap / 4) return false;
-  if (hz_ws_seal(m, c->text ? HZ_WS_TEXT : HZ_WS_BINARY, true, NULL) != HZ_OK) return false;
+  if (m->refs != (c->self == m ? 2 : 1))
+    return false; /* somebody keeps it: its head must not change */
+  uint8_t head[HZ_WS_HEADER_MAX];
+  size_t n = hz_ws_header(head, c->text ? HZ_WS_TEXT : HZ_WS_BINARY, true, m->len, NULL);
+  if (hz_buf_headroom(m) < n) return false;
+  m->start -= (uint32_t)n;
+  m->len += (uint32_t)n;
+  memcpy(hz_buf_data(m), head, n);
   c->out = hz_buf_ref(m);
   hz_ws_plain_pump(c->plain);
   return true;

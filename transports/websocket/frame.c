@@ -127,10 +127,29 @@ static void begin_frame(struct hz_ws_parser *p) {
   hz_utf8_init(&p->utf8);
 }
 
+/* Nearly every head: it is here whole, with as much behind it as the longest would take. */
+static hz_err take_whole_head(struct hz_ws_parser *p, const uint8_t **data, size_t *len) {
+  hz_err e;
+  memcpy(p->head, *data, HZ_WS_HEADER_MAX);
+  if ((e = check_first(p, p->head[0])) != HZ_OK) return e;
+  if ((e = check_second(p, p->head[1])) != HZ_OK) return e;
+  if ((e = check_length(p)) != HZ_OK) return e;
+  size_t n = 2u + length_bytes(p->head[1]);
+  if (p->masked) {
+    memcpy(p->key, p->head + n, 4);
+    n += 4;
+  }
+  *data += n;
+  *len -= n;
+  begin_frame(p);
+  return HZ_OK;
+}
+
 static hz_err take_head(struct hz_ws_parser *p, const uint8_t **data, size_t *len) {
   /* Each byte or field is checked as soon as it is there. A length that came without its key is
    * checked again with the key: check_length() changes nothing that this could spoil. */
   hz_err e;
+  if (p->head_len == 0 && *len >= HZ_WS_HEADER_MAX) return take_whole_head(p, data, len);
   if (p->head_len < 1) {
     if (!fill_head(p, 1, data, len)) return HZ_AGAIN;
     if ((e = check_first(p, p->head[0])) != HZ_OK) return e;
@@ -228,6 +247,21 @@ static hz_err take_data(struct hz_ws_parser *p, const uint8_t **data, size_t *le
   return telling ? HZ_OK : HZ_AGAIN;
 }
 
+size_t hz_ws_payload_near(const struct hz_ws_parser *p, const uint8_t *data, size_t len) {
+  uint64_t whole = p->left;
+  size_t here = len;
+  if (p->state == IN_HEAD) {
+    /* What is announced is looked at here, and checked when it is taken. */
+    if (p->head_len > 0 || len < HZ_WS_HEADER_MAX) return len;
+    uint8_t bytes = length_bytes(data[1]);
+    whole = data[1] & 0x7f;
+    for (uint8_t i = 0; i < bytes; i++) whole = (i == 0 ? 0 : whole << 8) | data[2 + i];
+    here -= 2u + bytes;
+  }
+  if (whole <= here) return (size_t)whole;
+  return whole / 4 <= here && whole <= p->max_message ? (size_t)whole : here;
+}
+
 hz_err hz_ws_parse(struct hz_ws_parser *p, const uint8_t **data, size_t *len, uint8_t *room,
                    size_t room_len, struct hz_ws_event *out) {
   for (;;) {
@@ -244,6 +278,11 @@ hz_err hz_ws_parse(struct hz_ws_parser *p, const uint8_t **data, size_t *len, ui
                           : take_data(p, data, len, room, room_len, out);
     if (e != HZ_AGAIN || *len == 0) return e;
   }
+}
+
+static inline size_t header_len(uint64_t len, const uint8_t *key) {
+  size_t n = len < 126 ? 2 : len > 0xffff ? 10 : 4;
+  return key == NULL ? n : n + 4;
 }
 
 size_t hz_ws_header(uint8_t out[HZ_WS_HEADER_MAX], enum hz_ws_op op, bool fin, uint64_t len,
@@ -265,11 +304,11 @@ size_t hz_ws_header(uint8_t out[HZ_WS_HEADER_MAX], enum hz_ws_op op, bool fin, u
 }
 
 hz_err hz_ws_seal(struct hz_buf *b, enum hz_ws_op op, bool fin, const uint8_t *key) {
-  uint8_t head[HZ_WS_HEADER_MAX];
-  size_t n = hz_ws_header(head, op, fin, b->len, key);
+  size_t n = header_len(b->len, key);
   if (b->refs != 1 || hz_buf_headroom(b) < n) return HZ_ELIMIT;
   if (key != NULL) hz_ws_mask(hz_buf_data(b), hz_buf_data(b), b->len, key, 0);
-  memcpy(hz_buf_prepend(b, n), head, n);
+  uint32_t len = b->len;
+  (void)hz_ws_header(hz_buf_prepend(b, n), op, fin, len, key);
   return HZ_OK;
 }
 

@@ -96,6 +96,11 @@ void hz_ws_parser_fini(struct hz_ws_parser *p);
 HZ_MUST_USE hz_err hz_ws_parse(struct hz_ws_parser *p, const uint8_t **data, size_t *len,
                                uint8_t *room, size_t room_len, struct hz_ws_event *out);
 
+/** How much room is worth having for the payload that hz_ws_parse() would hand out next of these bytes: what
+ * its frame announces, or no more than is here unless that is a good part of it. A hint: a piece
+ * is never longer than its room, whatever this said. */
+size_t hz_ws_payload_near(const struct hz_ws_parser *p, const uint8_t *data, size_t len);
+
 /** True inside a message or frame: a deadline should run. */
 bool hz_ws_parser_busy(const struct hz_ws_parser *p);
 

@@ -32,5 +32,12 @@ void hz_ws_mask(uint8_t *dst, const uint8_t *src, size_t len, const uint8_t key[
     word ^= key8;
     memcpy(dst, &word, 8);
   }
+  if (len >= 4) {
+    uint32_t word;
+    memcpy(&word, src, 4);
+    word ^= key4;
+    memcpy(dst, &word, 4);
+    len -= 4, src += 4, dst += 4;
+  }
   for (size_t n = 0; n < len; n++) dst[n] = (uint8_t)(src[n] ^ turned[n & 3]);
 }

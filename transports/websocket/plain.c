@@ -35,31 +35,23 @@ static void arm(struct hz_ws_plain *p, struct hz_timer *t, hz_time after, hz_tim
 
 hz_err hz_ws_plain_new(struct hz_ws *ws, const struct hz_ws_upgrade *up) {
   const struct hz_http_head *head = ws->head;
-  size_t len = up->path.n;
-  uint32_t count = 0;
-  for (uint32_t i = 0; i < head->header_count && count < HZ_WS_PLAIN_HEADERS; i++) {
-    if (!wanted(&head->headers[i])) continue;
-    len += head->headers[i].value.n;
-    count++;
+  struct hz_header headers[HZ_WS_PLAIN_HEADERS];
+  struct hz_request rq = {.method = HZ_STR("MESSAGE"), .path = up->path, .headers = headers};
+  for (uint32_t i = 0; i < head->header_count && rq.header_count < HZ_WS_PLAIN_HEADERS; i++) {
+    const struct hz_header *h = &head->headers[i];
+    if (wanted(h)) headers[rq.header_count++] = (struct hz_header){*kept(h->name), h->value};
   }
-  struct hz_ws_plain *p =
-      hz_calloc(hz_ws_env(ws)->alloc, 1, sizeof(*p) + count * sizeof(p->headers[0]) + len);
+  struct hz_ws_plain *p = hz_new(hz_ws_env(ws)->alloc, struct hz_ws_plain);
   if (p == NULL) return HZ_ENOMEM;
+  p->head = hz_head_new(hz_ws_env(ws)->alloc, &rq);
+  if (p->head == NULL) {
+    hz_free(hz_ws_env(ws)->alloc, p);
+    return HZ_ENOMEM;
+  }
   p->ws = ws;
   hz_list_init(&p->calls);
   p->max_inflight =
       ws->s.limits->calls < HZ_WS_PLAIN_CALLS ? ws->s.limits->calls : HZ_WS_PLAIN_CALLS;
-  char *at = (char *)&p->headers[count];
-  memcpy(at, up->path.p, up->path.n);
-  p->path = (struct hz_str){at, up->path.n};
-  at += up->path.n;
-  for (uint32_t i = 0; p->header_count < count; i++) {
-    const struct hz_header *h = &head->headers[i];
-    if (!wanted(h)) continue;
-    memcpy(at, h->value.p, h->value.n);
-    p->headers[p->header_count++] = (struct hz_header){*kept(h->name), {at, h->value.n}};
-    at += h->value.n;
-  }
   p->pump.fn = hz_ws_plain_pump_now;
   ws->plain = p;
   arm(p, &p->ping, ws->s.limits->idle_timeout_ns / 2, ping_tick);
@@ -114,7 +106,7 @@ static void begin_call(struct hz_ws_plain *p, bool text) {
   struct hz_ws *ws = p->ws;
   struct hz_env *env = hz_ws_env(ws);
   struct hz_buf *m = p->message;
-  struct hz_ws_call *c = hz_ws_call_new(env);
+  struct hz_ws_call *c = hz_ws_call_new(env, m);
   p->message = NULL;
   if (c == NULL) {
     hz_buf_unref(m);
@@ -131,11 +123,12 @@ static void begin_call(struct hz_ws_plain *p, bool text) {
   p->inflight++;
   p->inflight_bytes += c->bytes;
   const struct hz_request rq = {
-      .method = HZ_STR("MESSAGE"),
-      .path = p->path,
-      .headers = p->headers,
-      .header_count = p->header_count,
+      .method = p->head->method,
+      .path = p->head->path,
+      .headers = p->head->headers,
+      .header_count = p->head->header_count,
       .body = {text ? HZ_BODY_TEXT : HZ_BODY_BYTES, {(const char *)hz_buf_data(m), m->len}},
+      .shared = p->head,
   };
   p->handed = m;
   ws->s.conn.events->message(&ws->s.conn, &rq, &c->x);
@@ -169,8 +162,10 @@ static void feed(struct hz_ws_plain *p, const uint8_t *data, size_t len) {
       stash(p, data, len);
       return;
     }
-    if (p->message == NULL) p->message = hz_buf_new(&hz_ws_env(ws)->pool, len);
-    if (p->message == NULL || hz_buf_reserve(&p->message, len) != HZ_OK) {
+    size_t near = hz_ws_payload_near(&ws->parser, data, len);
+    if (near == 0) near = 1; /* an empty frame may have a full one behind it */
+    if (p->message == NULL) p->message = hz_buf_new(&hz_ws_env(ws)->pool, near);
+    if (p->message == NULL || hz_buf_reserve(&p->message, near) != HZ_OK) {
       hz_ws_fail(ws, HZ_WS_1011_INTERNAL, HZ_ENOMEM, "no memory for a message");
       break;
     }
@@ -242,6 +237,7 @@ void hz_ws_plain_free(struct hz_ws *ws) {
   hz_env_undefer(&p->pump);
   hz_timer_cancel(&hz_ws_env(ws)->timers, &p->slow);
   hz_timer_cancel(&hz_ws_env(ws)->timers, &p->ping);
+  hz_head_unref(p->head);
   hz_free(hz_ws_env(ws)->alloc, p);
   ws->plain = NULL;
 }

@@ -27,16 +27,14 @@ struct hz_ws_plain {
   bool ending;             /* the peer's close frame came: answer it after the last answer */
   const char *broken;      /* an answer cannot be ended: close for this reason; static */
   struct hz_task pump;     /* hz_ws_plain_pump() */
-  struct hz_str path;
-  uint32_t header_count;
-  struct hz_header headers[]; /* behind them: the texts of the path and of their values */
+  struct hz_head *head;    /* what every message is called with */
 };
 
 /** One message and its answer. Freed when dispatch released it and its place in the order is given
  * up: by its answer's last frame or the connection's end. */
 struct hz_ws_call {
   struct hz_exchange x; /* first */
-  struct hz_buf *self;  /* the buffer that this is in: calls come and go as buffers do */
+  struct hz_buf *self;  /* the buffer that this is in, its message's or one of its own */
   struct hz_link link;
   struct hz_ws_plain *plain; /* NULL: out of the order, nobody hears it any more */
   struct hz_env *env;
@@ -64,8 +62,8 @@ void hz_ws_plain_pump_now(struct hz_task *t);
 void hz_ws_plain_resume(struct hz_ws_plain *p);
 /** Takes a call out of the order. */
 void hz_ws_call_leave(struct hz_ws_call *c);
-/** A zeroed one; NULL when memory is short. */
-struct hz_ws_call *hz_ws_call_new(struct hz_env *env);
+/** A zeroed one for `message`, which it may hold a reference to; NULL when memory is short. */
+struct hz_ws_call *hz_ws_call_new(struct hz_env *env, struct hz_buf *message);
 /** Tells dispatch that nobody hears the answer. */
 void hz_ws_call_cancel(struct hz_ws_call *c);
 
