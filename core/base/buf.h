@@ -133,6 +133,10 @@ HZ_MUST_USE hz_err hz_bufq_push_forced(struct hz_bufq *q, struct hz_buf *b);
 /** True when a push would answer HZ_AGAIN; remembers that somebody asked. */
 bool hz_bufq_full(struct hz_bufq *q);
 
+/** Puts a short buffer into the room behind the last one, if nobody else holds that, and releases it: many
+ * small ones leave as one. False: not done, the reference stays with the caller. */
+HZ_MUST_USE bool hz_bufq_absorb(struct hz_bufq *q, struct hz_buf *b);
+
 /** Takes the first buffer out, with the queue's reference; of a queue from which hz_bufq_consume() has
  * taken whole buffers only. hz_bufq_put_back() undoes it. */
 struct hz_buf *hz_bufq_take(struct hz_bufq *q);

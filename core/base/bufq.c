@@ -6,6 +6,8 @@
 #include "core/base/buf.h"
 
 #define RING_FIRST_LOG2 3u
+/* A copy of so many bytes costs less than a buffer of its own does on its way to the kernel. */
+#define ABSORBED_BYTES 256u
 
 void hz_bufq_init(struct hz_bufq *q, struct hz_alloc *alloc, size_t high, size_t low) {
   *q = (struct hz_bufq){.alloc = alloc,
@@ -72,6 +74,17 @@ hz_err hz_bufq_push(struct hz_bufq *q, struct hz_buf *b) {
 bool hz_bufq_full(struct hz_bufq *q) {
   if (q->bytes < q->high) return false;
   q->was_full = true;
+  return true;
+}
+
+bool hz_bufq_absorb(struct hz_bufq *q, struct hz_buf *b) {
+  if (q->count == 0 || b->len > ABSORBED_BYTES) return false;
+  struct hz_buf *last = at(q, q->count - 1);
+  if (last->refs != 1 || hz_buf_room(last) < b->len) return false;
+  memcpy(hz_buf_tail(last), hz_buf_data(b), b->len);
+  last->len += b->len;
+  q->bytes += b->len;
+  hz_buf_unref(b);
   return true;
 }
 

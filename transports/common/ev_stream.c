@@ -172,6 +172,7 @@ static hz_err stream_send(struct hz_io *io, struct hz_buf *b) {
     s->out.was_full = true;
     return HZ_AGAIN;
   }
+  if (s->out.bytes < s->out.high && hz_bufq_absorb(&s->out, b)) return HZ_OK;
   hz_err err = hz_bufq_push(&s->out, b);
   /* While the socket is full the watcher tells when to go on; a flush would only ask again. */
   if (err == HZ_OK && (s->watch.want & HZ_WATCH_WRITE) == 0) hz_env_defer(io->env, &s->turn);

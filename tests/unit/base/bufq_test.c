@@ -176,3 +176,35 @@ Test(bufq, the_last_buffer_may_grow) {
   (void)hz_bufq_consume(&q, 10);
   cr_assert_eq(q.count, 0);
 }
+
+Test(bufq, absorbs_what_is_short_into_the_last_if_nobody_else_holds_it) {
+  struct hz_buf *b = hz_buf_copy(&pool, "b", 1);
+  cr_assert_not(hz_bufq_absorb(&q, b), "there is none");
+  push("a");
+  cr_assert(hz_bufq_absorb(&q, b));
+  cr_assert_eq(q.count, 1);
+  cr_assert_eq(q.bytes, 2);
+  cr_assert_eq(memcmp(hz_buf_data(hz_bufq_first(&q)), "ab", 2), 0);
+
+  struct hz_buf *held = hz_buf_ref(hz_bufq_first(&q));
+  b = hz_buf_copy(&pool, "c", 1);
+  cr_assert_not(hz_bufq_absorb(&q, b), "somebody may be reading on in it");
+  hz_buf_unref(held);
+  (void)hz_bufq_consume(&q, 1);
+  cr_assert(hz_bufq_absorb(&q, b));
+  struct iovec iov;
+  cr_assert_eq(hz_bufq_iov(&q, &iov, 1), 1);
+  cr_assert_eq(iov.iov_len, 2);
+  cr_assert_eq(memcmp(iov.iov_base, "bc", 2), 0);
+
+  static const char longer[300];
+  b = hz_buf_copy(&pool, longer, sizeof(longer));
+  cr_assert_not(hz_bufq_absorb(&q, b));
+  hz_buf_unref(b);
+  uint32_t room = (uint32_t)hz_buf_room(hz_bufq_last(&q));
+  hz_bufq_last(&q)->len += room;
+  hz_bufq_grew(&q, room);
+  b = hz_buf_copy(&pool, "d", 1);
+  cr_assert_not(hz_bufq_absorb(&q, b), "it is full");
+  hz_buf_unref(b);
+}

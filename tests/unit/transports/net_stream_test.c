@@ -395,13 +395,42 @@ Test(net_stream, what_the_peer_said_before_it_vanished_is_read_before_the_failed
   net_fini(&n);
 }
 
+/* Buffers that somebody else holds too cannot be put together. */
 Test(net_stream, many_small_buffers_are_bounded_by_number) {
   struct net n;
   int taken = 0;
   net_pair(&n, "tcp://127.0.0.1:0");
-  while (say(&n.client, "x", 1) == HZ_OK && taken < 100000) taken++;
+  struct hz_buf *b = hz_buf_copy(&n.w.env->pool, "x", 1);
+  while (hz_io_send(n.client.io, hz_buf_ref(b)) == HZ_OK && taken < 100000) taken++;
+  hz_buf_unref(b);
+  hz_buf_unref(b);
   cr_assert_lt(taken, 10000);
   EV_UNTIL(n.w.env, n.server.got_len == (size_t)taken && n.client.writables == 1);
+  net_fini(&n);
+}
+
+Test(net_stream, small_buffers_of_one_turn_are_put_together_in_order) {
+  struct net n;
+  net_pair(&n, "tcp://127.0.0.1:0");
+  size_t before = n.w.env->pool.in_use_bytes;
+  for (unsigned i = 0; i < 4000; i++) {
+    uint8_t c = (uint8_t)(i * 31 >> 3);
+    cr_assert_eq(say(&n.client, &c, 1), HZ_OK);
+  }
+  cr_assert_lt(n.w.env->pool.in_use_bytes - before, 16 * 512, "a buffer a byte");
+  EV_UNTIL(n.w.env, n.server.got_len == 4000);
+  check_pattern(n.server.got, 4000);
+  net_fini(&n);
+}
+
+Test(net_stream, the_high_watermark_holds_for_what_is_put_together) {
+  struct net n;
+  char piece[200] = "";
+  size_t taken = 0;
+  net_pair(&n, "tcp://127.0.0.1:0");
+  while (say(&n.client, piece, sizeof(piece)) == HZ_OK) taken += sizeof(piece);
+  cr_assert_leq(taken, 256 * 1024 + sizeof(piece));
+  EV_UNTIL(n.w.env, n.server.got_len == taken && n.client.writables == 1);
   net_fini(&n);
 }
 
