@@ -7,7 +7,7 @@ hz_err hz_parse_req(struct hz_mp_reader *r, uint32_t count, struct hz_envelope *
   HZ_TRY(hz_field_id(r, out));
   HZ_TRY(hz_field_text(r, HZ_TEXT_ANY, &out->method));
   HZ_TRY(hz_field_text(r, HZ_TEXT_ANY, &out->path));
-  HZ_TRY(hz_field_headers(r, &out->headers));
+  if (!hz_mp_read_nil(r)) HZ_TRY(hz_field_headers(r, &out->headers));
   if (count == 6) return hz_field_body(r, &out->body);
   out->body.kind = HZ_BODY_FOLLOWS;
   return HZ_OK;

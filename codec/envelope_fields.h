@@ -54,6 +54,9 @@ hz_field_text(struct hz_mp_reader *r, enum hz_text_rule rule, struct hz_str *out
   } else if (hz_mp_left(r) > 1 && *p == 0xd9) {
     n = p[1];
     p += 2;
+  } else if (hz_mp_left(r) > 2 && *p == 0xda) {
+    n = (size_t)p[1] << 8 | p[2];
+    p += 3;
   } else {
     return hz_field_text_long(r, rule, out);
   }
@@ -74,14 +77,18 @@ static inline hz_err hz_field_id(struct hz_mp_reader *r, struct hz_envelope *out
 hz_err hz_field_headers(struct hz_mp_reader *r, struct hz_headers_view *out);
 hz_err hz_field_body_any(struct hz_mp_reader *r, struct hz_body *out);
 
-/* Most bodies are short bytes. */
+/* Most bodies are none, or short bytes. */
 static inline hz_err hz_field_body(struct hz_mp_reader *r, struct hz_body *out) {
   size_t left = hz_mp_left(r);
-  if (left < 2 || *r->p != 0xc4) return hz_field_body_any(r, out);
-  size_t n = r->p[1];
-  if (left - 2 < n) return HZ_ETRUNC;
-  *out = (struct hz_body){HZ_BODY_BYTES, {(const char *)r->p + 2, n}};
-  r->p += 2 + n;
+  if (left >= 2 && *r->p == 0xc4) {
+    size_t n = r->p[1];
+    if (left - 2 < n) return HZ_ETRUNC;
+    *out = (struct hz_body){HZ_BODY_BYTES, {(const char *)r->p + 2, n}};
+    r->p += 2 + n;
+    return HZ_OK;
+  }
+  if (!hz_mp_read_nil(r)) return hz_field_body_any(r, out);
+  out->kind = HZ_BODY_NONE;
   return HZ_OK;
 }
 

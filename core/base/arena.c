@@ -24,19 +24,6 @@ struct hz_arena_block {
 /* The room that fills an object of the 4 KiB class. */
 #define ROOM_USUAL (4096 - offsetof(struct hz_buf, mem) - HZ_BUF_HEADROOM)
 
-void hz_arena_init(struct hz_arena *a, struct hz_pool *pool, size_t limit_bytes) {
-  *a = (struct hz_arena){.pool = pool, .limit_bytes = limit_bytes};
-}
-
-void hz_arena_lend(struct hz_arena *a, void *mem, size_t size) {
-  assert(a->blocks == NULL && a->left == 0 && (uintptr_t)mem % ALIGN == 0);
-  if (size > a->limit_bytes) size = a->limit_bytes;
-  a->at = mem;
-  a->left = size & ~(ALIGN - 1);
-  a->used_bytes = a->left;
-  HZ_POISON(a->at, a->left);
-}
-
 static struct hz_arena_block *block_new(struct hz_arena *a, size_t size) {
   size_t left = a->limit_bytes - a->used_bytes;
   if (left < OVERHEAD || size > left - OVERHEAD) return NULL;
@@ -98,13 +85,11 @@ char *hz_arena_printf(struct hz_arena *a, const char *fmt, ...) {
   return text;
 }
 
-void hz_arena_reset(struct hz_arena *a) {
+void hz_arena_release(struct hz_arena *a) {
   for (struct hz_arena_block *b = a->blocks, *next; b != NULL; b = next) {
     next = b->next;
     HZ_UNPOISON(b->mem, b->size);
     hz_buf_unref(b->buf);
   }
   a->blocks = NULL;
-  a->at = NULL;
-  a->left = a->used_bytes = 0;
 }

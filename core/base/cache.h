@@ -5,8 +5,14 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "core/base/alloc.h"
+#include "core/base/asan.h"
+
+struct hz_cache_item {
+  struct hz_cache_item *next;
+};
 
 struct hz_cache {
   struct hz_alloc *alloc;
@@ -23,8 +29,31 @@ void hz_cache_init(struct hz_cache *c, struct hz_alloc *alloc, size_t size, size
 void hz_cache_fini(struct hz_cache *c);
 
 /** An object; NULL when memory is short. */
-void *hz_cache_get(struct hz_cache *c);
+static inline void *hz_cache_get(struct hz_cache *c) {
+  struct hz_cache_item *item = c->free;
+
+  if (item == NULL) {
+    item = (struct hz_cache_item *)hz_malloc(c->alloc, c->size);
+    if (item == NULL) return NULL;
+  } else {
+    c->free = item->next;
+    c->count--;
+  }
+  return memset(item, 0, c->zeroed);
+}
+
 /** Gives it back. NULL is ignored. */
-void hz_cache_put(struct hz_cache *c, void *object);
+static inline void hz_cache_put(struct hz_cache *c, void *object) {
+  struct hz_cache_item *item = (struct hz_cache_item *)object;
+
+  if (item == NULL) return;
+  if (HZ_ASAN || c->count >= c->bound) {
+    hz_free(c->alloc, item);
+    return;
+  }
+  item->next = c->free;
+  c->free = item;
+  c->count++;
+}
 
 #endif

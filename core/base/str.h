@@ -50,9 +50,11 @@ static inline uint64_t hz_str_head(struct hz_str s) {
   if (s.n >= 4) { /* two halves that overlap */
     return hz_load_le32(s.p) | (uint64_t)hz_load_le32(s.p + s.n - 4) << (8 * (s.n - 4));
   }
-  uint64_t head = 0;
-  for (size_t i = 0; i < s.n; i++) head |= (uint64_t)(unsigned char)s.p[i] << (8 * i);
-  return head;
+  if (s.n == 0) return 0;
+  /* The first, the middle and the last, which may be the same. */
+  size_t mid = s.n / 2, last = s.n - 1;
+  const unsigned char *p = (const unsigned char *)s.p;
+  return p[0] | (uint64_t)p[mid] << (8 * mid) | (uint64_t)p[last] << (8 * last);
 }
 
 /** ASCII letters compared without case. */

@@ -243,6 +243,7 @@ int herz_reply_bytes(herz_ctx *c, int status, const char *type, const void *data
   int may = may_reply(c, status);
 
   if (may != 0) return may;
+  if (type == NULL && len <= HZ_WHOLE_BODY_BYTES) return (int)send_head(c, status, &body);
   if (type != NULL && len > 0) body.kind = hz_honest_kind(hz_body_kind_of_type(type), body.data);
   if (len > HZ_WHOLE_BODY_BYTES) {
     /* The request's own collected body stays as long as the call does: no copy. */
@@ -331,7 +332,8 @@ static int reply_value(herz_ctx *c, int status, const char *json_type, const her
   if (err == HZ_ELIMIT) return reply_large(c, status, json_type, value);
   if (err != HZ_OK) return (int)err;
   body.data.p = (const char *)small;
-  return hz_reply_body(c, status, NULL, &body, NULL);
+  if (without_content(c, status)) return hz_reply_body(c, status, NULL, &body, NULL);
+  return (int)send_head(c, status, &body);
 }
 
 int herz_reply(herz_ctx *c, int status, const herz_value *value) {

@@ -6,8 +6,14 @@
 
 /* lane.c */
 struct hz_lane *hz_lane_new(struct hz_session *s, struct hz_stream *stream, enum hz_lane_use use);
-void hz_lane_hold(struct hz_lane *l);
-void hz_lane_unhold(struct hz_lane *l);
+static inline void hz_lane_hold(struct hz_lane *l) {
+  l->refs++;
+}
+/** The last reference has gone. */
+void hz_lane_free(struct hz_lane *l);
+static inline void hz_lane_unhold(struct hz_lane *l) {
+  if (--l->refs == 0) hz_lane_free(l);
+}
 void hz_lane_data(struct hz_lane *l, const uint8_t *data, size_t len, bool fin);
 void hz_lane_writable(struct hz_lane *l);
 void hz_lane_closed(struct hz_lane *l);

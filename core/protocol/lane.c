@@ -27,13 +27,7 @@ struct hz_lane *hz_lane_new(struct hz_session *s, struct hz_stream *stream, enum
   return l;
 }
 
-void hz_lane_hold(struct hz_lane *l) {
-  l->refs++;
-}
-
-void hz_lane_unhold(struct hz_lane *l) {
-  if (--l->refs > 0) return;
-
+void hz_lane_free(struct hz_lane *l) {
   struct hz_env *env = hz_session_env(l->session);
 
   hz_wheel_cancel(&env->wheel, &l->frame_timer);
