@@ -53,14 +53,21 @@ static void run_tasks(struct hz_link *list, unsigned *left) {
 void hz_env_end(struct hz_env *e) {
   unsigned left = TASKS_PER_TURN, last_left = TASKS_PER_TURN;
 
-  hz_timers_run(&e->timers, e->now);
-  (void)hz_wheel_run(&e->wheel, e->now, WHEEL_PER_TURN);
+  if (!e->timers_wait) {
+    hz_timers_run(&e->timers, e->now);
+    (void)hz_wheel_run(&e->wheel, e->now, WHEEL_PER_TURN);
+  }
+  e->timers_wait = false;
   do {
     run_tasks(&e->turn, &left);
     run_tasks(&e->last, &last_left);
   } while (left > 0 && !hz_list_empty(&e->turn));
   e->in_turn = false;
   arm(e, hz_env_next(e));
+}
+
+void hz_env_hold_timers(struct hz_env *e) {
+  e->timers_wait = true;
 }
 
 hz_time hz_env_next(const struct hz_env *e) {

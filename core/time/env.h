@@ -59,9 +59,10 @@ struct hz_env {
   struct hz_link turn;     /* hz_task.link */
   struct hz_link last;     /* hz_task.link: when `turn` is empty */
   struct hz_datagram_counts datagrams;
-  hz_time now;   /* of this turn */
-  hz_time armed; /* what the driver was told last */
-  bool in_turn;  /* between hz_env_begin() and hz_env_end() */
+  hz_time now;      /* of this turn */
+  hz_time armed;    /* what the driver was told last */
+  bool in_turn;     /* between hz_env_begin() and hz_env_end() */
+  bool timers_wait; /* for the next turn */
 };
 
 /** Prepares the parts that every driver shares. `alloc` must outlive the env.
@@ -78,6 +79,10 @@ void hz_env_begin(struct hz_env *e, hz_time now);
  * deferred tasks until none is left, then those deferred to the last (both bounded: what is over
  * waits for the next turn, which is armed at once), then arms the next deadline. */
 void hz_env_end(struct hz_env *e);
+
+/** For drivers, inside a turn: no timer fires in it, also those that are due; the next turn is armed at
+ * once. For a driver that has come late and finds what peers said in the meantime still unread. */
+void hz_env_hold_timers(struct hz_env *e);
 
 /** When the env has to be turned next, whatever else happens. */
 hz_time hz_env_next(const struct hz_env *e);

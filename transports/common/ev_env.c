@@ -19,6 +19,12 @@
 
 _Static_assert(sizeof(ev_io) <= sizeof(((struct hz_watch *)0)->impl), "room for libev's watcher");
 
+/* A worker that was held up (a handler that blocks, a machine that stood still) finds deadlines that
+ * have passed, and in its sockets what its peers said meanwhile: signs of life, acknowledgements. One
+ * turn reads a part of that, so timers wait until polling finds nothing more, or for so many turns. */
+#define LATE_NS (100 * HZ_MS)
+#define CATCH_UP_TURNS 64
+
 struct hz_ev_signal {
   ev_signal watcher;
   void (*fn)(void *user, int signum);
@@ -40,6 +46,7 @@ static void on_io(struct ev_loop *loop, ev_io *io, int events) {
   (void)loop;
   if ((events & EV_READ) != 0) got |= HZ_WATCH_READ;
   if ((events & EV_WRITE) != 0) got |= HZ_WATCH_WRITE;
+  if (w != &w->ev->timer) w->ev->quiet = false;
   w->fn(w, got & w->want);
 }
 
@@ -199,8 +206,13 @@ static void on_poll(struct ev_loop *loop) {
  * begins, so that everything in it sees that time. */
 static void on_polled(struct ev_loop *loop) {
   struct hz_ev *ev = ev_userdata(loop);
+  hz_time now = clock_ns(CLOCK_MONOTONIC), armed = ev->env.armed;
 
-  hz_env_begin(&ev->env, clock_ns(CLOCK_MONOTONIC));
+  if (ev->catching_up == 0 && armed != HZ_TIME_NEVER && now > armed + LATE_NS) {
+    ev->catching_up = CATCH_UP_TURNS;
+  }
+  ev->quiet = true;
+  hz_env_begin(&ev->env, now);
 }
 
 struct hz_env *hz_ev_env_new(struct hz_alloc *alloc, const struct hz_limits *limits) {
@@ -267,6 +279,8 @@ void hz_ev_env_free(struct hz_env *env) {
 
 static void turn(struct hz_ev *ev, bool wait) {
   (void)ev_run(ev->loop, wait ? EVRUN_ONCE : EVRUN_NOWAIT);
+  if (ev->catching_up > 0) ev->catching_up = ev->quiet ? 0 : ev->catching_up - 1;
+  if (ev->catching_up > 0) hz_env_hold_timers(&ev->env);
   hz_env_end(&ev->env);
 }
 

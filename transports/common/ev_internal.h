@@ -33,8 +33,10 @@ struct hz_ev {
   struct hz_timer poll_end;    /* of hz_ev_run_once() */
   _Atomic(struct hz_post *) posts;
   bool stop;
-  int reserve_fd; /* given up for a moment to turn a peer away when descriptors run out */
-  uint8_t *rx;    /* EV_RX_BYTES: every stream is read into it */
+  bool quiet;           /* nothing but the timer since polling */
+  unsigned catching_up; /* turns that timers wait yet for what is in the sockets */
+  int reserve_fd;       /* given up for a moment to turn a peer away when descriptors run out */
+  uint8_t *rx;          /* EV_RX_BYTES: every stream is read into it */
   struct hz_udp_rx_area *udp_rx; /* made with the first datagram socket */
   struct hz_ev_signal *signals[EV_SIGNALS];
   size_t stock_left;

@@ -173,6 +173,28 @@ Test(env, the_driver_is_armed_only_when_the_next_deadline_changes) {
   cr_assert_eq(t.env.armed, HZ_TIME_NEVER);
 }
 
+static void note_wheel(struct hz_wheel_timer *timer, hz_time now) {
+  (void)timer;
+  (void)now;
+  steps++;
+}
+
+Test(env, held_timers_fire_in_the_next_turn_that_is_armed_at_once) {
+  static struct hz_timer timer;
+  static struct hz_wheel_timer coarse;
+  static struct hz_task task = {.fn = count};
+  cr_assert_eq(hz_timer_set(&t.env.timers, &timer, t.env.now + 1, note), HZ_OK);
+  hz_wheel_set(&t.env.wheel, &coarse, t.env.now + 1, note_wheel);
+  hz_env_defer(&t.env, &task);
+  hz_env_begin(&t.env, t.env.now + HZ_SEC);
+  hz_env_hold_timers(&t.env);
+  hz_env_end(&t.env);
+  cr_assert_eq(steps, 1, "tasks do not wait");
+  cr_assert_leq(t.env.armed, t.env.now);
+  test_env_turn(&t);
+  cr_assert_eq(steps, 3);
+}
+
 Test(env, time_does_not_run_backwards) {
   hz_env_turn(&t.env, TEST_ENV_START + 5);
   hz_env_turn(&t.env, TEST_ENV_START + 3);

@@ -235,3 +235,45 @@ Test(net_udp, socket_may_be_closed_from_inside_its_own_event) {
   cr_assert_eq(n.server.drained, 0);
   udp_fini(&n);
 }
+
+/* What the timer finds when it fires. */
+static struct {
+  struct hz_timer timer;
+  struct udp *n;
+  size_t datagrams;
+  bool fired;
+} late;
+
+static void find(struct hz_timer *t, hz_time now) {
+  (void)t;
+  (void)now;
+  late.fired = true;
+  late.datagrams = late.n->server.datagrams;
+}
+
+/* A worker that was held up: its deadlines have passed, and what would have put them off lies unread. */
+Test(net_udp, timers_that_are_late_wait_for_what_is_in_the_sockets) {
+  struct udp n;
+  udp_init(&n, "quic://127.0.0.1:0", "127.0.0.1");
+  for (int i = 0; i < 100; i++)
+    cr_assert_eq(send_to(&n.client, &n.peer, NULL, "a", 1, 1, 0), HZ_OK);
+  late.n = &n;
+  cr_assert_eq(hz_timer_set(&n.w.env->timers, &late.timer, n.w.env->now - HZ_SEC, find), HZ_OK);
+  EV_UNTIL(n.w.env, late.fired);
+  cr_assert_eq(late.datagrams, 100);
+  udp_fini(&n);
+}
+
+Test(net_udp, timers_that_are_late_do_not_wait_for_ever) {
+  struct udp n;
+  int turns = 0;
+  udp_init(&n, "quic://127.0.0.1:0", "127.0.0.1");
+  late.n = &n;
+  cr_assert_eq(hz_timer_set(&n.w.env->timers, &late.timer, n.w.env->now - HZ_SEC, find), HZ_OK);
+  for (; !late.fired && turns < 1000; turns++) { /* there is always something more to read */
+    cr_assert_eq(send_to(&n.client, &n.peer, NULL, "a", 1, 1, 0), HZ_OK);
+    hz_ev_run_once(n.w.env, HZ_SEC);
+  }
+  cr_assert(turns > 1 && turns < 100, "%d turns", turns);
+  udp_fini(&n);
+}
