@@ -1,5 +1,6 @@
 /* The admin listener: metrics and health, on a port of their own. Not here: what is counted (the
  * library). */
+#include <herz/web.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -2,6 +2,7 @@
  * (setup.c), routes (demo.c). */
 #include <errno.h>
 #include <fcntl.h>
+#include <herz/web.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>

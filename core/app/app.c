@@ -64,6 +64,7 @@ static herz_app *app_new(void) {
   hz_config_init(&app->config);
   hz_list_init(&app->groups);
   hz_list_init(&app->shares);
+  hz_list_init(&app->kept);
   app->first.app = app;
   app->worker_count = 1;
   app->log = (struct hz_log){.level = HZ_LOG_OFF, .wall_ns = log_clock, .write = log_write};
@@ -135,6 +136,33 @@ herz_app *hz_app_new_on(struct hz_env *env, const char *config) {
 
 /* ---- freeing ---- */
 
+struct kept {
+  struct hz_link link;
+  void (*fn)(void *);
+  void *arg;
+};
+
+hz_err hz_app_keep(herz_app *app, void (*fn)(void *arg), void *arg) {
+  struct kept *k = hz_new(alloc_of(app), struct kept);
+
+  if (k == NULL) return HZ_ENOMEM;
+  k->fn = fn;
+  k->arg = arg;
+  hz_list_push(&app->kept, &k->link);
+  return HZ_OK;
+}
+
+static void free_kept(herz_app *app) {
+  struct hz_link *l;
+
+  while ((l = hz_list_pop(&app->kept)) != NULL) {
+    struct kept *k = HZ_CONTAINER(l, struct kept, link);
+
+    k->fn(k->arg);
+    hz_free(alloc_of(app), k);
+  }
+}
+
 static void free_groups(herz_app *app) {
   struct hz_link *l;
 
@@ -203,6 +231,7 @@ void herz_app_free(herz_app *app) {
   hz_routes_fini(&app->routes);
   hz_chain_free(&app->chain, alloc_of(app));
   free_groups(app);
+  free_kept(app);
   hz_app_unmake(app);
   hz_config_fini(&app->config);
   free(app);

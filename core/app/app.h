@@ -43,7 +43,7 @@ struct herz_app {
   struct hz_routes routes;
   struct hz_offload offload;
   struct hz_chain chain; /* herz_use() */
-  struct hz_link groups, shares;
+  struct hz_link groups, shares, kept;
   bool started, frozen;
   char agent[32];
   struct hz_worker first;   /* of the thread that calls herz_loop() */
@@ -60,6 +60,9 @@ herz_app *hz_app_new_on(struct hz_env *env, const char *config);
 
 /** Sets the error text of the worker that is here and returns `err`. */
 int hz_app_fail(herz_app *app, hz_err err, const char *fmt, ...) HZ_PRINTF(3, 4);
+
+/** Calls `fn(arg)` when the app is freed, once nothing of it runs any more. HZ_ENOMEM: it will not. */
+HZ_MUST_USE hz_err hz_app_keep(herz_app *app, void (*fn)(void *arg), void *arg);
 
 /** The first listener or dial fixes the configuration and makes the workers. The error text is set. */
 HZ_MUST_USE hz_err hz_app_start(herz_app *app);

@@ -1,6 +1,7 @@
 /* Groups apart: routes that are reached through listeners of their own, on the app's workers. Not here:
  * the listeners (listen.c). */
 #include "core/app/app.h"
+#include "core/include/herz/web.h"
 
 herz_group *herz_group_apart(herz_app *app) {
   struct hz_alloc *alloc = app->first.env->alloc;

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "core/app/app.h"
+#include "core/include/herz/web.h"
 #include "herz/adapter.h"
 
 void herz_adapter_register(const struct hz_transport_ops *ops) {

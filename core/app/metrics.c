@@ -1,6 +1,7 @@
 /* Everything that is counted, of all workers together: as names and numbers, and as the text that
  * Prometheus reads. Reads tallies only, so any thread may. */
 #include "core/app/app.h"
+#include "core/include/herz/web.h"
 #include "core/observe/prometheus.h"
 
 /* Reading changes nothing: `app` is const for callers. */

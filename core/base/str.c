@@ -1,4 +1,4 @@
-/* Comparing slices without case. Not here: parsing of any kind. */
+/* Comparing slices. Not here: parsing of any kind. */
 #include "core/base/str.h"
 
 static unsigned char lower(char c) {
@@ -12,4 +12,11 @@ bool hz_str_ieq(struct hz_str a, struct hz_str b) {
     if (lower(a.p[i]) != lower(b.p[i])) return false;
   }
   return true;
+}
+
+int hz_str_cmp(struct hz_str a, struct hz_str b) {
+  size_t both = a.n < b.n ? a.n : b.n;
+  int order = both == 0 ? 0 : memcmp(a.p, b.p, both);
+
+  return order != 0 ? order : (a.n > b.n) - (a.n < b.n);
 }

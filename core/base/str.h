@@ -59,5 +59,7 @@ static inline uint64_t hz_str_head(struct hz_str s) {
 
 /** ASCII letters compared without case. */
 bool hz_str_ieq(struct hz_str a, struct hz_str b);
+/** As memcmp(); of two that begin alike the shorter one comes first. */
+int hz_str_cmp(struct hz_str a, struct hz_str b);
 
 #endif

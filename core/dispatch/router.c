@@ -263,16 +263,10 @@ static struct node *child(const struct hz_router *r, const struct node *n, enum 
   return kind == TEXT ? find_text(r, n, key_of(name)) : kind == PARAM ? n->param : n->wild;
 }
 
-/* As memcmp(), and the shorter of two that begin alike comes first. */
-static int compare(struct hz_str a, struct hz_str b) {
-  int order = memcmp(a.p, b.p, a.n < b.n ? a.n : b.n);
-  return order != 0 ? order : (a.n > b.n) - (a.n < b.n);
-}
-
 static struct route **slot_of(struct node *n, struct hz_str method) {
   if (hz_str_eq(method, HZ_STR("*"))) return &n->any;
   struct route **at = &n->routes;
-  while (*at != NULL && compare((*at)->method, method) < 0) at = &(*at)->next;
+  while (*at != NULL && hz_str_cmp((*at)->method, method) < 0) at = &(*at)->next;
   return at;
 }
 
@@ -366,32 +360,30 @@ hz_err hz_router_add(struct hz_router *r, struct hz_str method, struct hz_str pa
 }
 
 static inline __attribute__((always_inline)) const struct route *own_route(const struct node *n,
-                                                                           struct key method) {
+                                                                           struct hz_str method) {
   const struct route *t = n->routes;
-  while (t != NULL && !same(t->method, t->method_head, method)) t = t->next;
+  struct key k = key_of(method);
+  while (t != NULL && !same(t->method, t->method_head, k)) t = t->next;
   return t;
 }
 
 /* "GET, HEAD, OPTIONS, POST": made here so that a 405 costs nothing. */
 static hz_err make_allow(struct hz_router *r, struct node *n) {
-  static const struct hz_str head = {"HEAD", 4}, options = {"OPTIONS", 7};
   struct hz_str implied[2];
   uint32_t count = 0, i = 0;
   size_t len = sizeof("HEAD, OPTIONS, ");
-  if (own_route(n, key_of(HZ_STR("GET"))) != NULL && own_route(n, key_of(head)) == NULL)
-    implied[count++] = head;
-  if (own_route(n, key_of(options)) == NULL) implied[count++] = options;
+  if (own_route(n, HZ_STR("GET")) != NULL && own_route(n, HZ_STR("HEAD")) == NULL)
+    implied[count++] = HZ_STR("HEAD");
+  if (own_route(n, HZ_STR("OPTIONS")) == NULL) implied[count++] = HZ_STR("OPTIONS");
   for (struct route *t = n->routes; t != NULL; t = t->next) len += t->method.n + 2;
   char *at = n->allow = hz_malloc(r->alloc, len);
   if (at == NULL) return HZ_ENOMEM;
-  for (const struct route *t = n->routes; t != NULL || i < count;) {
-    bool next_is_implied = t == NULL || (i < count && compare(implied[i], t->method) < 0);
+  for (const struct route *t = n->routes; t != NULL || i < count; at += 2) {
+    bool next_is_implied = t == NULL || (i < count && hz_str_cmp(implied[i], t->method) < 0);
     struct hz_str method = next_is_implied ? implied[i++] : t->method;
     if (!next_is_implied) t = t->next;
-    memcpy(at, method.p, method.n);
-    at += method.n;
+    at = (char *)memcpy(at, method.p, method.n) + method.n;
     memcpy(at, ", ", 2);
-    at += 2;
   }
   at[-2] = '\0';
   return HZ_OK;
@@ -450,17 +442,18 @@ static int take_rest(const struct hz_path *p, uint32_t first, struct hz_str name
   return 200;
 }
 
-/* None of the node's own routes is for `method`. */
+static inline int lead(const struct route *t, struct hz_match *out) {
+  out->target = t->target;
+  out->pattern = t->pattern;
+  return 200;
+}
+
+/* None of the node's routes is for `method`. */
 static __attribute__((noinline)) int choose_other(const struct node *n, struct hz_str method,
                                                   struct hz_match *out) {
-  const struct route *t = NULL;
-  if (hz_str_eq(method, HZ_STR("HEAD"))) t = own_route(n, key_of(HZ_STR("GET")));
-  if (t == NULL) t = n->any;
-  if (t != NULL) {
-    out->target = t->target;
-    out->pattern = t->pattern;
-    return 200;
-  }
+  const struct route *get = hz_str_eq(method, HZ_STR("HEAD")) ? own_route(n, HZ_STR("GET")) : NULL;
+  if (get != NULL) return lead(get, out);
+  if (n->any != NULL) return lead(n->any, out);
   if (n->routes == NULL) return 404; /* only on the way to other routes */
   out->target = n->first->target;
   out->allow = hz_str_of(n->allow);
@@ -468,11 +461,8 @@ static __attribute__((noinline)) int choose_other(const struct node *n, struct h
 }
 
 static inline int choose(const struct node *n, struct hz_str method, struct hz_match *out) {
-  const struct route *t = own_route(n, key_of(method));
-  if (t == NULL) return choose_other(n, method, out);
-  out->target = t->target;
-  out->pattern = t->pattern;
-  return 200;
+  const struct route *t = own_route(n, method);
+  return t != NULL ? lead(t, out) : choose_other(n, method, out);
 }
 
 static inline __attribute__((always_inline)) int find(const struct hz_router *r,
@@ -519,11 +509,4 @@ int hz_router_find(const struct hz_router *r, struct hz_str method, struct hz_st
   out->path = path;
   out->query = (struct hz_str){0};
   return find(r, method, out, scratch);
-}
-
-const struct hz_str *hz_match_param(const struct hz_match *m, struct hz_str name) {
-  for (uint32_t i = 0; i < m->param_count; i++) {
-    if (hz_str_eq(m->params[i].name, name)) return &m->params[i].value;
-  }
-  return NULL;
 }

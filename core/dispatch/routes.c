@@ -150,3 +150,10 @@ hz_err hz_routes_freeze(struct hz_routes *r, const struct hz_chain *global,
   }
   return err == HZ_OK ? hz_router_freeze(r->router) : err;
 }
+
+const struct hz_str *hz_match_param(const struct hz_match *m, struct hz_str name) {
+  for (uint32_t i = 0; i < m->param_count; i++) {
+    if (hz_str_eq(m->params[i].name, name)) return &m->params[i].value;
+  }
+  return NULL;
+}

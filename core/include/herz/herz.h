@@ -135,13 +135,6 @@ HERZ_API int herz_group_route(herz_group *g, const char *method, const char *pat
 HERZ_API void herz_group_body_limit(herz_group *g, uint64_t bytes);
 HERZ_API void herz_group_timeout(herz_group *g, uint32_t timeout_ms);
 
-/** A group apart: a table of routes of its own, without a prefix and without the app's middleware,
- * reached through herz_group_listen() alone, as the app's routes are through herz_listen() alone. For
- * what is not for everyone: metrics, administration. NULL when memory is short. */
-HERZ_API herz_group *herz_group_apart(herz_app *app);
-/** As herz_listen(), for a group apart; HERZ_EINVAL: another one. */
-HERZ_API int herz_group_listen(herz_group *g, const char *url, char *bound, size_t bound_len);
-
 /** Adds a route. `method`: "GET", or "*" for any. `pattern`: "/users/:id", "/files/" followed by
  * "*path"; docs/routing.md. HERZ_EEXIST: another route takes the same requests (herz_error() names
  * both). Only before the first herz_listen(). */
@@ -190,10 +183,6 @@ HERZ_API int herz_after(herz_app *app, uint32_t delay_ms, void (*fn)(void *arg),
  * each. Any thread, between the first listener and herz_app_free(). */
 HERZ_API void herz_counters(const herz_app *app,
                             void (*visit)(const char *name, uint64_t value, void *arg), void *arg);
-
-/** The same, and what is counted by transport, in Prometheus' text format (0.0.4: answer it as "text/plain;
- * version=0.0.4"). Names and meanings: docs/admin.md. Any thread, as herz_counters(). */
-HERZ_API void herz_metrics_print(const herz_app *app, FILE *out);
 
 /* ---- built-in middleware --------------------------------------------------------------------- */
 

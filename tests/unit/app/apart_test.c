@@ -1,4 +1,6 @@
 /* Groups apart: which routes are reached by which listener; and the metrics by transport. */
+#include <herz/web.h>
+
 #include "tests/unit/app/web_util.h"
 
 static herz_app *the_app;

@@ -46,3 +46,11 @@ Test(str, the_head_of_a_text_is_its_first_eight_bytes_and_zeros) {
     if (n < 8) want |= (uint64_t)(unsigned char)text[n] << (8 * n);
   }
 }
+
+Test(str, comparing_puts_the_shorter_of_two_first) {
+  cr_assert_eq(hz_str_cmp(HZ_STR("GET"), HZ_STR("GET")), 0);
+  cr_assert_lt(hz_str_cmp(HZ_STR("GET"), HZ_STR("GETS")), 0);
+  cr_assert_gt(hz_str_cmp(HZ_STR("PUT"), HZ_STR("GETS")), 0);
+  cr_assert_lt(hz_str_cmp((struct hz_str){NULL, 0}, HZ_STR("a")), 0);
+  cr_assert_eq(hz_str_cmp((struct hz_str){NULL, 0}, HZ_STR("")), 0);
+}
