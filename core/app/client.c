@@ -247,10 +247,13 @@ struct herz_peer herz_client_peer(const herz_client *cl) {
   const struct hz_conn *conn = cl->session == NULL ? NULL : cl->session->conn;
 
   if (conn == NULL) return p;
+  /* The text is the client's until it is asked again. */
+  struct hz_peer *who = &((herz_client *)(uintptr_t)cl)->peer;
+  conn->ops->peer(conn, who);
   p.transport = conn->ops->scheme;
-  p.address = conn->peer->addr;
-  p.tls = conn->peer->tls;
-  p.tls_subject = hz_peer_subject(conn->peer);
+  p.address = who->addr;
+  p.tls = who->tls;
+  p.tls_subject = hz_peer_subject(who);
   p.early = conn->early;
   return p;
 }

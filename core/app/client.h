@@ -16,6 +16,7 @@ struct herz_client {
   struct hz_str path; /* owned, NUL-terminated: of the URL */
   struct hz_session_owner owner;
   struct hz_session *session; /* NULL while there is no connection */
+  struct hz_peer peer;        /* as herz_client_peer() told it last */
   enum herz_client_state state;
   bool closing;      /* by its owner, or for good */
   uint32_t failures; /* in a row */

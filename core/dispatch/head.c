@@ -174,10 +174,14 @@ struct herz_peer herz_peer(const herz_ctx *c) {
   const struct hz_conn *conn = c->x == NULL ? NULL : c->x->conn;
 
   if (conn == NULL) return p;
+  const struct hz_peer who = hz_conn_peer(conn);
+  /* The arena is the call's, and so is the text. */
+  const char *address =
+      hz_arena_strdup((struct hz_arena *)(uintptr_t)&c->arena, hz_str_of(who.addr));
   p.transport = conn->ops->scheme;
-  p.address = conn->peer->addr;
-  p.tls = conn->peer->tls;
-  p.tls_subject = hz_peer_subject(conn->peer);
+  if (address != NULL) p.address = address;
+  p.tls = who.tls;
+  p.tls_subject = hz_peer_subject(&who);
   return p;
 }
 

@@ -33,7 +33,7 @@ void hz_session_fail(struct hz_session *s, struct hz_lane *l, enum hz_counter co
   s->failing = true; /* before any frame: one that cannot be sent closes the session, too */
   hz_tally_add(&s->owner->counters->v[counter], 1);
   HZ_LOG(s->owner->log, HZ_LOG_INFO, "protocol error", HZ_F_NUM("conn", s->conn->id),
-         HZ_F_STR("transport", s->conn->ops->scheme), HZ_F_STR("peer", s->conn->peer->addr),
+         HZ_F_STR("transport", s->conn->ops->scheme), HZ_F_PEER(s->conn),
          HZ_F_STR("err", hz_errname(err)), HZ_F_STR("why", text));
   /* Who does not begin with the magic speaks another protocol: an answer in ours helps nobody. */
   if (err != HZ_EMAGIC) send_error(s, l, false, 0, code, text);

@@ -4,6 +4,9 @@
 
 #include "core/protocol/session.h"
 
+/** A field for the log; the address is formatted only when the line is written. */
+#define HZ_F_PEER(conn) HZ_F_STR("peer", hz_conn_addr((conn), &(struct hz_peer){.tls = false}))
+
 /* lane.c */
 struct hz_lane *hz_lane_new(struct hz_session *s, struct hz_stream *stream, enum hz_lane_use use);
 static inline void hz_lane_hold(struct hz_lane *l) {

@@ -118,8 +118,7 @@ static void on_opened(struct hz_conn *conn) {
   HZ_COUNT(s->owner->counters, conns_opened);
   HZ_COUNT_T(s->owner->counters, conn->slot, conns_opened, 1);
   HZ_LOG(s->owner->log, HZ_LOG_DEBUG, "connection opened", HZ_F_NUM("conn", conn->id),
-         HZ_F_STR("transport", conn->ops->scheme), HZ_F_STR("peer", conn->peer->addr),
-         HZ_F_NUM("early", conn->early));
+         HZ_F_STR("transport", conn->ops->scheme), HZ_F_PEER(conn), HZ_F_NUM("early", conn->early));
   if (conn->role == HZ_CLIENT && !s->mux) open_control(s);
 }
 
@@ -239,7 +238,7 @@ static void on_moved(struct hz_conn *conn) {
 
   HZ_COUNT(s->owner->counters, conns_moved);
   HZ_LOG(s->owner->log, HZ_LOG_DEBUG, "connection moved", HZ_F_NUM("conn", conn->id),
-         HZ_F_STR("peer", conn->peer->addr));
+         HZ_F_PEER(conn));
 }
 
 static void end_pings(struct hz_session *s, hz_err err) {
@@ -264,9 +263,9 @@ static void on_closed(struct hz_conn *conn, const struct hz_close *why) {
   }
   if (s->opened && reason.layer == HZ_LAYER_TIMEOUT) HZ_COUNT(s->owner->counters, idle_timeout);
   HZ_LOG(s->owner->log, reason.err == HZ_OK ? HZ_LOG_DEBUG : HZ_LOG_INFO, "connection closed",
-         HZ_F_NUM("conn", conn->id), HZ_F_STR("transport", conn->ops->scheme),
-         HZ_F_STR("peer", conn->peer->addr), HZ_F_STR("err", hz_errname(reason.err)),
-         HZ_F_NUM("code", reason.code), HZ_F_STR("why", reason.text));
+         HZ_F_NUM("conn", conn->id), HZ_F_STR("transport", conn->ops->scheme), HZ_F_PEER(conn),
+         HZ_F_STR("err", hz_errname(reason.err)), HZ_F_NUM("code", reason.code),
+         HZ_F_STR("why", reason.text));
   s->failing = true;
   hz_wheel_cancel(&env->wheel, &s->keepalive);
   hz_serve_end_all(s);

@@ -54,8 +54,8 @@ void hz_transport_register(const struct hz_transport_ops *ops) {
   if (hz_transport_find(hz_str_of(s)) == ops) return;
   require(hz_transport_find(hz_str_of(s)) == NULL, s, "the scheme is taken");
   require(registered < HZ_TRANSPORTS_MAX, s, "there are HZ_TRANSPORTS_MAX already");
-  require(ops->dial != NULL && ops->close != NULL && ops->destroy != NULL, s,
-          "dial, close or destroy is missing");
+  require(ops->dial != NULL && ops->close != NULL && ops->destroy != NULL && ops->peer != NULL, s,
+          "dial, close, destroy or peer is missing");
   require((ops->listen == NULL) == (ops->unlisten == NULL), s, "listen and unlisten go together");
   require(ops->stream_send != NULL && ops->stream_consume != NULL, s,
           "stream_send or stream_consume is missing");

@@ -72,7 +72,7 @@ enum hz_close_code {
   HZ_CLOSE_AUTH = 6      /* not allowed */
 };
 
-/** The other end, as far as the transport knows it. */
+/** The other end, as far as the transport knows it: put together for who asks (hz_conn_peer()). */
 struct hz_peer {
   char addr[48];           /* "127.0.0.1:4433", "[::1]:4433", "unix", "mem" */
   bool tls;                /* the connection is encrypted */
@@ -80,7 +80,6 @@ struct hz_peer {
   char alpn[14];           /* what was agreed; "" without TLS */
   const char *tls_subject; /* common name of that certificate; NULL without one */
 };
-_Static_assert(sizeof(struct hz_peer) <= 72, "one for every connection, two over TLS");
 
 /** "" without a certificate. */
 static inline const char *hz_peer_subject(const struct hz_peer *p) {
@@ -147,7 +146,7 @@ struct hz_conn_events {
   void (*datagram)(struct hz_conn *, const uint8_t *data, size_t len);
   /** A message carrier brings one whole call (see message.h); answers go through `x`. */
   void (*message)(struct hz_conn *, const struct hz_request *, struct hz_exchange *x);
-  /** The peer's address changed (migration, rebinding); conn->peer is the new one. */
+  /** The peer's address changed (migration, rebinding); hz_conn_peer() tells the new one. */
   void (*moved)(struct hz_conn *);
   /** Once, last: after it the core calls ops->destroy. */
   void (*closed)(struct hz_conn *, const struct hz_close *);
@@ -163,12 +162,11 @@ struct hz_conn {
   uint32_t caps; /* ops->caps less what was not agreed with this peer */
   bool early;    /* in 0-RTT: what comes may be a replay */
   bool closing, closed;
-  uint8_t slot;               /* the core's: hz_transport_slot(ops) */
-  uint64_t id;                /* unique in the process; for logs */
-  const struct hz_peer *peer; /* the adapter's; never NULL */
-  struct hz_link link;        /* in the core's table */
-  uint64_t collected_bytes;   /* the core's: request content that waits for its end */
-  void *user;                 /* the core's */
+  uint8_t slot;             /* the core's: hz_transport_slot(ops) */
+  uint64_t id;              /* unique in the process; for logs */
+  struct hz_link link;      /* in the core's table */
+  uint64_t collected_bytes; /* the core's: request content that waits for its end */
+  void *user;               /* the core's */
 };
 
 /** A stream: embedded likewise. */
@@ -240,6 +238,9 @@ struct hz_transport_ops {
   void (*close)(struct hz_conn *, const struct hz_close *);
   /** Frees; only after `closed`. */
   void (*destroy)(struct hz_conn *);
+  /** Who the other end is, at any time before `destroy`. Texts that `out` points to stand as long as
+   * the connection. */
+  void (*peer)(const struct hz_conn *, struct hz_peer *out);
   /** HZ_AGAIN: the peer's stream limit is reached, `slots` tells when it is raised.
    * HZ_EUNSUPPORTED without the cap. */
   hz_err (*stream_open)(struct hz_conn *, enum hz_dir, struct hz_stream **);
@@ -268,6 +269,20 @@ struct hz_transport_ops {
   /** Tests and `--rebind`: moves the client's end to a new local address. Optional. */
   hz_err (*rebind)(struct hz_conn *);
 };
+
+/** Who is at the other end: the address is formatted here, for nobody asks but logs and handlers. */
+static inline struct hz_peer hz_conn_peer(const struct hz_conn *c) {
+  struct hz_peer p;
+
+  c->ops->peer(c, &p);
+  return p;
+}
+
+/** The address alone, in `room`. */
+static inline const char *hz_conn_addr(const struct hz_conn *c, struct hz_peer *room) {
+  c->ops->peer(c, room);
+  return room->addr;
+}
 
 /** Sets `*c`; text by printf. */
 void hz_close_set(struct hz_close *c, enum hz_close_by by, enum hz_close_layer layer, uint64_t code,

@@ -146,7 +146,7 @@ Test(net_stream, opens_after_a_round_trip_and_carries_bytes_both_ways) {
   cr_assert(!f.a.opened);
   sim_run_for(f.sim, HZ_MS);
   cr_assert(f.a.opened);
-  cr_assert_str_eq(f.a.io->peer.addr, B ":80");
+  cr_assert_str_eq(hz_io_peer(f.a.io).addr, B ":80");
   transfer(&f, &f.a, &f.b, 100);
   transfer(&f, &f.b, &f.a, 3000000);
   teardown(&f);

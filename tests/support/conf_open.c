@@ -23,11 +23,11 @@ void conf_says_who_the_peer_is_and_what_works(struct conf *c) {
   for (int i = 0; i < 2; i++) {
     const struct hz_conn *conn = ends[i]->conn;
     CONF_CHECK(conn->caps == c->t->caps, "caps are %x instead of %x", conn->caps, c->t->caps);
-    CONF_CHECK(conn->peer->addr[0] != '\0');
-    CONF_CHECK(conn->peer->tls == c->t->tls, "tls is %d", conn->peer->tls);
-    CONF_CHECK(!c->t->tls || conn->peer->alpn[0] != '\0', "what ALPN agreed on is known");
+    CONF_CHECK(hz_conn_peer(conn).addr[0] != '\0');
+    CONF_CHECK(hz_conn_peer(conn).tls == c->t->tls, "tls is %d", hz_conn_peer(conn).tls);
+    CONF_CHECK(!c->t->tls || hz_conn_peer(conn).alpn[0] != '\0', "what ALPN agreed on is known");
   }
-  CONF_CHECK(client->conn->peer->tls_verified == c->t->tls, "the certificate was verified");
+  CONF_CHECK(hz_conn_peer(client->conn).tls_verified == c->t->tls, "the certificate was verified");
   CONF_CHECK(client->conn->id != server->conn->id || client->conn->id == 0);
 }
 

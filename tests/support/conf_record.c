@@ -146,7 +146,7 @@ static void on_datagram(struct hz_conn *c, const uint8_t *data, size_t len) {
 }
 
 static void on_moved(struct hz_conn *c) {
-  CONF_CHECK(c->peer->addr[0] != '\0');
+  CONF_CHECK(hz_conn_peer(c).addr[0] != '\0');
 }
 
 static void on_closed(struct hz_conn *c, const struct hz_close *why) {

@@ -204,7 +204,7 @@ static void ev_opened(struct hz_conn *c) {
   qc->opened++;
   trace(c->env, c->role == HZ_SERVER ? "server" : "client", c->early ? "opened early" : "opened");
   qc->opened_early = c->early;
-  qc->peer = *c->peer;
+  qc->peer = hz_conn_peer(c);
   if (qc->on_opened != NULL) qc->on_opened(qc);
 }
 
@@ -212,7 +212,7 @@ static void ev_confirmed(struct hz_conn *c, bool accepted) {
   struct qf_conn *qc = c->user;
   qc->confirmed++;
   qc->early_accepted = accepted;
-  qc->peer = *c->peer;
+  qc->peer = hz_conn_peer(c);
   must(!c->early, "early after confirmed");
   if (qc->on_confirmed != NULL) qc->on_confirmed(qc);
 }
@@ -242,7 +242,7 @@ static void ev_datagram(struct hz_conn *c, const uint8_t *data, size_t len) {
 static void ev_moved(struct hz_conn *c) {
   struct qf_conn *qc = c->user;
   qc->moved++;
-  qc->peer = *c->peer;
+  qc->peer = hz_conn_peer(c);
 }
 
 static void ev_closed(struct hz_conn *c, const struct hz_close *why) {

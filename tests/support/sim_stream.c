@@ -238,7 +238,6 @@ struct sim_io *sim_io_new(struct hz_env *e, struct sim_pipe *p, int side,
   s->gone.fn = say_closed;
   s->flush_ns = limits->close_timeout_ns;
   hz_bufq_init(&s->out, e->alloc, limits->send_high_bytes, limits->send_low_bytes);
-  sim_addr_text(side == 0 ? &p->to : &p->from, s->io.peer.addr, sizeof(s->io.peer.addr));
   p->end[side].io = s;
   return s;
 }
@@ -369,6 +368,12 @@ static void io_destroy(struct hz_io *io) {
   pipe_settle(p);
 }
 
+static void io_peer(const struct hz_io *io, struct hz_peer *out) {
+  const struct sim_io *s = HZ_CONTAINER(io, const struct sim_io, io);
+  *out = (struct hz_peer){.tls = false};
+  sim_addr_text(s->side == 0 ? &s->pipe->to : &s->pipe->from, out->addr, sizeof(out->addr));
+}
+
 static const struct hz_io_ops io_ops = {
     .send = io_send,
     .finish = io_finish,
@@ -376,4 +381,5 @@ static const struct hz_io_ops io_ops = {
     .close = io_close,
     .abort = io_abort,
     .destroy = io_destroy,
+    .peer = io_peer,
 };

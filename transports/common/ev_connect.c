@@ -33,7 +33,7 @@ static int start(struct hz_ev_stream *s, const struct hz_addr *to) {
   }
   hz_watch_init(&s->watch, hz_ev_stream_ev(s), fd, s->watch.fn);
   hz_watch_want(&s->watch, HZ_WATCH_WRITE);
-  hz_addr_format(to, s->io.peer.addr, sizeof(s->io.peer.addr));
+  s->peer = hz_addr_small(to);
   return 0;
 }
 

@@ -238,6 +238,13 @@ static void stream_destroy(struct hz_io *io) {
   hz_free(io->env->alloc, s);
 }
 
+static void stream_peer(const struct hz_io *io, struct hz_peer *out) {
+  const struct hz_ev_stream *s = (const struct hz_ev_stream *)(const void *)io;
+
+  *out = (struct hz_peer){.tls = false};
+  hz_addr_small_format(&s->peer, out->addr, sizeof(out->addr));
+}
+
 static const struct hz_io_ops stream_ops = {
     .send = stream_send,
     .finish = stream_finish,
@@ -245,6 +252,7 @@ static const struct hz_io_ops stream_ops = {
     .close = stream_close,
     .abort = stream_abort,
     .destroy = stream_destroy,
+    .peer = stream_peer,
 };
 
 void hz_ev_stream_open(struct hz_ev_stream *s) {
@@ -266,7 +274,7 @@ struct hz_io *hz_ev_stream_new(struct hz_ev *ev, int fd, const struct hz_addr *p
   hz_limits_defaults(&l);
   s->io.ops = &stream_ops;
   s->io.env = &ev->env;
-  if (peer != NULL) hz_addr_format(peer, s->io.peer.addr, sizeof(s->io.peer.addr));
+  if (peer != NULL) s->peer = hz_addr_small(peer);
   s->turn.fn = flush;
   s->close_timeout = l.close_timeout_ns;
   s->state = EV_CONNECTING;

@@ -22,6 +22,7 @@ struct hz_connecting {
 struct hz_ev_stream {
   struct hz_io io;
   struct hz_watch watch; /* fd -1: none */
+  struct hz_addr_small peer;
   struct hz_bufq out;
   struct hz_task turn;              /* flushes; reports, once closed */
   struct hz_timer timer;            /* next target; close timeout */
@@ -32,7 +33,7 @@ struct hz_ev_stream {
   bool paused, eof, fin_wanted, fin_sent;
   bool broken; /* a write failed */
 };
-_Static_assert(sizeof(struct hz_ev_stream) <= 336, "each idle connection has one");
+_Static_assert(sizeof(struct hz_ev_stream) <= 288, "each idle connection has one");
 
 static inline struct hz_ev *hz_ev_stream_ev(const struct hz_ev_stream *s) {
   return hz_ev_of(s->io.env);

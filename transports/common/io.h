@@ -10,7 +10,7 @@
 struct hz_io;
 
 struct hz_io_events {
-  /** Connected; over TLS: handshake done, `io->peer` is complete. Once, first. Not sent for an
+  /** Connected; over TLS: handshake done, hz_io_peer() is complete. Once, first. Not sent for an
    * accepted plain socket, which is open from the start. */
   void (*opened)(struct hz_io *);
   /** Bytes; they stand for the call only. */
@@ -37,18 +37,19 @@ struct hz_io_ops {
   void (*abort)(struct hz_io *, const struct hz_close *why);
   /** Frees. After `closed`, or at any time before the first event was asked for. */
   void (*destroy)(struct hz_io *);
+  /** Who the other end is; as in hz_transport_ops. */
+  void (*peer)(const struct hz_io *, struct hz_peer *out);
 };
 
 struct hz_io {
   const struct hz_io_ops *ops;
   const struct hz_io_events *events;
   struct hz_env *env;
-  struct hz_peer peer;
   uint64_t bytes_in, bytes_out; /* passed; of a socket: what the network took */
   struct hz_io *below;          /* what this one lies over (TLS over a socket); NULL: nothing */
   void *user;
 };
-_Static_assert(sizeof(struct hz_io) <= 128, "two cache lines, the peer's description most of them");
+_Static_assert(sizeof(struct hz_io) <= 64, "each connection has one or two");
 
 static inline hz_err hz_io_send(struct hz_io *io, struct hz_buf *b) {
   return io->ops->send(io, b);
@@ -67,6 +68,12 @@ static inline void hz_io_abort(struct hz_io *io, const struct hz_close *why) {
 }
 static inline void hz_io_destroy(struct hz_io *io) {
   io->ops->destroy(io);
+}
+static inline struct hz_peer hz_io_peer(const struct hz_io *io) {
+  struct hz_peer p;
+
+  io->ops->peer(io, &p);
+  return p;
 }
 
 #endif

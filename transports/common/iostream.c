@@ -53,7 +53,8 @@ static void handshake_overdue(struct hz_timer *t, hz_time now) {
                s->io_open ? "handshake timeout: the peer did not finish within %llu ms"
                           : "connect timeout: no answer within %llu ms",
                (unsigned long long)(s->limits->handshake_timeout_ns / HZ_MS));
-  hz_listener_note(s->conn.listener, "handshake_timeout", s->conn.peer->addr);
+  hz_listener_note(s->conn.listener, "handshake_timeout",
+                   hz_conn_addr(&s->conn, &(struct hz_peer){.tls = false}));
   hz_iostream_drop(s, &why);
 }
 
@@ -361,13 +362,11 @@ static const struct hz_io_events io_events = {
 void hz_iostream_init(struct hz_iostream *s, const struct hz_transport_ops *ops,
                       const struct hz_iostream_hooks *hooks, struct hz_env *env,
                       struct hz_listener *listener, const struct hz_limits *limits) {
-  static const struct hz_peer nobody;
   size_t frames, credit;
 
   s->conn.ops = ops;
   s->conn.env = env;
   s->conn.listener = listener;
-  s->conn.peer = &nobody;
   s->conn.role = listener != NULL ? HZ_SERVER : HZ_CLIENT;
   s->conn.caps = ops->caps;
   s->stream.conn = &s->conn;
@@ -388,7 +387,6 @@ void hz_iostream_accept(struct hz_iostream *s, struct hz_io *io, const uint8_t *
   s->io = io;
   io->events = &io_events;
   io->user = s;
-  s->conn.peer = &io->peer;
   l->accepted(l, &s->conn);
   if (s->conn.closing) return;
   set_timer(s, s->limits->handshake_timeout_ns, handshake_overdue);
@@ -421,7 +419,6 @@ hz_err hz_iostream_connect(struct hz_iostream *s, const struct hz_endpoint *ep,
   io->events = &io_events;
   io->user = s;
   s->io = io;
-  s->conn.peer = &io->peer;
   s->conn.events = events;
   s->conn.user = user;
   return HZ_OK;
@@ -448,6 +445,15 @@ void hz_iostream_discard(struct hz_iostream *s) {
 void hz_iostream_op_destroy(struct hz_conn *c) {
   assert(c->closed);
   hz_iostream_discard(of_conn(c));
+}
+
+void hz_iostream_op_peer(const struct hz_conn *c, struct hz_peer *out) {
+  const struct hz_iostream *s = (const struct hz_iostream *)(const void *)c;
+
+  if (s->io != NULL)
+    s->io->ops->peer(s->io, out);
+  else
+    *out = (struct hz_peer){.tls = false};
 }
 
 hz_err hz_iostream_op_open(struct hz_conn *c, enum hz_dir dir, struct hz_stream **out) {

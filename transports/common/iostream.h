@@ -79,7 +79,7 @@ struct hz_iostream {
   bool awaiting;              /* goodbye was said and is to be answered */
   bool hung_up;               /* hz_io_close() or hz_io_abort() was called */
 };
-_Static_assert(sizeof(struct hz_iostream) <= 280, "each idle connection has one");
+_Static_assert(sizeof(struct hz_iostream) <= 272, "each idle connection has one");
 
 /** A peer that makes us answer (pings) but does not read may have this much waiting. */
 #define HZ_IOSTREAM_LATE_BYTES ((size_t)64 * 1024)
@@ -142,6 +142,7 @@ void hz_iostream_drop(struct hz_iostream *s, const struct hz_close *why);
 
 void hz_iostream_op_close(struct hz_conn *c, const struct hz_close *why);
 void hz_iostream_op_destroy(struct hz_conn *c);
+void hz_iostream_op_peer(const struct hz_conn *c, struct hz_peer *out);
 hz_err hz_iostream_op_open(struct hz_conn *c, enum hz_dir dir, struct hz_stream **out);
 hz_err hz_iostream_op_send(struct hz_stream *st, struct hz_buf *b, bool fin);
 void hz_iostream_op_consume(struct hz_stream *st, size_t n);

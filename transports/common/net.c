@@ -44,17 +44,38 @@ void hz_addr_host(const struct hz_addr *a, char *out, size_t len) {
   if (text == NULL) out[0] = '\0';
 }
 
-void hz_addr_format(const struct hz_addr *a, char *out, size_t len) {
+/* A dual-stack socket shows IPv4 peers as ::ffff:a.b.c.d; nobody looks for them by that. */
+struct hz_addr_small hz_addr_small(const struct hz_addr *a) {
+  struct hz_addr_small s = {.port = hz_addr_port(a)};
+
+  if (a->u.sa.sa_family == AF_INET) {
+    s.ip_len = 4;
+    memcpy(s.ip, &v4(a)->sin_addr, 4);
+  } else if (a->u.sa.sa_family == AF_INET6) {
+    const uint8_t *ip = v6(a)->sin6_addr.s6_addr;
+    bool mapped = IN6_IS_ADDR_V4MAPPED(&v6(a)->sin6_addr);
+    s.ip_len = mapped ? 4 : 16;
+    memcpy(s.ip, mapped ? ip + 12 : ip, s.ip_len);
+  }
+  return s;
+}
+
+void hz_addr_small_format(const struct hz_addr_small *a, char *out, size_t len) {
   char host[INET6_ADDRSTRLEN];
 
-  if (len == 0) return;
-  if (a->u.sa.sa_family != AF_INET && a->u.sa.sa_family != AF_INET6) {
+  if (a->ip_len == 0) {
     (void)snprintf(out, len, "unix");
     return;
   }
-  hz_addr_host(a, host, sizeof(host));
-  (void)snprintf(out, len, strchr(host, ':') != NULL ? "[%s]:%u" : "%s:%u", host,
-                 (unsigned)hz_addr_port(a));
+  if (inet_ntop(a->ip_len == 4 ? AF_INET : AF_INET6, a->ip, host, sizeof(host)) == NULL)
+    host[0] = '\0';
+  (void)snprintf(out, len, a->ip_len == 16 ? "[%s]:%u" : "%s:%u", host, (unsigned)a->port);
+}
+
+void hz_addr_format(const struct hz_addr *a, char *out, size_t len) {
+  const struct hz_addr_small s = hz_addr_small(a);
+
+  hz_addr_small_format(&s, out, len);
 }
 
 bool hz_addr_eq(const struct hz_addr *a, const struct hz_addr *b) {

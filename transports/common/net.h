@@ -21,6 +21,14 @@ struct hz_addr {
   } u;
 };
 
+/** What hz_addr_format() needs of an address, in the least room: connections keep this one. */
+struct hz_addr_small {
+  uint8_t ip[16]; /* IPv4 in the first four */
+  uint16_t port;  /* of the host's order */
+  uint8_t ip_len; /* 4, 16; 0: a socket path */
+};
+_Static_assert(sizeof(struct hz_addr_small) <= 20, "each connection has one");
+
 /** Whose port is it? Workers that share one (SO_REUSEPORT) say so: the first finds out whether
  * another process has it, the others join the first. */
 enum hz_port_use { HZ_PORT_ALONE, HZ_PORT_FIRST, HZ_PORT_JOIN };
@@ -120,6 +128,8 @@ const struct hz_net_ops *hz_net_of(struct hz_env *);
 
 /** Writes "127.0.0.1:4433", "[::1]:4433" or "unix" to `out`. */
 void hz_addr_format(const struct hz_addr *, char *out, size_t len);
+void hz_addr_small_format(const struct hz_addr_small *, char *out, size_t len);
+struct hz_addr_small hz_addr_small(const struct hz_addr *);
 bool hz_addr_eq(const struct hz_addr *, const struct hz_addr *);
 
 /** The host alone ("127.0.0.1", "::1"; IPv4 inside IPv6 is written as IPv4) and the port; "" and 0

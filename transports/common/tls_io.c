@@ -111,7 +111,7 @@ static bool negotiate(struct hz_tls_io *t) {
   t->established = true;
   hz_env_defer(t->io.env, &t->work); /* for what was sent too early */
   hz_timer_cancel(&t->io.env->timers, &t->timer);
-  hz_tls_peer(t->ctx, t->ssl, &t->io.peer);
+  hz_tls_peer(t->ctx, t->ssl, &t->who);
   t->io.events->opened(&t->io);
   return true;
 }
@@ -219,7 +219,6 @@ static void below_opened(struct hz_io *below) {
   struct hz_tls_io *t = below->user;
 
   t->below_open = true;
-  memcpy(t->io.peer.addr, below->peer.addr, sizeof(t->io.peer.addr));
   if (!t->closing) pump(t, NULL, 0);
 }
 
@@ -323,10 +322,18 @@ static void tls_destroy(struct hz_io *io) {
   hz_buf_unref(t->kept);
   wolfSSL_free(t->ssl);
   hz_tls_ctx_unref(t->ctx);
-  hz_free(io->env->alloc, (void *)(uintptr_t)io->peer.tls_subject);
+  hz_free(io->env->alloc, (void *)(uintptr_t)t->who.tls_subject);
   hz_close_forget(io->env->alloc, t->why);
   hz_io_destroy(t->below);
   hz_free(io->env->alloc, t);
+}
+
+static void tls_peer(const struct hz_io *io, struct hz_peer *out) {
+  const struct hz_tls_io *t = (const struct hz_tls_io *)(const void *)io;
+  const struct hz_peer below = hz_io_peer(t->below);
+
+  *out = t->who;
+  memcpy(out->addr, below.addr, sizeof(out->addr));
 }
 
 static const struct hz_io_ops tls_ops = {
@@ -336,6 +343,7 @@ static const struct hz_io_ops tls_ops = {
     .close = tls_close,
     .abort = tls_abort,
     .destroy = tls_destroy,
+    .peer = tls_peer,
 };
 
 hz_err hz_tls_io_new(struct hz_io *below, bool below_open, struct hz_tls_ctx *ctx,
@@ -355,7 +363,6 @@ hz_err hz_tls_io_new(struct hz_io *below, bool below_open, struct hz_tls_ctx *ct
     goto fail;
   t->io.ops = &tls_ops;
   t->io.env = env;
-  t->io.peer = below->peer;
   t->io.below = t->below = below;
   t->below_open = below_open;
   t->ctx = hz_tls_ctx_ref(ctx);

@@ -9,6 +9,7 @@
 struct hz_tls_io {
   struct hz_io io;
   struct hz_io *below;
+  struct hz_peer who; /* what the handshake told; the address is known below */
   struct hz_tls_ctx *ctx;
   WOLFSSL *ssl;
   hz_time handshake_timeout, close_timeout;

@@ -213,8 +213,6 @@ static void conn_work(struct hz_task *t) {
 
 /* --- connections: operations ----------------------------------------------------------------- */
 
-static const struct hz_peer in_memory = {.addr = "mem"};
-
 static struct mem_conn *conn_new(struct hz_env *env, const struct hz_limits *limits,
                                  enum hz_role role) {
   struct mem_conn *c = hz_new(env->alloc, struct mem_conn);
@@ -223,7 +221,6 @@ static struct mem_conn *conn_new(struct hz_env *env, const struct hz_limits *lim
   c->base.env = env;
   c->base.role = role;
   c->base.caps = c->base.ops->caps;
-  c->base.peer = &in_memory;
   c->limits = *limits;
   hz_limits_defaults(&c->limits);
   hz_list_init(&c->streams);
@@ -434,6 +431,11 @@ static size_t mem_datagram_max(const struct hz_conn *base) {
   return base->closing ? 0 : DATAGRAM_BYTES;
 }
 
+static void mem_peer(const struct hz_conn *base, struct hz_peer *out) {
+  (void)base;
+  *out = (struct hz_peer){.addr = "mem"};
+}
+
 const struct hz_transport_ops *hz_transport_mem(void) {
   static const struct hz_transport_ops ops = {
       .scheme = "mem",
@@ -443,6 +445,7 @@ const struct hz_transport_ops *hz_transport_mem(void) {
       .dial = mem_dial,
       .close = mem_close,
       .destroy = mem_destroy,
+      .peer = mem_peer,
       .stream_open = mem_stream_open,
       .stream_send = mem_stream_send,
       .stream_consume = mem_stream_consume,

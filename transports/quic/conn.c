@@ -46,7 +46,6 @@ struct hz_quic_conn *hz_quic_conn_new(struct hz_env *env, const struct hz_limits
   c->base.id = atomic_fetch_add(&ids, 1) + 1;
   c->net = hz_net_of(env);
   c->limits = limits;
-  c->base.peer = &c->who;
   c->mem = (ngtcp2_mem){env->alloc, mem_malloc, mem_free, mem_calloc, mem_realloc};
   c->flush.fn = hz_quic_flush_task;
   c->bury.fn = hz_quic_bury_task;
@@ -246,6 +245,10 @@ void hz_quic_conn_shed(struct hz_quic_conn *c) {
   for (struct hz_link *l = c->streams.next; l != &c->streams; l = l->next) {
     hz_quic_sendq_fini(&HZ_CONTAINER(l, struct hz_quic_stream, link)->q);
   }
+}
+
+void hz_quic_peer(const struct hz_conn *base, struct hz_peer *out) {
+  *out = HZ_CONTAINER(base, const struct hz_quic_conn, base)->who;
 }
 
 void hz_quic_destroy(struct hz_conn *base) {

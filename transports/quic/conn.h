@@ -62,7 +62,7 @@ enum hz_quic_state {
 
 struct hz_quic_conn {
   struct hz_conn base;
-  struct hz_peer who; /* base.peer */
+  struct hz_peer who;
   struct hz_quic_route route;
   enum hz_quic_state state;
   const struct hz_net_ops *net;
@@ -155,6 +155,8 @@ hz_err hz_quic_dial(struct hz_env *env, const struct hz_endpoint *at,
                     void *user, struct hz_conn **out, char *why, size_t why_len);
 /** ops->destroy; also for one that the core never knew. */
 void hz_quic_destroy(struct hz_conn *base);
+/** ops->peer. */
+void hz_quic_peer(const struct hz_conn *base, struct hz_peer *out);
 /** Frees what only a living connection needs: ngtcp2's object, TLS, buffers. */
 void hz_quic_conn_shed(struct hz_quic_conn *c);
 /** A server is through with TLS once the handshake is done: nothing that a client sends there is

@@ -15,6 +15,7 @@ const struct hz_transport_ops *hz_transport_quic(void) {
       .dial = hz_quic_dial,
       .close = hz_quic_close,
       .destroy = hz_quic_destroy,
+      .peer = hz_quic_peer,
       .stream_open = hz_quic_stream_open,
       .stream_send = hz_quic_stream_send,
       .stream_consume = hz_quic_stream_consume,

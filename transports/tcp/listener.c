@@ -60,7 +60,7 @@ static void drop(struct probe *p, const char *note, const char *detail) {
 static void overdue(struct hz_timer *t, hz_time now) {
   (void)now;
   struct probe *p = HZ_CONTAINER(t, struct probe, timer);
-  drop(p, "handshake_timeout", p->io->peer.addr);
+  drop(p, "handshake_timeout", hz_io_peer(p->io).addr);
 }
 
 static void give_to(struct probe *p, const struct hz_taker *taker, const uint8_t *first,
@@ -85,7 +85,7 @@ static void answer_http(struct probe *p) {
   struct hz_buf *b = hz_buf_copy(&p->io->env->pool, text, sizeof(text) - 1);
 
   p->dropped = true;
-  hz_listener_note(&p->l->base.base, "http_not_served", p->io->peer.addr);
+  hz_listener_note(&p->l->base.base, "http_not_served", hz_io_peer(p->io).addr);
   if (b != NULL && hz_io_send(p->io, b) != HZ_OK) hz_buf_unref(b);
   hz_close_set(&why, HZ_BY_LOCAL, HZ_LAYER_PROTOCOL, 501, HZ_EUNSUPPORTED, "HTTP is not served");
   hz_io_close(p->io, &why);
@@ -109,7 +109,7 @@ static void begin_tls(struct probe *p, const uint8_t *first, size_t len) {
   struct hz_io *below = p->io, *tls;
 
   if (p->l->tls == NULL) {
-    drop(p, "tls_without_certificate", below->peer.addr);
+    drop(p, "tls_without_certificate", hz_io_peer(below).addr);
     return;
   }
   if (hz_tls_io_new(below, true, p->l->tls, &p->l->base.base.config.limits, &tls) != HZ_OK) {
@@ -165,7 +165,7 @@ static void on_data(struct hz_io *io, const uint8_t *data, size_t len) {
 
 static void on_opened(struct hz_io *io) {
   struct probe *p = io->user;
-  const struct hz_taker *taker = hz_sniff_alpn(io->peer.alpn);
+  const struct hz_taker *taker = hz_sniff_alpn(hz_io_peer(io).alpn);
 
   if (taker != NULL && !p->dropped) give_to(p, taker, NULL, 0);
 }
@@ -216,7 +216,7 @@ static void on_accepted(struct hz_acceptor *a, struct hz_io *io) {
     }
   }
   if (p == NULL) {
-    hz_listener_note(base, "turned_away", io->peer.addr);
+    hz_listener_note(base, "turned_away", hz_io_peer(io).addr);
     hz_io_destroy(io);
     return;
   }

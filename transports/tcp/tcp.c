@@ -99,7 +99,7 @@ static void take_frames(struct hz_listener *l, struct hz_io *io, const uint8_t *
     hz_io_abort(io, &why);
     return;
   }
-  hz_iostream_init(s, io->peer.tls ? &tls_ops : l->ops, NULL, l->env, l, &l->config.limits);
+  hz_iostream_init(s, hz_io_peer(io).tls ? &tls_ops : l->ops, NULL, l->env, l, &l->config.limits);
   hz_iostream_accept(s, io, first, len);
 }
 
@@ -116,6 +116,7 @@ static const struct hz_transport_ops tcp_ops = {
     .dial = dial_tcp,
     .close = hz_iostream_op_close,
     .destroy = hz_iostream_op_destroy,
+    .peer = hz_iostream_op_peer,
     .stream_open = hz_iostream_op_open,
     .stream_send = hz_iostream_op_send,
     .stream_consume = hz_iostream_op_consume,
@@ -129,6 +130,7 @@ static const struct hz_transport_ops tls_ops = {
     .dial = dial_tls,
     .close = hz_iostream_op_close,
     .destroy = hz_iostream_op_destroy,
+    .peer = hz_iostream_op_peer,
     .stream_open = hz_iostream_op_open,
     .stream_send = hz_iostream_op_send,
     .stream_consume = hz_iostream_op_consume,
@@ -143,6 +145,7 @@ static const struct hz_transport_ops unix_ops = {
     .dial = dial_unix,
     .close = hz_iostream_op_close,
     .destroy = hz_iostream_op_destroy,
+    .peer = hz_iostream_op_peer,
     .stream_open = hz_iostream_op_open,
     .stream_send = hz_iostream_op_send,
     .stream_consume = hz_iostream_op_consume,

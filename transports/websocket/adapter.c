@@ -29,6 +29,7 @@ static const struct hz_transport_ops ws_ops = {
     .dial = dial_ws,
     .close = hz_iostream_op_close,
     .destroy = hz_iostream_op_destroy,
+    .peer = hz_iostream_op_peer,
     .stream_open = hz_iostream_op_open,
     .stream_send = hz_iostream_op_send,
     .stream_consume = hz_iostream_op_consume,
@@ -43,6 +44,7 @@ static const struct hz_transport_ops wss_ops = {
     .dial = dial_wss,
     .close = hz_iostream_op_close,
     .destroy = hz_iostream_op_destroy,
+    .peer = hz_iostream_op_peer,
     .stream_open = hz_iostream_op_open,
     .stream_send = hz_iostream_op_send,
     .stream_consume = hz_iostream_op_consume,
@@ -156,7 +158,7 @@ static void take(struct hz_listener *l, struct hz_io *io, const uint8_t *first, 
     hz_io_abort(io, &why);
     return;
   }
-  hz_iostream_init(&ws->s, io->peer.tls ? &wss_ops : &ws_ops, &hz_ws_hooks, io->env, l,
+  hz_iostream_init(&ws->s, hz_io_peer(io).tls ? &wss_ops : &ws_ops, &hz_ws_hooks, io->env, l,
                    &l->config.limits);
   hz_iostream_accept(&ws->s, io, first, len);
 }

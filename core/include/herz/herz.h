@@ -415,7 +415,8 @@ HERZ_API herz_client *herz_dial(herz_app *app, const char *url,
 /** Closes: calls that are under way fail with HERZ_ECLOSED; HERZ_CLOSED follows. */
 HERZ_API void herz_client_close(herz_client *cl);
 
-/** What is known of the other end; `transport` NULL while not connected. */
+/** What is known of the other end; `transport` NULL while not connected. Texts stand until it is
+ * asked again. */
 HERZ_API struct herz_peer herz_client_peer(const herz_client *cl);
 
 /** QUIC: moves to a new local port. HERZ_EUNSUPPORTED elsewhere. */

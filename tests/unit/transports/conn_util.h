@@ -27,7 +27,7 @@ static inline void seen_opened(struct hz_conn *c) {
   struct seen_conn *s = c->user;
   if (s->closed || s->streams) s->late_event = true;
   s->opened++;
-  s->peer = *c->peer;
+  s->peer = hz_conn_peer(c);
 }
 static inline void seen_stream(struct hz_conn *c, struct hz_stream *st) {
   struct seen_conn *s = c->user;

@@ -111,8 +111,13 @@ static inline void pair_destroy(struct hz_io *io) {
   hz_free(io->env->alloc, e);
 }
 
-static const struct hz_io_ops pair_ops = {pair_send,  pair_finish, pair_pause,
-                                          pair_close, pair_abort,  pair_destroy};
+static inline void pair_peer(const struct hz_io *io, struct hz_peer *out) {
+  (void)io;
+  *out = (struct hz_peer){.addr = "pair"};
+}
+
+static const struct hz_io_ops pair_ops = {pair_send,  pair_finish,  pair_pause, pair_close,
+                                          pair_abort, pair_destroy, pair_peer};
 
 /* Both open from the start; 256 KiB may wait each way. */
 static inline void pair_new(struct hz_env *env, struct pair_end **a, struct pair_end **b) {

@@ -144,7 +144,8 @@ Test(net_stream, bytes_pass_both_ways_over_ipv4) {
   struct net n;
   net_pair(&n, "tcp://127.0.0.1:0");
   exchange(&n);
-  cr_assert_eq(strncmp(n.server.io->peer.addr, "127.0.0.1:", 10), 0, "%s", n.server.io->peer.addr);
+  cr_assert_eq(strncmp(hz_io_peer(n.server.io).addr, "127.0.0.1:", 10), 0, "%s",
+               hz_io_peer(n.server.io).addr);
   cr_assert_eq(n.client.io->bytes_out, 4);
   cr_assert_eq(n.client.io->bytes_in, 5);
   net_fini(&n);
@@ -156,7 +157,8 @@ Test(net_stream, empty_host_takes_ipv4_and_ipv6) {
   net_init(&n, "tcp://:0");
   net_connect(&n, n.url);
   EV_UNTIL(n.w.env, n.server.io != NULL);
-  cr_assert_eq(strncmp(n.server.io->peer.addr, "127.0.0.1:", 10), 0, "%s", n.server.io->peer.addr);
+  cr_assert_eq(strncmp(hz_io_peer(n.server.io).addr, "127.0.0.1:", 10), 0, "%s",
+               hz_io_peer(n.server.io).addr);
   end_fini(&n.client);
   end_fini(&n.server);
   memset(&n.client, 0, sizeof(n.client));
@@ -166,7 +168,8 @@ Test(net_stream, empty_host_takes_ipv4_and_ipv6) {
   EV_UNTIL(n.w.env, n.client.closes + n.client.opened > 0);
   if (n.client.opened > 0) { /* a machine may be without IPv6 */
     EV_UNTIL(n.w.env, n.server.io != NULL);
-    cr_assert_eq(strncmp(n.server.io->peer.addr, "[::1]:", 6), 0, "%s", n.server.io->peer.addr);
+    cr_assert_eq(strncmp(hz_io_peer(n.server.io).addr, "[::1]:", 6), 0, "%s",
+                 hz_io_peer(n.server.io).addr);
   }
   net_fini(&n);
 }
@@ -189,7 +192,7 @@ Test(net_stream, unix_socket_passes_bytes_and_its_file_goes_with_the_listener) {
   (void)snprintf(url, sizeof(url), "unix://%s", path);
   net_pair(&n, url);
   exchange(&n);
-  cr_assert_str_eq(n.server.io->peer.addr, "unix");
+  cr_assert_str_eq(hz_io_peer(n.server.io).addr, "unix");
   cr_assert_eq(stat(path, &st), 0);
   net_fini(&n);
   cr_assert_neq(stat(path, &st), 0);

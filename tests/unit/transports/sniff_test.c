@@ -48,7 +48,7 @@ static void take_http(struct hz_listener *l, struct hz_io *io, const uint8_t *fi
   struct hz_close why;
   (void)l;
   http.taken++;
-  http.tls = io->peer.tls;
+  http.tls = hz_io_peer(io).tls;
   io->events = &http_events;
   if (len > 0) http_data(io, first, len);
   hz_close_set(&why, HZ_BY_LOCAL, HZ_LAYER_APP, 0, HZ_OK, "taken");

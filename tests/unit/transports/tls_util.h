@@ -64,7 +64,7 @@ struct tls_end {
 static inline void tls_on_opened(struct hz_io *io) {
   struct tls_end *e = io->user;
   e->opened++;
-  e->peer = io->peer;
+  e->peer = hz_io_peer(io);
 }
 static inline void tls_on_data(struct hz_io *io, const uint8_t *data, size_t len) {
   struct tls_end *e = io->user;
