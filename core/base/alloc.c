@@ -25,12 +25,20 @@ static void libc_free(struct hz_alloc *a, void *ptr) {
   free(ptr);
 }
 
+static void *libc_aligned(struct hz_alloc *a, size_t align, size_t size) {
+  void *p;
+
+  (void)a;
+  return posix_memalign(&p, align, size) == 0 ? p : NULL;
+}
+
 void hz_alloc_init_libc(struct hz_alloc *a) {
   *a = (struct hz_alloc){
       .malloc = libc_malloc,
       .calloc = libc_calloc,
       .realloc = libc_realloc,
       .free = libc_free,
+      .aligned = libc_aligned,
   };
 }
 
@@ -50,6 +58,11 @@ void *hz_calloc(struct hz_alloc *a, size_t count, size_t size) {
 void *hz_realloc(struct hz_alloc *a, void *ptr, size_t size) {
   hz_tally_add(&a->calls, 1);
   return a->realloc(a, ptr, size == 0 ? 1 : size);
+}
+
+void *hz_malloc_aligned(struct hz_alloc *a, size_t align, size_t size) {
+  hz_tally_add(&a->calls, 1);
+  return a->aligned(a, align, size == 0 ? 1 : size);
 }
 
 void hz_free(struct hz_alloc *a, void *ptr) {

@@ -5,24 +5,26 @@
 
 #include "core/base/tally.h"
 
-/** An allocator: four functions as in <stdlib.h>, with a context. `realloc` and `free` take NULL.
+/** An allocator: five functions as in <stdlib.h>, with a context. `realloc` and `free` take NULL.
  */
 struct hz_alloc {
   void *(*malloc)(struct hz_alloc *, size_t size);
   void *(*calloc)(struct hz_alloc *, size_t count, size_t size);
   void *(*realloc)(struct hz_alloc *, void *ptr, size_t size);
   void (*free)(struct hz_alloc *, void *ptr);
-  hz_tally calls; /* how many times malloc, calloc and realloc were called: kept by hz_malloc() and
-                     its like */
+  /** `align` is a power of two. */
+  void *(*aligned)(struct hz_alloc *, size_t align, size_t size);
+  hz_tally calls; /* how many times memory was asked for: kept by hz_malloc() and its like */
 };
 
 /** The C library's allocator. One a thread: `calls` has one writer. */
 void hz_alloc_init_libc(struct hz_alloc *a);
 
-/** malloc, calloc, realloc and free through `a`. The three return NULL when memory is short. */
+/** malloc, calloc, realloc, aligned_alloc and free through `a`. NULL: memory is short. */
 void *hz_malloc(struct hz_alloc *a, size_t size);
 void *hz_calloc(struct hz_alloc *a, size_t count, size_t size);
 void *hz_realloc(struct hz_alloc *a, void *ptr, size_t size);
+void *hz_malloc_aligned(struct hz_alloc *a, size_t align, size_t size);
 void hz_free(struct hz_alloc *a, void *ptr);
 
 /** Copies `len` bytes of `text` and a NUL behind them. Returns NULL when memory is short. */

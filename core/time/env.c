@@ -15,6 +15,7 @@ hz_err hz_env_init(struct hz_env *e, const struct hz_env_ops *ops, struct hz_all
   *e = (struct hz_env){.ops = ops, .alloc = alloc, .armed = HZ_TIME_NEVER};
   hz_list_init(&e->turn);
   hz_list_init(&e->last);
+  hz_slab_init(&e->objects, alloc);
   hz_timers_init(&e->timers, alloc);
   hz_wheel_init(&e->wheel, 0);
   return hz_pool_init(&e->pool, alloc, pool_limit_bytes);
@@ -25,6 +26,7 @@ void hz_env_fini(struct hz_env *e) {
   while (hz_list_pop(&e->last) != NULL) continue;
   hz_timers_fini(&e->timers);
   hz_wheel_fini(&e->wheel);
+  hz_slab_fini(&e->objects);
   hz_pool_fini(&e->pool);
 }
 

@@ -9,6 +9,7 @@
 
 #include "core/base/buf.h"
 #include "core/base/list.h"
+#include "core/base/slab.h"
 #include "core/time/timers.h"
 #include "core/time/wheel.h"
 
@@ -54,6 +55,7 @@ struct hz_env {
   const struct hz_env_ops *ops;
   struct hz_alloc *alloc;
   struct hz_pool pool;
+  struct hz_slab objects;  /* small ones: connections and what they need now and then */
   struct hz_timers timers; /* the few that must be exact */
   struct hz_wheel wheel;   /* the many that may be a tick late */
   struct hz_link turn;     /* hz_task.link */

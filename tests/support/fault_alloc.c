@@ -11,6 +11,7 @@ struct block {
   alignas(max_align_t) struct hz_link link;
   size_t size;
   uint64_t number;
+  void *begin; /* for free() */
   alignas(max_align_t) unsigned char mem[];
 };
 
@@ -50,6 +51,7 @@ static void *fault_malloc(struct hz_alloc *a, size_t size) {
   if (refuse(f) || size > SIZE_MAX - sizeof(struct block)) return NULL;
   struct block *b = malloc(sizeof(*b) + size);
   if (b == NULL) return NULL;
+  b->begin = b;
   memset(b->mem, 0xa5, size); /* who trusts fresh memory to be zero shall find out */
   enter(f, b, size);
   return b->mem;
@@ -67,7 +69,19 @@ static void fault_free(struct hz_alloc *a, void *ptr) {
   if (ptr == NULL) return;
   struct block *b = block_of(ptr);
   leave(self(a), b);
-  free(b);
+  free(b->begin);
+}
+
+static void *fault_aligned(struct hz_alloc *a, size_t align, size_t size) {
+  struct fault_alloc *f = self(a);
+  void *begin;
+  if (align < 128) align = 128; /* the header stands in front */
+  if (refuse(f) || posix_memalign(&begin, align, align + size) != 0) return NULL;
+  struct block *b = block_of((char *)begin + align);
+  b->begin = begin;
+  memset(b->mem, 0xa5, size);
+  enter(f, b, size);
+  return b->mem;
 }
 
 /* Always moves: who keeps a pointer across a realloc shall find out. */
@@ -85,7 +99,8 @@ void fault_alloc_init(struct fault_alloc *f) {
       .base = {.malloc = fault_malloc,
                .calloc = fault_calloc,
                .realloc = fault_realloc,
-               .free = fault_free},
+               .free = fault_free,
+               .aligned = fault_aligned},
   };
   hz_list_init(&f->live);
 }
