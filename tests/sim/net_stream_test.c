@@ -79,10 +79,9 @@ static hz_err listen_at(struct fixture *f, uint16_t port) {
 
 static hz_err dial(struct fixture *f, const char *host, uint16_t port) {
   struct hz_endpoint ep = {.port = port, .host_kind = HZ_HOST_IPV4};
-  struct hz_limits limits = {0};
   char why[128];
   snprintf(ep.host, sizeof(ep.host), "%s", host);
-  return hz_net_of(f->ea)->connect(f->ea, &ep, &limits, &events, &f->a, &f->a.io, why, sizeof(why));
+  return hz_net_of(f->ea)->connect(f->ea, &ep, NULL, &events, &f->a, &f->a.io, why, sizeof(why));
 }
 
 static void setup(struct fixture *f, const char *name, uint64_t seed,

@@ -25,9 +25,7 @@ static struct sim_acceptor *listening(struct sim_host *h, const struct sim_addr 
 
 void sim_accept(struct sim_pipe *p) {
   struct sim_acceptor *a = listening(p->end[1].host, &p->to);
-  struct hz_limits limits = a == NULL ? (struct hz_limits){0} : a->acceptor.limits;
-  hz_limits_defaults(&limits);
-  struct sim_io *s = a == NULL ? NULL : sim_io_new(a->acceptor.env, p, 1, &limits);
+  struct sim_io *s = a == NULL ? NULL : sim_io_new(a->acceptor.env, p, 1, a->acceptor.limits);
   if (s == NULL) {
     sim_tell_rst(p, 0);
     return;
@@ -99,11 +97,12 @@ hz_err sim_connect(struct hz_env *e, const struct hz_endpoint *ep, const struct 
   struct sim_addr to;
   hz_err err = sim_endpoint(h, ep, &to, why, why_len);
   if (err != HZ_OK) return err;
-  struct hz_limits l = *limits;
+  struct hz_limits l = {0};
+  if (limits != NULL) l = *limits;
   hz_limits_defaults(&l);
   if (to.ip.family != AF_UNIX) other = sim_host_at(h->sim, &to.ip);
   struct sim_pipe *p = pipe_new(h, other != NULL ? other : h, &to);
-  struct sim_io *s = sim_io_new(e, p, 0, &l);
+  struct sim_io *s = sim_io_new(e, p, 0, limits);
   hz_time deadline = h->sim->now + l.handshake_timeout_ns;
   if (s == NULL || hz_timer_set(&e->timers, &s->timer, deadline, sim_io_timed_out) != HZ_OK) {
     if (s != NULL) hz_free(e->alloc, s);

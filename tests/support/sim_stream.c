@@ -154,7 +154,6 @@ static void deliver(struct sim_io *s) {
     end->unread_len -= n;
     memmove(end->unread, end->unread + n, end->unread_len);
     sim_tell(s->pipe, 1 - s->side, SEG_WINDOW, NULL, 0, n);
-    s->io.bytes_in += n;
     if (!s->closing) s->io.events->data(&s->io, buf, n);
   }
   s->reading = false;
@@ -202,7 +201,7 @@ static void pump(struct sim_io *s) {
     if (n > there) n = there;
     sim_tell(s->pipe, 1 - s->side, SEG_DATA, iov, count, n);
     end->unacked += n;
-    s->io.bytes_out += n;
+    s->took = true;
     writable |= hz_bufq_consume(&s->out, n);
   }
   if (s->out.bytes == 0 && (s->finishing || s->closing) && !end->fin_sent) {
@@ -228,16 +227,20 @@ static void do_work(struct hz_task *t) {
 
 struct sim_io *sim_io_new(struct hz_env *e, struct sim_pipe *p, int side,
                           const struct hz_limits *limits) {
+  static const struct hz_limits none;
   struct sim_io *s = hz_new(e->alloc, struct sim_io);
+  struct hz_limits l = limits != NULL ? *limits : none;
   if (s == NULL) return NULL;
+  hz_limits_defaults(&l);
   s->io.ops = &io_ops;
   s->io.env = e;
+  s->io.limits = limits;
   s->pipe = p;
   s->side = side;
   s->work.fn = do_work;
   s->gone.fn = say_closed;
-  s->flush_ns = limits->close_timeout_ns;
-  hz_bufq_init(&s->out, e->alloc, limits->send_high_bytes, limits->send_low_bytes);
+  s->flush_ns = l.close_timeout_ns;
+  hz_bufq_init(&s->out, e->alloc, l.send_high_bytes, l.send_low_bytes);
   p->end[side].io = s;
   return s;
 }
@@ -374,6 +377,13 @@ static void io_peer(const struct hz_io *io, struct hz_peer *out) {
   sim_addr_text(s->side == 0 ? &s->pipe->to : &s->pipe->from, out->addr, sizeof(out->addr));
 }
 
+static bool io_took(struct hz_io *io) {
+  struct sim_io *s = self(io);
+  bool took = s->took;
+  s->took = false;
+  return took;
+}
+
 static const struct hz_io_ops io_ops = {
     .send = io_send,
     .finish = io_finish,
@@ -382,4 +392,5 @@ static const struct hz_io_ops io_ops = {
     .abort = io_abort,
     .destroy = io_destroy,
     .peer = io_peer,
+    .took = io_took,
 };

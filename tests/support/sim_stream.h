@@ -46,7 +46,7 @@ struct sim_io {
   struct hz_timer timer; /* to connect; to flush at the end */
   hz_time flush_ns;
   struct hz_close why;
-  bool opened, paused, eof_told, reading;
+  bool opened, paused, eof_told, reading, took;
   bool finishing, closing; /* asked for by the owner */
   bool dead;               /* `closed` has been sent, or is about to be */
 };

@@ -53,7 +53,7 @@ static void starved(struct ev_acceptor *a, int errnum) {
 }
 
 static void hand_over(struct ev_acceptor *a, int fd, const struct hz_addr *peer) {
-  struct hz_io *io = hz_ev_stream_new(a->watch.ev, fd, peer, &a->base.limits);
+  struct hz_io *io = hz_ev_stream_new(a->watch.ev, fd, peer, a->base.limits);
 
   if (io == NULL) {
     (void)close(fd);

@@ -9,16 +9,18 @@
 
 static void try_next(struct hz_ev_stream *s, int errnum);
 
-static void impatient(struct hz_timer *t, hz_time now) {
+static void impatient(struct hz_wheel_timer *t, hz_time now) {
   (void)now;
-  try_next(HZ_CONTAINER(t, struct hz_ev_stream, timer), ETIMEDOUT);
+  try_next(HZ_CONTAINER(t, struct hz_ev_work, timer)->u.stream, ETIMEDOUT);
 }
 
 static void let_go(struct hz_ev_stream *s) {
-  if (s->watch.fd < 0) return;
-  hz_watch_want(&s->watch, 0);
-  (void)close(s->watch.fd);
-  s->watch.fd = -1;
+  int fd = hz_stream_watch_fd(&s->watch);
+
+  if (fd < 0) return;
+  hz_stream_watch_want(hz_ev_stream_ev(s), &s->watch, 0);
+  (void)close(fd);
+  hz_stream_watch_init(&s->watch, -1);
 }
 
 /* 0, or the errno of a target that failed at once. */
@@ -31,42 +33,45 @@ static int start(struct hz_ev_stream *s, const struct hz_addr *to) {
     (void)close(fd);
     return errnum;
   }
-  hz_watch_init(&s->watch, hz_ev_stream_ev(s), fd, s->watch.fn);
-  hz_watch_want(&s->watch, HZ_WATCH_WRITE);
+  hz_stream_watch_init(&s->watch, fd);
+  hz_stream_watch_want(hz_ev_stream_ev(s), &s->watch, HZ_WATCH_WRITE);
   s->peer = hz_addr_small(to);
   return 0;
 }
 
 /* The present target failed with `errnum` (0: there is none yet). */
 static void try_next(struct hz_ev_stream *s, int errnum) {
-  struct hz_connecting *c = s->connecting;
+  struct hz_ev_work *w = hz_ev_stream_work(s);
+  struct hz_connecting *c = w->connecting;
+  struct hz_env *env = s->io.env;
 
   let_go(s);
-  hz_timer_cancel(&s->io.env->timers, &s->timer);
+  hz_wheel_cancel(&env->wheel, &w->timer);
   while (c->next < c->targets.count) {
     errnum = start(s, &c->targets.addr[c->next++]);
     if (errnum != 0) continue;
-    /* Only the last one may use up all the time that the handshake has. Without the timer (no
-     * memory) it does too. */
+    /* Only the last one may use up all the time that the handshake has. */
     if (c->next < c->targets.count)
-      (void)hz_timer_set(&s->io.env->timers, &s->timer, s->io.env->now + c->patience, impatient);
+      hz_wheel_set(&env->wheel, &w->timer, env->now + c->patience, impatient);
     return;
   }
   hz_ev_stream_fail(s, errnum);
 }
 
 void hz_ev_connect_ready(struct hz_ev_stream *s) {
+  struct hz_ev_work *w = hz_ev_stream_work(s);
   int errnum = 0;
   socklen_t len = sizeof(errnum);
 
-  if (getsockopt(s->watch.fd, SOL_SOCKET, SO_ERROR, &errnum, &len) != 0) errnum = errno;
+  if (getsockopt(hz_stream_watch_fd(&s->watch), SOL_SOCKET, SO_ERROR, &errnum, &len) != 0)
+    errnum = errno;
   if (errnum != 0) {
     try_next(s, errnum);
     return;
   }
-  hz_timer_cancel(&s->io.env->timers, &s->timer);
-  hz_free(s->io.env->alloc, s->connecting);
-  s->connecting = NULL;
+  hz_wheel_cancel(&s->io.env->wheel, &w->timer);
+  hz_free(s->io.env->alloc, w->connecting);
+  w->connecting = NULL;
   hz_ev_stream_open(s);
   s->io.events->opened(&s->io);
 }
@@ -75,22 +80,23 @@ hz_err hz_ev_connect(struct hz_env *env, const struct hz_endpoint *ep,
                      const struct hz_limits *limits, const struct hz_io_events *events, void *user,
                      struct hz_io **out, char *why, size_t why_len) {
   struct hz_connecting *c = hz_new(env->alloc, struct hz_connecting);
-  struct hz_limits l = *limits;
   struct hz_io *io = NULL;
+  struct hz_ev_work *w;
   hz_err err = HZ_ENOMEM;
 
   if (c == NULL) goto fail_memory;
   err = hz_ev_resolve(ep, SOCK_STREAM, false, &c->targets, why, why_len);
   if (err != HZ_OK) goto fail;
-  hz_limits_defaults(&l);
-  c->patience = l.handshake_timeout_ns / 4;
-  io = hz_ev_stream_new(hz_ev_of(env), -1, NULL, &l);
+  io = hz_ev_stream_new(hz_ev_of(env), -1, NULL, limits);
+  struct hz_ev_stream *s = (struct hz_ev_stream *)(void *)io;
   err = HZ_ENOMEM;
   if (io == NULL) goto fail_memory;
   io->events = events;
   io->user = user;
-  struct hz_ev_stream *s = (struct hz_ev_stream *)(void *)io;
-  s->connecting = c;
+  w = hz_ev_stream_need(s);
+  if (w == NULL) goto fail_memory;
+  w->connecting = c;
+  c->patience = io->limits->handshake_timeout_ns / 4;
   /* Whatever fails from here on is told by `closed`, at the end of a turn. */
   try_next(s, 0);
   *out = io;
@@ -99,6 +105,7 @@ hz_err hz_ev_connect(struct hz_env *env, const struct hz_endpoint *ep,
 fail_memory:
   (void)snprintf(why, why_len, "no memory for a connection");
 fail:
+  if (io != NULL) hz_io_destroy(io);
   hz_free(env->alloc, c);
   return err;
 }

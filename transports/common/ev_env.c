@@ -15,8 +15,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "transports/common/ev_internal.h"
+#include "transports/common/ev_stream.h"
 
+_Static_assert(sizeof(ev_io) <= sizeof(struct hz_stream_watch), "room for libev's watcher");
 _Static_assert(sizeof(ev_io) <= sizeof(((struct hz_watch *)0)->impl), "room for libev's watcher");
 
 /* A worker that was held up (a handler that blocks, a machine that stood still) finds deadlines that
@@ -39,15 +40,23 @@ static hz_time clock_ns(clockid_t id) {
 
 /* --- watchers ---------------------------------------------------------------------------------- */
 
+_Static_assert((int)EV_READ == (int)HZ_WATCH_READ && (int)EV_WRITE == (int)HZ_WATCH_WRITE,
+               "the same bits, told apart");
+
 static void on_io(struct ev_loop *loop, ev_io *io, int events) {
   struct hz_watch *w = io->data;
-  unsigned got = 0;
 
   (void)loop;
-  if ((events & EV_READ) != 0) got |= HZ_WATCH_READ;
-  if ((events & EV_WRITE) != 0) got |= HZ_WATCH_WRITE;
   if (w != &w->ev->timer) w->ev->quiet = false;
-  w->fn(w, got & w->want);
+  w->fn(w, (unsigned)events & w->want);
+}
+
+static void want_events(struct ev_loop *loop, ev_io *io, unsigned want) {
+  int fd = io->fd;
+
+  ev_io_stop(loop, io);
+  ev_io_set(io, fd, (int)want);
+  if (want != 0) ev_io_start(loop, io);
 }
 
 void hz_watch_init(struct hz_watch *w, struct hz_ev *ev, int fd,
@@ -63,17 +72,45 @@ void hz_watch_init(struct hz_watch *w, struct hz_ev *ev, int fd,
 }
 
 void hz_watch_want(struct hz_watch *w, unsigned want) {
-  ev_io *io = (ev_io *)(void *)w->impl;
-  int events = 0;
-
   if (w->want == want) return;
   w->want = want;
-  if ((want & HZ_WATCH_READ) != 0) events |= EV_READ;
-  if ((want & HZ_WATCH_WRITE) != 0) events |= EV_WRITE;
-  ev_io_stop(w->ev->loop, io);
-  if (events == 0) return;
-  ev_io_set(io, w->fd, events);
-  ev_io_start(w->ev->loop, io);
+  want_events(w->ev->loop, (ev_io *)(void *)w->impl, want);
+}
+
+static ev_io *io_of(const struct hz_stream_watch *w) {
+  return (ev_io *)(uintptr_t)w->impl;
+}
+
+static void on_stream_io(struct ev_loop *loop, ev_io *io, int events) {
+  struct hz_ev_stream *s = HZ_CONTAINER(io, struct hz_ev_stream, watch);
+
+  ((struct hz_ev *)ev_userdata(loop))->quiet = false;
+  hz_ev_stream_ready(s, (unsigned)events & hz_stream_watch_wants(&s->watch));
+}
+
+void hz_stream_watch_init(struct hz_stream_watch *w, int fd) {
+  ev_io_init(io_of(w), on_stream_io, fd, 0);
+}
+
+void hz_stream_watch_want(struct hz_ev *ev, struct hz_stream_watch *w, unsigned want) {
+  if (hz_stream_watch_wants(w) != want) want_events(ev->loop, io_of(w), want);
+}
+
+int hz_stream_watch_fd(const struct hz_stream_watch *w) {
+  return io_of(w)->fd;
+}
+
+/* libev adds a bit of its own to what a watcher is for. */
+unsigned hz_stream_watch_wants(const struct hz_stream_watch *w) {
+  return (unsigned)io_of(w)->events & (HZ_WATCH_READ | HZ_WATCH_WRITE);
+}
+
+void *hz_stream_watch_get(const struct hz_stream_watch *w) {
+  return io_of(w)->data;
+}
+
+void hz_stream_watch_set(struct hz_stream_watch *w, void *p) {
+  io_of(w)->data = p;
 }
 
 /* --- the env's operations ---------------------------------------------------------------------- */
@@ -240,6 +277,8 @@ struct hz_env *hz_ev_env_new(struct hz_alloc *alloc, const struct hz_limits *lim
   hz_watch_want(&ev->timer, HZ_WATCH_READ);
   hz_watch_want(&ev->wake, HZ_WATCH_READ);
   ev->env.now = clock_ns(CLOCK_MONOTONIC);
+  ev->limits = l;
+  hz_ev_streams_init(ev);
   return &ev->env;
 
 fail:
@@ -271,6 +310,7 @@ void hz_ev_env_free(struct hz_env *env) {
   (void)close(ev->wake.fd);
   if (ev->reserve_fd >= 0) (void)close(ev->reserve_fd);
   hz_ev_udp_rx_free(ev);
+  hz_ev_streams_fini(ev);
   hz_free(alloc, ev->rx);
   explicit_bzero(ev->stock, sizeof(ev->stock));
   hz_env_fini(env);

@@ -25,6 +25,12 @@ struct hz_watch {
   _Alignas(8) unsigned char impl[48]; /* libev's own watcher */
 };
 
+/** The same in the least room, for there is one of these for each connection: its function is
+ * hz_ev_stream_ready(), and libev keeps a pointer for its owner. */
+struct hz_stream_watch {
+  _Alignas(8) unsigned char impl[48];
+};
+
 struct hz_ev {
   struct hz_env env; /* first */
   struct ev_loop *loop;
@@ -38,6 +44,11 @@ struct hz_ev {
   int reserve_fd;       /* given up for a moment to turn a peer away when descriptors run out */
   uint8_t *rx;          /* EV_RX_BYTES: every stream is read into it */
   struct hz_udp_rx_area *udp_rx; /* made with the first datagram socket */
+  struct hz_limits limits;       /* for byte streams that bring none */
+  struct hz_link streams;        /* hz_ev_stream.turn: with something to do at this turn's end */
+  struct hz_task streams_turn;   /* does it */
+  struct hz_ev_work *spare;      /* of streams that have sent all they had */
+  uint32_t spares;
   struct hz_ev_signal *signals[EV_SIGNALS];
   size_t stock_left;
   uint8_t stock[512]; /* random bytes that nobody has yet */
@@ -52,6 +63,15 @@ void hz_watch_init(struct hz_watch *w, struct hz_ev *ev, int fd,
                    void (*fn)(struct hz_watch *, unsigned got));
 /** Sets what is watched for: HZ_WATCH_* or 0. Before the descriptor is closed: 0. */
 void hz_watch_want(struct hz_watch *w, unsigned want);
+
+void hz_stream_watch_init(struct hz_stream_watch *w, int fd);
+void hz_stream_watch_want(struct hz_ev *ev, struct hz_stream_watch *w, unsigned want);
+/** -1 before the first init. */
+int hz_stream_watch_fd(const struct hz_stream_watch *w);
+unsigned hz_stream_watch_wants(const struct hz_stream_watch *w);
+/** The owner's pointer; init leaves it as it is. */
+void *hz_stream_watch_get(const struct hz_stream_watch *w);
+void hz_stream_watch_set(struct hz_stream_watch *w, void *p);
 
 /** Up to this many addresses of a name are tried, one after the other. */
 #define EV_TARGETS 8
@@ -75,7 +95,7 @@ int hz_ev_bind(const struct hz_addr *at, int socktype, enum hz_port_use use, con
 void hz_ev_close_of_errno(struct hz_close *c, int errnum);
 
 /** Makes an io of a connected or (with `targets`) still to be connected socket. NULL: no memory; the
- * descriptor is then still the caller's. */
+ * descriptor is then still the caller's. `limits` as in struct hz_acceptor. */
 struct hz_io *hz_ev_stream_new(struct hz_ev *ev, int fd, const struct hz_addr *peer,
                                const struct hz_limits *limits);
 
@@ -93,5 +113,9 @@ hz_err hz_ev_udp_send(struct hz_udp *, struct hz_udp_tx *tx, size_t count);
 hz_err hz_ev_udp_rebind(struct hz_udp *);
 void hz_ev_udp_close(struct hz_udp *);
 void hz_ev_udp_rx_free(struct hz_ev *ev);
+
+/** Before the first byte stream, and after the last. */
+void hz_ev_streams_init(struct hz_ev *ev);
+void hz_ev_streams_fini(struct hz_ev *ev);
 
 #endif

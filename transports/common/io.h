@@ -25,7 +25,8 @@ struct hz_io_events {
 
 struct hz_io_ops {
   /** HZ_OK takes the reference. HZ_AGAIN: over the high watermark; HZ_ECLOSED: finished or closed;
-   * both keep it. What was taken in one turn leaves together at its end. */
+   * both keep it. What is taken while input is handed out leaves together behind it, at the latest at
+   * the turn's end. */
   hz_err (*send)(struct hz_io *, struct hz_buf *);
   /** Half close, after what waits. */
   void (*finish)(struct hz_io *);
@@ -39,17 +40,18 @@ struct hz_io_ops {
   void (*destroy)(struct hz_io *);
   /** Who the other end is; as in hz_transport_ops. */
   void (*peer)(const struct hz_io *, struct hz_peer *out);
+  /** True when the network took bytes since this was asked last: who takes what we send is alive. */
+  bool (*took)(struct hz_io *);
 };
 
 struct hz_io {
   const struct hz_io_ops *ops;
   const struct hz_io_events *events;
-  struct hz_env *env;
-  uint64_t bytes_in, bytes_out; /* passed; of a socket: what the network took */
-  struct hz_io *below;          /* what this one lies over (TLS over a socket); NULL: nothing */
   void *user;
+  struct hz_env *env;
+  const struct hz_limits *limits; /* as given to who made it; refers to what outlives it */
 };
-_Static_assert(sizeof(struct hz_io) <= 64, "each connection has one or two");
+_Static_assert(sizeof(struct hz_io) <= 40, "each connection has one or two");
 
 static inline hz_err hz_io_send(struct hz_io *io, struct hz_buf *b) {
   return io->ops->send(io, b);

@@ -65,25 +65,16 @@ static void goodbye_overdue(struct hz_timer *t, hz_time now) {
   hz_iostream_drop(s, s->why);
 }
 
-/* What the network took so far, whatever lies between us and it. */
-static uint64_t sent_bytes(const struct hz_iostream *s) {
-  const struct hz_io *io = s->io;
-
-  while (io->below != NULL) io = io->below;
-  return io->bytes_out;
-}
-
 /* Looks four times in an idle timeout: what came in has its exact time, that something went out is
  * seen only here. */
 static void idle_tick(struct hz_timer *t, hz_time now) {
   struct hz_iostream *s = HZ_CONTAINER(t, struct hz_iostream, timer);
   hz_time timeout = s->limits->idle_timeout_ns, idle;
-  uint64_t sent = sent_bytes(s);
+  bool took = s->io->ops->took(s->io);
   struct hz_close why;
 
   /* Whom we keep waiting, or who takes what we send, is not idle. */
-  if (s->paused || s->held || sent != s->out_seen) s->last_heard = now;
-  s->out_seen = sent;
+  if (s->paused || s->held || took) s->last_heard = now;
   idle = now - s->last_heard;
   if (idle < timeout) {
     hz_time left = timeout - idle;
@@ -331,7 +322,7 @@ void hz_iostream_ready(struct hz_iostream *s, bool stream) {
   if (s->ready || s->conn.closing) return;
   s->ready = true;
   s->last_heard = s->conn.env->now;
-  s->out_seen = sent_bytes(s);
+  (void)s->io->ops->took(s->io);
   set_timer(s, s->limits->idle_timeout_ns / 4, idle_tick);
   if (s->conn.closing) return;
   s->conn.events->opened(&s->conn);

@@ -65,7 +65,6 @@ struct hz_iostream {
   const struct hz_limits *limits;
   struct hz_timer timer; /* handshake, then idle, then goodbye */
   hz_time last_heard;    /* when a byte came in last */
-  uint64_t out_seen;     /* io->bytes_out when the idle timer looked last */
   size_t unconsumed;     /* delivered, not yet consumed */
   size_t window;         /* the io is paused above this: see hz_iostream_init() */
   struct hz_bufq late;   /* forced out while the io was full; bounded by HZ_IOSTREAM_LATE_BYTES */
@@ -79,7 +78,7 @@ struct hz_iostream {
   bool awaiting;              /* goodbye was said and is to be answered */
   bool hung_up;               /* hz_io_close() or hz_io_abort() was called */
 };
-_Static_assert(sizeof(struct hz_iostream) <= 272, "each idle connection has one");
+_Static_assert(sizeof(struct hz_iostream) <= 264, "each idle connection has one");
 
 /** A peer that makes us answer (pings) but does not read may have this much waiting. */
 #define HZ_IOSTREAM_LATE_BYTES ((size_t)64 * 1024)

@@ -38,7 +38,9 @@ enum hz_port_use hz_port_use(const struct hz_share *share);
 struct hz_acceptor {
   struct hz_env *env;
   struct hz_addr bound;
-  struct hz_limits limits; /* of the streams it accepts: send watermarks, close timeout */
+  /** Of the streams it accepts: send watermarks, close timeout. Complete, and outlives them, also when
+   * the acceptor has gone; NULL: the driver's own. */
+  const struct hz_limits *limits;
   enum hz_port_use port_use;
   /** A new byte stream, open; the receiver sets io->events and io->user before it returns, or
    * destroys it. */
@@ -105,7 +107,8 @@ struct hz_net_ops {
   hz_err (*listen)(struct hz_env *, const struct hz_endpoint *, const struct hz_acceptor *proto,
                    struct hz_acceptor **out, char *why, size_t why_len);
   void (*unlisten)(struct hz_acceptor *);
-  /** Starts to connect (names are resolved here, blocking). `opened` or `closed` follows. */
+  /** Starts to connect (names are resolved here, blocking). `opened` or `closed` follows. Limits as
+   * in struct hz_acceptor. */
   hz_err (*connect)(struct hz_env *, const struct hz_endpoint *, const struct hz_limits *,
                     const struct hz_io_events *, void *user, struct hz_io **out, char *why,
                     size_t why_len);

@@ -126,7 +126,6 @@ static bool read_record(struct hz_tls_io *t) {
   }
   int n = wolfSSL_read(t->ssl, hz_buf_tail(b), (int)RECORD_BYTES);
   if (n > 0) {
-    t->io.bytes_in += (uint64_t)n;
     t->io.events->data(&t->io, hz_buf_data(b), (size_t)n);
     hz_buf_unref(b);
     return true;
@@ -336,6 +335,11 @@ static void tls_peer(const struct hz_io *io, struct hz_peer *out) {
   memcpy(out->addr, below.addr, sizeof(out->addr));
 }
 
+static bool tls_took(struct hz_io *io) {
+  struct hz_io *below = of_io(io)->below;
+  return below->ops->took(below);
+}
+
 static const struct hz_io_ops tls_ops = {
     .send = tls_send,
     .finish = tls_finish,
@@ -344,6 +348,7 @@ static const struct hz_io_ops tls_ops = {
     .abort = tls_abort,
     .destroy = tls_destroy,
     .peer = tls_peer,
+    .took = tls_took,
 };
 
 hz_err hz_tls_io_new(struct hz_io *below, bool below_open, struct hz_tls_ctx *ctx,
@@ -363,7 +368,8 @@ hz_err hz_tls_io_new(struct hz_io *below, bool below_open, struct hz_tls_ctx *ct
     goto fail;
   t->io.ops = &tls_ops;
   t->io.env = env;
-  t->io.below = t->below = below;
+  t->io.limits = below->limits;
+  t->below = below;
   t->below_open = below_open;
   t->ctx = hz_tls_ctx_ref(ctx);
   t->work.fn = work;

@@ -67,10 +67,7 @@ static bool encrypt(struct hz_tls_io *t, const void *data, size_t len) {
   t->sending = true;
   int n = wolfSSL_write(t->ssl, data, (int)len);
   t->sending = false;
-  if (n == (int)len) {
-    t->io.bytes_out += len;
-    return true;
-  }
+  if (n == (int)len) return true;
   hz_tls_io_fail_ssl(t, wolfSSL_get_error(t->ssl, n));
   return false;
 }

@@ -184,8 +184,8 @@ static void on_closed(struct hz_io *io, const struct hz_close *why) {
     hz_listener_note(&p->l->base.base,
                      why->layer == HZ_LAYER_TIMEOUT ? "handshake_timeout" : "tls_failed",
                      why->text);
+  hz_io_destroy(io); /* before the listener, whose limits it has */
   forget(p);
-  hz_io_destroy(io);
 }
 
 static void on_writable(struct hz_io *io) {
@@ -285,7 +285,7 @@ hz_err hz_tcp_listen(const struct hz_listener *proto, const struct hz_endpoint *
   l->base.free = free_listener;
   hz_limits_defaults(&l->base.base.config.limits);
   hz_list_init(&l->probes);
-  acceptor.limits = l->base.base.config.limits;
+  acceptor.limits = &l->base.base.config.limits;
   err = make_tls(l, why, why_len);
   if (err == HZ_OK && net == NULL) {
     (void)snprintf(why, why_len, "%s: there is no network here", ep->scheme);

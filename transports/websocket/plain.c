@@ -75,10 +75,10 @@ static void slow_tick(struct hz_timer *t, hz_time now) {
   struct hz_ws_plain *p = HZ_CONTAINER(t, struct hz_ws_plain, slow);
   struct hz_ws *ws = p->ws;
   hz_time period = ws->s.limits->frame_timeout_ns;
-  uint64_t came = ws->s.io->bytes_in - p->progress;
+  uint64_t came = p->came;
   (void)now;
   if (ws->s.conn.closing) return;
-  p->progress = ws->s.io->bytes_in;
+  p->came = 0;
   /* While we do not read it is we who are slow. */
   if (p->rest != NULL || came >= period / HZ_MS * SLOW_BYTES_PER_SEC / 1000) {
     arm(p, t, period, slow_tick);
@@ -96,7 +96,7 @@ static void watch(struct hz_ws_plain *p) {
   if (!hz_ws_parser_busy(&ws->parser)) {
     hz_timer_cancel(&hz_ws_env(ws)->timers, &p->slow);
   } else if (!hz_timer_armed(&p->slow)) {
-    p->progress = ws->s.io->bytes_in;
+    p->came = 0;
     arm(p, &p->slow, ws->s.limits->frame_timeout_ns, slow_tick);
   }
 }
@@ -183,6 +183,7 @@ static void feed(struct hz_ws_plain *p, const uint8_t *data, size_t len) {
 
 void hz_ws_plain_feed(struct hz_ws *ws, const uint8_t *data, size_t len) {
   struct hz_ws_plain *p = ws->plain;
+  p->came += len;
   if (p->rest != NULL)
     stash(p, data, len);
   else

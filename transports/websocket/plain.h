@@ -20,7 +20,7 @@ struct hz_ws_plain {
   struct hz_buf *message;  /* the one that is coming in */
   struct hz_buf *handed;   /* the one that a handler is looking at just now */
   struct hz_buf *rest;     /* input behind the message that made us stop reading */
-  uint64_t progress;       /* io->bytes_in when the slow-message timer looked last */
+  uint64_t came;           /* bytes since the slow-message timer looked last */
   struct hz_timer slow;    /* while a message is coming in */
   struct hz_timer ping;    /* asks the silent whether they are there */
   bool blocked;            /* the io is full */

@@ -16,6 +16,7 @@ struct pair_end {
   struct hz_close why;
   size_t piece;      /* bytes in one `data` event; 0: whatever waits */
   size_t pieces;     /* how many were delivered by this end */
+  size_t sent;       /* bytes, so far */
   size_t corrupt_at; /* this byte of what leaves here is changed; SIZE_MAX: none */
   bool stuck;        /* delivers nothing: the network hangs */
   bool paused, fin, fin_told, closing, closed;
@@ -55,10 +56,9 @@ static inline void pair_move(struct hz_task *t) {
     if (e->piece != 0 && n > e->piece) n = e->piece;
     if (n > sizeof(piece)) n = sizeof(piece);
     memcpy(piece, iov.iov_base, n);
-    if (e->corrupt_at >= e->io.bytes_out && e->corrupt_at < e->io.bytes_out + n)
-      piece[e->corrupt_at - e->io.bytes_out] ^= 0x55;
-    e->io.bytes_out += n;
-    to->io.bytes_in += n;
+    if (e->corrupt_at >= e->sent && e->corrupt_at < e->sent + n)
+      piece[e->corrupt_at - e->sent] ^= 0x55;
+    e->sent += n;
     e->pieces++;
     if (hz_bufq_consume(&e->out, n)) writable = true;
     if (!to->closing) to->io.events->data(&to->io, piece, n);
@@ -116,8 +116,12 @@ static inline void pair_peer(const struct hz_io *io, struct hz_peer *out) {
   *out = (struct hz_peer){.addr = "pair"};
 }
 
+static inline bool pair_took(struct hz_io *io) {
+  return pair_of(io)->sent > 0;
+}
+
 static const struct hz_io_ops pair_ops = {pair_send,  pair_finish,  pair_pause, pair_close,
-                                          pair_abort, pair_destroy, pair_peer};
+                                          pair_abort, pair_destroy, pair_peer,  pair_took};
 
 /* Both open from the start; 256 KiB may wait each way. */
 static inline void pair_new(struct hz_env *env, struct pair_end **a, struct pair_end **b) {

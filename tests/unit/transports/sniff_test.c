@@ -241,7 +241,6 @@ struct inside {
 
 static void inside_init(struct inside *n, const char *alpn) {
   const struct hz_tls_config config = {.ca_file = n->p.files.cert};
-  const struct hz_limits limits = {0};
   char url[64], why[256] = "";
   struct hz_io *below = NULL;
   memset(n, 0, sizeof(*n));
@@ -250,9 +249,9 @@ static void inside_init(struct inside *n, const char *alpn) {
   (void)snprintf(url, sizeof(url), "tls://127.0.0.1:%u", (unsigned)n->p.s.l->bound.port);
   struct hz_endpoint to = ev_endpoint(url, HZ_TO_DIAL);
   cr_assert_eq(hz_net_of(n->p.w.env)
-                   ->connect(n->p.w.env, &to, &limits, &tls_events, NULL, &below, why, sizeof(why)),
+                   ->connect(n->p.w.env, &to, NULL, &tls_events, NULL, &below, why, sizeof(why)),
                HZ_OK, "%s", why);
-  cr_assert_eq(hz_tls_io_new(below, false, ctx, &limits, &n->client.io), HZ_OK);
+  cr_assert_eq(hz_tls_io_new(below, false, ctx, below->limits, &n->client.io), HZ_OK);
   hz_tls_ctx_unref(ctx);
   n->client.io->events = &tls_events;
   n->client.io->user = &n->client;
