@@ -22,22 +22,22 @@ void hz_close_set(struct hz_close *c, enum hz_close_by by, enum hz_close_layer l
   va_end(ap);
 }
 
-static const struct hz_close unkept = {.by = HZ_BY_LOCAL,
-                                       .layer = HZ_LAYER_APP,
-                                       .code = HZ_CLOSE_INTERNAL,
-                                       .err = HZ_ENOMEM,
-                                       .text = "closed; there was no memory to keep the reason"};
+const struct hz_close hz_close_unkept = {.by = HZ_BY_LOCAL,
+                                         .layer = HZ_LAYER_APP,
+                                         .code = HZ_CLOSE_INTERNAL,
+                                         .err = HZ_ENOMEM,
+                                         .text = "closed; there was no memory to keep the reason"};
 
 const struct hz_close *hz_close_keep(struct hz_alloc *alloc, const struct hz_close *why) {
   struct hz_close *kept = hz_malloc(alloc, sizeof(*kept));
 
-  if (kept == NULL) return &unkept;
+  if (kept == NULL) return &hz_close_unkept;
   *kept = *why;
   return kept;
 }
 
 void hz_close_forget(struct hz_alloc *alloc, const struct hz_close *kept) {
-  if (kept != &unkept) hz_free(alloc, (void *)(uintptr_t)kept);
+  if (kept != &hz_close_unkept) hz_free(alloc, (void *)(uintptr_t)kept);
 }
 
 /* A mistake here is the programmer's and shows at the first start: there is nobody to return it to. */

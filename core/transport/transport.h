@@ -158,16 +158,17 @@ struct hz_conn {
   const struct hz_conn_events *events;
   struct hz_env *env;
   struct hz_listener *listener; /* NULL on a client */
-  enum hz_role role;
-  uint32_t caps; /* ops->caps less what was not agreed with this peer */
-  bool early;    /* in 0-RTT: what comes may be a replay */
+  void *user;                   /* the core's */
+  uint32_t caps;                /* ops->caps less what was not agreed with this peer */
+  enum hz_role role : 8;
+  bool early; /* in 0-RTT: what comes may be a replay */
   bool closing, closed;
   uint8_t slot;             /* the core's: hz_transport_slot(ops) */
-  uint64_t id;              /* unique in the process; for logs */
-  struct hz_link link;      /* in the core's table */
   uint64_t collected_bytes; /* the core's: request content that waits for its end */
-  void *user;               /* the core's */
+  struct hz_link link;      /* in the core's table */
+  uint64_t id;              /* unique in the process; for logs */
 };
+_Static_assert(sizeof(struct hz_conn) <= 80, "each idle connection has one");
 
 /** A stream: embedded likewise. */
 struct hz_stream {
@@ -293,6 +294,8 @@ void hz_close_set(struct hz_close *c, enum hz_close_by by, enum hz_close_layer l
 const struct hz_close *hz_close_keep(struct hz_alloc *, const struct hz_close *why);
 /** NULL is ignored. */
 void hz_close_forget(struct hz_alloc *, const struct hz_close *kept);
+/** The constant, for who had no memory to keep even a pointer. */
+extern const struct hz_close hz_close_unkept;
 
 /** Registers an adapter: asserts that every required member is there and that caps and members
  * agree. At most HZ_TRANSPORTS_MAX, before the first worker starts. */

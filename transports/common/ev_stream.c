@@ -100,16 +100,10 @@ static void update_watch(struct hz_ev_stream *s) {
 
 /* --- ends -------------------------------------------------------------------------------------- */
 
-static const struct hz_close no_reason = {.by = HZ_BY_LOCAL,
-                                          .layer = HZ_LAYER_APP,
-                                          .code = HZ_CLOSE_INTERNAL,
-                                          .err = HZ_ENOMEM,
-                                          .text = "closed; there was no memory to keep the reason"};
-
 static void report(struct hz_ev_stream *s) {
   const struct hz_ev_work *w = hz_ev_stream_work(s);
 
-  s->io.events->closed(&s->io, w == NULL || w->why == NULL ? &no_reason : w->why);
+  s->io.events->closed(&s->io, w == NULL || w->why == NULL ? &hz_close_unkept : w->why);
 }
 
 void hz_ev_stream_conclude(struct hz_ev_stream *s) {

@@ -31,20 +31,18 @@ void hz_listener_note(struct hz_listener *l, const char *what, const char *detai
 
 /* --- timeouts ---------------------------------------------------------------------------------- */
 
-static void idle_tick(struct hz_timer *t, hz_time now);
-
-static void set_timer(struct hz_iostream *s, hz_time after_ns, hz_timer_fn *fn) {
+/* In the wheel: no timeout of a connection is worth a place in a queue that grows. */
+static void set_timer(struct hz_iostream *s, hz_time after_ns, hz_wheel_fn *fn) {
   struct hz_env *env = s->conn.env;
-  struct hz_close why;
 
-  if (hz_timer_set(&env->timers, &s->timer, env->now + after_ns, fn) == HZ_OK) return;
-  /* A connection that no timeout watches could stay for ever. */
-  hz_close_set(&why, HZ_BY_LOCAL, HZ_LAYER_APP, HZ_CLOSE_INTERNAL, HZ_ENOMEM,
-               "no memory for a timer");
-  hz_iostream_drop(s, &why);
+  hz_wheel_set(&env->wheel, &s->timer, env->now + after_ns, fn);
 }
 
-static void handshake_overdue(struct hz_timer *t, hz_time now) {
+static void stop_timer(struct hz_iostream *s) {
+  hz_wheel_cancel(&s->conn.env->wheel, &s->timer);
+}
+
+static void handshake_overdue(struct hz_wheel_timer *t, hz_time now) {
   struct hz_iostream *s = HZ_CONTAINER(t, struct hz_iostream, timer);
   struct hz_close why;
 
@@ -52,24 +50,28 @@ static void handshake_overdue(struct hz_timer *t, hz_time now) {
   hz_close_set(&why, HZ_BY_LOCAL, HZ_LAYER_TIMEOUT, 0, HZ_ETIMEOUT,
                s->io_open ? "handshake timeout: the peer did not finish within %llu ms"
                           : "connect timeout: no answer within %llu ms",
-               (unsigned long long)(s->limits->handshake_timeout_ns / HZ_MS));
+               (unsigned long long)(hz_iostream_limits(s)->handshake_timeout_ns / HZ_MS));
   hz_listener_note(s->conn.listener, "handshake_timeout",
                    hz_conn_addr(&s->conn, &(struct hz_peer){.tls = false}));
   hz_iostream_drop(s, &why);
 }
 
-static void goodbye_overdue(struct hz_timer *t, hz_time now) {
+static const struct hz_close *reason(const struct hz_iostream *s) {
+  return s->late == NULL || s->late->why == NULL ? &hz_close_unkept : s->late->why;
+}
+
+static void goodbye_overdue(struct hz_wheel_timer *t, hz_time now) {
   struct hz_iostream *s = HZ_CONTAINER(t, struct hz_iostream, timer);
 
   (void)now;
-  hz_iostream_drop(s, s->why);
+  hz_iostream_drop(s, reason(s));
 }
 
 /* Looks four times in an idle timeout: what came in has its exact time, that something went out is
  * seen only here. */
-static void idle_tick(struct hz_timer *t, hz_time now) {
+static void idle_tick(struct hz_wheel_timer *t, hz_time now) {
   struct hz_iostream *s = HZ_CONTAINER(t, struct hz_iostream, timer);
-  hz_time timeout = s->limits->idle_timeout_ns, idle;
+  hz_time timeout = hz_iostream_limits(s)->idle_timeout_ns, idle;
   bool took = s->io->ops->took(s->io);
   struct hz_close why;
 
@@ -83,17 +85,29 @@ static void idle_tick(struct hz_timer *t, hz_time now) {
   }
   hz_close_set(&why, HZ_BY_LOCAL, HZ_LAYER_TIMEOUT, 0, HZ_ETIMEOUT,
                "idle timeout: nothing was heard for %llu ms",
-               (unsigned long long)(s->limits->idle_timeout_ns / HZ_MS));
+               (unsigned long long)(timeout / HZ_MS));
   hz_iostream_shut(s, &why);
 }
 
 /* --- credit ------------------------------------------------------------------------------------ */
 
+/* One whole frame always fits. */
+static size_t window(const struct hz_iostream *s) {
+  const struct hz_limits *limits = hz_iostream_limits(s);
+  size_t frames = 2 * (size_t)limits->frame_bytes, credit = 4 * (size_t)limits->call_credit_bytes;
+
+  return frames > credit ? frames : credit;
+}
+
 static void update_pause(struct hz_iostream *s) {
   bool before = s->paused || s->held;
 
-  if (s->unconsumed > s->window) s->paused = true;
-  if (s->unconsumed <= s->window / 2) s->paused = false;
+  if (s->unconsumed == 0)
+    s->paused = false;
+  else if (s->unconsumed > window(s))
+    s->paused = true;
+  else if (s->unconsumed <= window(s) / 2)
+    s->paused = false;
   if ((s->paused || s->held) == before || s->hung_up) return;
   hz_io_pause(s->io, !before);
 }
@@ -139,7 +153,7 @@ static void on_data(struct hz_io *io, const uint8_t *data, size_t len) {
 
   s->last_heard = io->env->now;
   if (s->hung_up || s->hang_wanted || (s->conn.closing && !s->awaiting)) return;
-  if (s->hooks != NULL && s->hooks->received != NULL)
+  if (s->hooks->received != NULL)
     s->hooks->received(s, data, len);
   else
     hz_iostream_deliver(s, data, len, false);
@@ -151,11 +165,11 @@ static void on_eof(struct hz_io *io) {
 
   s->last_heard = io->env->now;
   if (s->awaiting) {
-    hz_iostream_hangup(s, s->why);
+    hz_iostream_hangup(s, reason(s));
     return;
   }
   if (s->conn.closing) return;
-  if (s->hooks != NULL && s->hooks->eof != NULL) {
+  if (s->hooks->eof != NULL) {
     s->hooks->eof(s);
   } else if (s->announced) {
     hz_iostream_deliver(s, NULL, 0, true);
@@ -168,10 +182,42 @@ static void on_eof(struct hz_io *io) {
 
 /* --- sending ----------------------------------------------------------------------------------- */
 
+/* NULL: memory is short. */
+static struct hz_iostream_late *need_late(struct hz_iostream *s) {
+  struct hz_env *env = s->conn.env;
+
+  if (s->late != NULL) return s->late;
+  s->late = hz_slab_get(&env->objects, sizeof(*s->late));
+  if (s->late != NULL) hz_bufq_init(&s->late->out, env->alloc, HZ_IOSTREAM_LATE_BYTES, 0);
+  return s->late;
+}
+
+static void free_late(struct hz_iostream *s) {
+  struct hz_env *env = s->conn.env;
+
+  if (s->late == NULL) return;
+  hz_bufq_fini(&s->late->out);
+  hz_close_forget(env->alloc, s->late->why);
+  hz_slab_put(&env->objects, s->late, sizeof(*s->late));
+  s->late = NULL;
+}
+
+static bool waits(const struct hz_iostream *s) {
+  return s->late != NULL && s->late->out.count > 0;
+}
+
+static hz_err push_late(struct hz_iostream *s, struct hz_buf *b) {
+  struct hz_iostream_late *late = need_late(s);
+
+  if (late == NULL) return HZ_ENOMEM;
+  if (late->out.bytes > HZ_IOSTREAM_LATE_BYTES) return HZ_ELIMIT;
+  return hz_bufq_push_forced(&late->out, b);
+}
+
 hz_err hz_iostream_push(struct hz_iostream *s, struct hz_buf *b) {
   if (s->hung_up || s->hang_wanted) return HZ_ECLOSED;
   /* What was forced came first and goes first. */
-  hz_err err = s->late.count > 0 ? HZ_AGAIN : hz_io_send(s->io, b);
+  hz_err err = waits(s) ? HZ_AGAIN : hz_io_send(s->io, b);
   if (err == HZ_AGAIN) s->want_writable = true;
   return err;
 }
@@ -184,10 +230,8 @@ void hz_iostream_force(struct hz_iostream *s, struct hz_buf *b) {
     hz_buf_unref(b);
     return;
   }
-  if (s->late.count == 0) err = hz_io_send(s->io, b);
-  if (err == HZ_AGAIN) {
-    err = s->late.bytes > HZ_IOSTREAM_LATE_BYTES ? HZ_ELIMIT : hz_bufq_push_forced(&s->late, b);
-  }
+  if (!waits(s)) err = hz_io_send(s->io, b);
+  if (err == HZ_AGAIN) err = push_late(s, b);
   if (err == HZ_OK) return;
   hz_buf_unref(b);
   if (err == HZ_ECLOSED) return; /* the io has ended; its `closed` is on the way */
@@ -198,19 +242,20 @@ void hz_iostream_force(struct hz_iostream *s, struct hz_buf *b) {
 }
 
 static void drain_late(struct hz_iostream *s) {
-  while (s->late.count > 0) {
-    struct hz_buf *b = hz_bufq_first(&s->late);
+  while (waits(s)) {
+    struct hz_buf *b = hz_bufq_first(&s->late->out);
     size_t len = b->len;
     hz_err err = hz_io_send(s->io, hz_buf_ref(b));
     if (err != HZ_OK) {
       hz_buf_unref(b);
       return;
     }
-    (void)hz_bufq_consume(&s->late, len);
+    (void)hz_bufq_consume(&s->late->out, len);
   }
+  if (!s->conn.closing) free_late(s);
   if (s->fin_wanted) hz_io_finish(s->io);
   s->fin_wanted = false;
-  if (s->hang_wanted) hz_iostream_hangup(s, s->why);
+  if (s->hang_wanted) hz_iostream_hangup(s, reason(s));
 }
 
 static void on_writable(struct hz_io *io) {
@@ -218,18 +263,18 @@ static void on_writable(struct hz_io *io) {
 
   if (s->hung_up) return;
   drain_late(s);
-  if (s->late.count > 0 || s->conn.closing || !s->want_writable) return;
+  if (waits(s) || s->conn.closing || !s->want_writable) return;
   s->want_writable = false;
-  if (s->hooks != NULL && s->hooks->writable != NULL)
+  if (s->hooks->writable != NULL)
     s->hooks->writable(s);
   else if (s->announced)
     s->conn.events->writable(&s->stream);
 }
 
 static void finish(struct hz_iostream *s) {
-  if (s->hooks != NULL && s->hooks->finish != NULL) {
+  if (s->hooks->finish != NULL) {
     s->hooks->finish(s);
-  } else if (s->late.count > 0) {
+  } else if (waits(s)) {
     s->fin_wanted = true;
   } else {
     hz_io_finish(s->io);
@@ -241,8 +286,7 @@ hz_err hz_iostream_op_send(struct hz_stream *st, struct hz_buf *b, bool fin) {
 
   if (s->conn.closing || st->send_done) return HZ_ECLOSED;
   if (b != NULL) {
-    hz_err err =
-        s->hooks != NULL && s->hooks->send != NULL ? s->hooks->send(s, b) : hz_iostream_push(s, b);
+    hz_err err = s->hooks->send != NULL ? s->hooks->send(s, b) : hz_iostream_push(s, b);
     if (err != HZ_OK) return err;
   }
   if (!fin) return HZ_OK;
@@ -257,15 +301,15 @@ hz_err hz_iostream_op_send(struct hz_stream *st, struct hz_buf *b, bool fin) {
 static void note_reason(struct hz_iostream *s, const struct hz_close *why) {
   if (s->conn.closing) return;
   s->conn.closing = true;
-  s->why = hz_close_keep(s->conn.env->alloc, why);
+  if (need_late(s) != NULL) s->late->why = hz_close_keep(s->conn.env->alloc, why);
 }
 
 void hz_iostream_drop(struct hz_iostream *s, const struct hz_close *why) {
   note_reason(s, why);
-  hz_timer_cancel(&s->conn.env->timers, &s->timer);
+  stop_timer(s);
   /* Also after hz_io_close(): the io gives up flushing then. */
   s->hung_up = true;
-  hz_io_abort(s->io, s->why);
+  hz_io_abort(s->io, reason(s));
 }
 
 void hz_iostream_hangup(struct hz_iostream *s, const struct hz_close *why) {
@@ -273,29 +317,29 @@ void hz_iostream_hangup(struct hz_iostream *s, const struct hz_close *why) {
   if (s->hung_up) return;
   s->awaiting = false;
   s->hang_wanted = true;
-  if (s->late.count > 0) {
-    set_timer(s, s->limits->close_timeout_ns, goodbye_overdue);
+  if (waits(s)) {
+    set_timer(s, hz_iostream_limits(s)->close_timeout_ns, goodbye_overdue);
     return;
   }
-  hz_timer_cancel(&s->conn.env->timers, &s->timer);
+  stop_timer(s);
   s->hung_up = true;
-  hz_io_close(s->io, s->why);
+  hz_io_close(s->io, reason(s));
 }
 
 void hz_iostream_shut(struct hz_iostream *s, const struct hz_close *why) {
   if (s->conn.closing) return;
   note_reason(s, why);
-  if (s->io_open && s->hooks != NULL && s->hooks->goodbye != NULL) {
+  if (s->io_open && s->hooks->goodbye != NULL) {
     /* Set before: the answer may come, or the io fail, inside the hook. */
     s->awaiting = true;
-    if (s->hooks->goodbye(s, s->why) && s->awaiting && !s->hung_up) {
+    if (s->hooks->goodbye(s, reason(s)) && s->awaiting && !s->hung_up) {
       hz_io_pause(s->io, false);
-      set_timer(s, s->limits->close_timeout_ns, goodbye_overdue);
+      set_timer(s, hz_iostream_limits(s)->close_timeout_ns, goodbye_overdue);
       return;
     }
     s->awaiting = false;
   }
-  hz_iostream_hangup(s, s->why);
+  hz_iostream_hangup(s, reason(s));
 }
 
 static void on_closed(struct hz_io *io, const struct hz_close *io_why) {
@@ -303,9 +347,9 @@ static void on_closed(struct hz_io *io, const struct hz_close *io_why) {
   struct hz_close why;
 
   note_reason(s, io_why);
-  why = *s->why;
-  hz_timer_cancel(&io->env->timers, &s->timer);
-  hz_bufq_fini(&s->late);
+  why = *reason(s);
+  stop_timer(s);
+  free_late(s);
   s->hung_up = true;
   s->conn.closed = true;
   if (s->announced) s->conn.events->stream_closed(&s->stream);
@@ -323,8 +367,7 @@ void hz_iostream_ready(struct hz_iostream *s, bool stream) {
   s->ready = true;
   s->last_heard = s->conn.env->now;
   (void)s->io->ops->took(s->io);
-  set_timer(s, s->limits->idle_timeout_ns / 4, idle_tick);
-  if (s->conn.closing) return;
+  set_timer(s, hz_iostream_limits(s)->idle_timeout_ns / 4, idle_tick);
   s->conn.events->opened(&s->conn);
   if (!stream || s->conn.closing) return;
   s->announced = true;
@@ -336,7 +379,7 @@ static void on_opened(struct hz_io *io) {
 
   s->io_open = true;
   if (s->conn.closing) return;
-  if (s->hooks != NULL && s->hooks->opened != NULL)
+  if (s->hooks->opened != NULL)
     s->hooks->opened(s);
   else
     hz_iostream_ready(s, true);
@@ -352,9 +395,7 @@ static const struct hz_io_events io_events = {
 
 void hz_iostream_init(struct hz_iostream *s, const struct hz_transport_ops *ops,
                       const struct hz_iostream_hooks *hooks, struct hz_env *env,
-                      struct hz_listener *listener, const struct hz_limits *limits) {
-  size_t frames, credit;
-
+                      struct hz_listener *listener) {
   s->conn.ops = ops;
   s->conn.env = env;
   s->conn.listener = listener;
@@ -364,11 +405,6 @@ void hz_iostream_init(struct hz_iostream *s, const struct hz_transport_ops *ops,
   s->stream.dir = HZ_BIDI;
   s->stream.local = listener == NULL;
   s->hooks = hooks;
-  s->limits = limits;
-  frames = 2 * (size_t)s->limits->frame_bytes;
-  credit = 4 * (size_t)s->limits->call_credit_bytes;
-  s->window = frames > credit ? frames : credit;
-  hz_bufq_init(&s->late, env->alloc, HZ_IOSTREAM_LATE_BYTES, 0);
   if (listener != NULL) hz_iolistener_ref(listener);
 }
 
@@ -380,14 +416,15 @@ void hz_iostream_accept(struct hz_iostream *s, struct hz_io *io, const uint8_t *
   io->user = s;
   l->accepted(l, &s->conn);
   if (s->conn.closing) return;
-  set_timer(s, s->limits->handshake_timeout_ns, handshake_overdue);
+  set_timer(s, io->limits->handshake_timeout_ns, handshake_overdue);
   on_opened(io);
   if (len > 0) on_data(io, first, len);
 }
 
 hz_err hz_iostream_connect(struct hz_iostream *s, const struct hz_endpoint *ep,
-                           struct hz_tls_ctx *tls, const struct hz_conn_events *events, void *user,
-                           char *why, size_t why_len) {
+                           const struct hz_limits *limits, struct hz_tls_ctx *tls,
+                           const struct hz_conn_events *events, void *user, char *why,
+                           size_t why_len) {
   const struct hz_net_ops *net = hz_net_of(s->conn.env);
   struct hz_io *below = NULL, *io = NULL;
 
@@ -395,13 +432,10 @@ hz_err hz_iostream_connect(struct hz_iostream *s, const struct hz_endpoint *ep,
     (void)snprintf(why, why_len, "%s: there is no network here", ep->scheme);
     return HZ_EUNSUPPORTED;
   }
-  hz_err err = net->connect(s->conn.env, ep, s->limits, &io_events, s, &below, why, why_len);
+  hz_err err = net->connect(s->conn.env, ep, limits, &io_events, s, &below, why, why_len);
   if (err != HZ_OK) return err;
   io = below;
-  if (tls != NULL) err = hz_tls_io_new(below, false, tls, s->limits, &io);
-  if (err == HZ_OK)
-    err = hz_timer_set(&s->conn.env->timers, &s->timer,
-                       s->conn.env->now + s->limits->handshake_timeout_ns, handshake_overdue);
+  if (tls != NULL) err = hz_tls_io_new(below, false, tls, limits, &io);
   if (err != HZ_OK) {
     hz_io_destroy(io);
     (void)snprintf(why, why_len, "no memory for a connection");
@@ -412,6 +446,7 @@ hz_err hz_iostream_connect(struct hz_iostream *s, const struct hz_endpoint *ep,
   s->io = io;
   s->conn.events = events;
   s->conn.user = user;
+  set_timer(s, limits->handshake_timeout_ns, handshake_overdue);
   return HZ_OK;
 }
 
@@ -419,17 +454,12 @@ hz_err hz_iostream_connect(struct hz_iostream *s, const struct hz_endpoint *ep,
 
 void hz_iostream_discard(struct hz_iostream *s) {
   struct hz_listener *l = s->conn.listener;
-  struct hz_alloc *alloc = s->conn.env->alloc;
 
-  hz_timer_cancel(&s->conn.env->timers, &s->timer);
-  hz_bufq_fini(&s->late);
-  hz_close_forget(alloc, s->why);
+  stop_timer(s);
+  free_late(s);
   if (s->io != NULL) hz_io_destroy(s->io);
   s->io = NULL;
-  if (s->hooks != NULL && s->hooks->free != NULL)
-    s->hooks->free(s);
-  else
-    hz_free(alloc, s);
+  s->hooks->free(s);
   if (l != NULL) hz_iolistener_unref(l);
 }
 

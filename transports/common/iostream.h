@@ -28,7 +28,8 @@ void hz_iolistener_unref(struct hz_listener *l);
 /** Tells listener->note when there is one and somebody counts. */
 void hz_listener_note(struct hz_listener *l, const char *what, const char *detail);
 
-/** The places where a framing layer takes part. NULL members do what is said behind "NULL:". */
+/** The places where a framing layer takes part. NULL members do what is said behind "NULL:"; only `free`
+ * is required. */
 struct hz_iostream_hooks {
   /** The io is open (and its peer known): begin the framing layer's handshake.
    * NULL: hz_iostream_ready(s, true). */
@@ -52,55 +53,68 @@ struct hz_iostream_hooks {
    * when it is there; limits.close_timeout_ns is watched. False, NULL: hang up after what waits. */
   bool (*goodbye)(struct hz_iostream *, const struct hz_close *why);
   /** Releases what the adapter holds and frees the object that embeds `s`; `s` itself has been
-   * taken apart. NULL: hz_free(alloc, s). */
+   * taken apart. */
   void (*free)(struct hz_iostream *);
 };
 
-/** Embedded as the first member of an adapter's connection, zeroed before init. */
+/** What a connection has only while bytes that were forced out wait, and from the first reason to
+ * close on. */
+struct hz_iostream_late {
+  struct hz_bufq out;         /* the io was full; bounded by HZ_IOSTREAM_LATE_BYTES */
+  const struct hz_close *why; /* the first reason given; NULL before conn.closing */
+};
+
+/** Embedded as the first member of an adapter's connection, out of env->objects. What each message
+ * looks at stands in front of what only a timer does. */
 struct hz_iostream {
   struct hz_conn conn;
   struct hz_stream stream;
   const struct hz_iostream_hooks *hooks;
-  struct hz_io *io; /* NULL before it is attached */
-  const struct hz_limits *limits;
-  struct hz_timer timer; /* handshake, then idle, then goodbye */
-  hz_time last_heard;    /* when a byte came in last */
-  size_t unconsumed;     /* delivered, not yet consumed */
-  size_t window;         /* the io is paused above this: see hz_iostream_init() */
-  struct hz_bufq late;   /* forced out while the io was full; bounded by HZ_IOSTREAM_LATE_BYTES */
-  const struct hz_close *why; /* the first reason given; NULL before conn.closing */
-  bool paused, held;          /* the io is paused: for want of credit; by hz_iostream_hold() */
-  bool io_open;               /* the io's `opened` came, or it was accepted */
-  bool ready, announced;      /* `opened` was sent; and `stream` */
-  bool want_writable;         /* somebody was told HZ_AGAIN */
-  bool fin_wanted;            /* hz_io_finish() once `late` is empty */
-  bool hang_wanted;           /* hz_io_close() once `late` is empty */
-  bool awaiting;              /* goodbye was said and is to be answered */
-  bool hung_up;               /* hz_io_close() or hz_io_abort() was called */
+  struct hz_io *io;              /* NULL before it is attached */
+  hz_time last_heard;            /* when a byte came in last */
+  size_t unconsumed;             /* delivered, not yet consumed */
+  struct hz_iostream_late *late; /* NULL: nothing waits, nobody closes */
+  bool paused : 1, held : 1;     /* the io is paused: for want of credit; by hz_iostream_hold() */
+  bool io_open : 1;              /* the io's `opened` came, or it was accepted */
+  bool ready : 1, announced : 1; /* `opened` was sent; and `stream` */
+  bool want_writable : 1;        /* somebody was told HZ_AGAIN */
+  bool fin_wanted : 1;           /* hz_io_finish() once nothing waits */
+  bool hang_wanted : 1;          /* hz_io_close() once nothing waits */
+  bool awaiting : 1;             /* goodbye was said and is to be answered */
+  bool hung_up : 1;              /* hz_io_close() or hz_io_abort() was called */
+  struct hz_wheel_timer timer;   /* handshake, then idle, then goodbye */
 };
-_Static_assert(sizeof(struct hz_iostream) <= 264, "each idle connection has one");
+_Static_assert(sizeof(struct hz_iostream) <= 200, "each idle connection has one");
+
+/** Known once there is an io. */
+static inline const struct hz_limits *hz_iostream_limits(const struct hz_iostream *s) {
+  return s->io->limits;
+}
+/** Bytes that were forced out and wait for the io. */
+static inline size_t hz_iostream_waiting(const struct hz_iostream *s) {
+  return s->late == NULL ? 0 : s->late->out.bytes;
+}
 
 /** A peer that makes us answer (pings) but does not read may have this much waiting. */
 #define HZ_IOSTREAM_LATE_BYTES ((size_t)64 * 1024)
 
 /** Prepares `s` for either role. `listener` (a struct hz_iolistener inside) is referred to until
- * destroy; NULL on a client. `limits`, complete, is referred to as long. `hooks` may be NULL.
- * The window is the larger of 2 * frame_bytes and 4 * call_credit_bytes, so that one whole frame
- * always fits; an adapter may change s->window afterwards. */
+ * destroy; NULL on a client. */
 void hz_iostream_init(struct hz_iostream *s, const struct hz_transport_ops *ops,
                       const struct hz_iostream_hooks *hooks, struct hz_env *env,
-                      struct hz_listener *listener, const struct hz_limits *limits);
+                      struct hz_listener *listener);
 
 /** Server: takes over an open `io`, tells listener->accepted, then hooks->opened. `first` are bytes
  * that were read from it already: they are handed to hooks->received after that. */
 void hz_iostream_accept(struct hz_iostream *s, struct hz_io *io, const uint8_t *first, size_t len);
 
 /** Client: starts to connect to `ep`, through TLS when `tls` is given (it is referred to as long as
- * needed; the name to verify is in it). Errors as ops->dial, with `why`; `s` is then as after init
+ * needed; the name to verify is in it). `limits`, complete, is referred to until destroy. Errors as ops->dial, with `why`; `s` is then as after init
  * and is freed by hz_iostream_discard(). */
 HZ_MUST_USE hz_err hz_iostream_connect(struct hz_iostream *s, const struct hz_endpoint *ep,
-                                       struct hz_tls_ctx *tls, const struct hz_conn_events *events,
-                                       void *user, char *why, size_t why_len);
+                                       const struct hz_limits *limits, struct hz_tls_ctx *tls,
+                                       const struct hz_conn_events *events, void *user, char *why,
+                                       size_t why_len);
 
 /** Frees `s` when connecting could not even start. */
 void hz_iostream_discard(struct hz_iostream *s);

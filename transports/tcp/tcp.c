@@ -22,6 +22,12 @@ struct client {
   struct hz_limits limits;
 };
 
+static void free_client(struct hz_iostream *s) {
+  hz_free(s->conn.env->alloc, (struct client *)(void *)s);
+}
+
+static const struct hz_iostream_hooks client_hooks = {.free = free_client};
+
 static hz_err dial_over(const struct hz_transport_ops *ops, struct hz_env *env,
                         const struct hz_endpoint *ep, const struct hz_transport_config *config,
                         struct hz_tls_ctx *tls, const struct hz_conn_events *events, void *user,
@@ -35,8 +41,8 @@ static hz_err dial_over(const struct hz_transport_ops *ops, struct hz_env *env,
   struct hz_iostream *s = &c->s;
   c->limits = config->limits;
   hz_limits_defaults(&c->limits);
-  hz_iostream_init(s, ops, NULL, env, NULL, &c->limits);
-  hz_err err = hz_iostream_connect(s, ep, tls, events, user, why, why_len);
+  hz_iostream_init(s, ops, &client_hooks, env, NULL);
+  hz_err err = hz_iostream_connect(s, ep, &c->limits, tls, events, user, why, why_len);
   if (err != HZ_OK) {
     hz_iostream_discard(s);
     return err;
@@ -87,9 +93,15 @@ static void ignore_closed(struct hz_io *io, const struct hz_close *why) {
   hz_io_destroy(io);
 }
 
+static void free_server(struct hz_iostream *s) {
+  hz_slab_put(&s->conn.env->objects, s, sizeof(*s));
+}
+
+static const struct hz_iostream_hooks server_hooks = {.free = free_server};
+
 static void take_frames(struct hz_listener *l, struct hz_io *io, const uint8_t *first, size_t len) {
   static const struct hz_io_events discarded = {.closed = ignore_closed};
-  struct hz_iostream *s = hz_new(l->env->alloc, struct hz_iostream);
+  struct hz_iostream *s = hz_slab_get(&l->env->objects, sizeof(*s));
 
   if (s == NULL) {
     struct hz_close why;
@@ -99,7 +111,7 @@ static void take_frames(struct hz_listener *l, struct hz_io *io, const uint8_t *
     hz_io_abort(io, &why);
     return;
   }
-  hz_iostream_init(s, hz_io_peer(io).tls ? &tls_ops : l->ops, NULL, l->env, l, &l->config.limits);
+  hz_iostream_init(s, hz_io_peer(io).tls ? &tls_ops : l->ops, &server_hooks, l->env, l);
   hz_iostream_accept(s, io, first, len);
 }
 

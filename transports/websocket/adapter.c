@@ -89,18 +89,18 @@ static hz_err dial(bool secure, struct hz_env *env, const struct hz_endpoint *ep
                    void *user, struct hz_conn **out, char *why, size_t why_len) {
   struct hz_tls_ctx *tls = NULL;
   hz_err e = HZ_ENOMEM;
-  struct hz_ws *ws = hz_new(env->alloc, struct hz_ws);
+  struct hz_ws *ws = hz_slab_get(&env->objects, sizeof(*ws));
   struct hz_ws_client *c = hz_new(env->alloc, struct hz_ws_client);
   if (ws == NULL || c == NULL) {
     snprintf(why, why_len, "no memory for a connection");
     hz_free(env->alloc, c);
-    hz_free(env->alloc, ws);
+    hz_slab_put(&env->objects, ws, sizeof(*ws));
     return HZ_ENOMEM;
   }
   c->limits = config->limits;
   hz_limits_defaults(&c->limits);
   ws->client = c;
-  hz_iostream_init(&ws->s, secure ? &wss_ops : &ws_ops, &hz_ws_hooks, env, NULL, &c->limits);
+  hz_iostream_init(&ws->s, secure ? &wss_ops : &ws_ops, &hz_ws_hooks, env, NULL);
   if (!prepare(env, c, secure, ep)) {
     snprintf(why, why_len, "no memory for a request");
     goto fail;
@@ -111,7 +111,7 @@ static hz_err dial(bool secure, struct hz_env *env, const struct hz_endpoint *ep
     e = hz_tls_ctx_new(env->alloc, &config->tls, &params, &tls, why, why_len);
     if (e != HZ_OK) goto fail;
   }
-  e = hz_iostream_connect(&ws->s, ep, tls, events, user, why, why_len);
+  e = hz_iostream_connect(&ws->s, ep, &c->limits, tls, events, user, why, why_len);
   hz_tls_ctx_unref(tls);
   if (e != HZ_OK) goto fail;
   *out = &ws->s.conn;
@@ -149,7 +149,7 @@ static void take(struct hz_listener *l, struct hz_io *io, const uint8_t *first, 
                                            .eof = no_event,
                                            .writable = no_event,
                                            .closed = turned_away};
-  struct hz_ws *ws = hz_new(io->env->alloc, struct hz_ws);
+  struct hz_ws *ws = hz_slab_get(&io->env->objects, sizeof(*ws));
   if (ws == NULL) {
     struct hz_close why;
     hz_close_set(&why, HZ_BY_LOCAL, HZ_LAYER_APP, HZ_CLOSE_INTERNAL, HZ_ENOMEM,
@@ -158,8 +158,7 @@ static void take(struct hz_listener *l, struct hz_io *io, const uint8_t *first, 
     hz_io_abort(io, &why);
     return;
   }
-  hz_iostream_init(&ws->s, hz_io_peer(io).tls ? &wss_ops : &ws_ops, &hz_ws_hooks, io->env, l,
-                   &l->config.limits);
+  hz_iostream_init(&ws->s, hz_io_peer(io).tls ? &wss_ops : &ws_ops, &hz_ws_hooks, io->env, l);
   hz_iostream_accept(&ws->s, io, first, len);
 }
 

@@ -41,7 +41,7 @@ void hz_ws_send_close(struct hz_ws *ws, uint16_t code, const char *reason) {
 void hz_ws_linger(struct hz_ws *ws) {
   ws->phase = HZ_WS_LINGER;
   /* With bytes still held back the end would overtake them; the close timeout ends it then. */
-  if (ws->s.late.bytes == 0) hz_io_finish(ws->s.io);
+  if (hz_iostream_waiting(&ws->s) == 0) hz_io_finish(ws->s.io);
 }
 
 void hz_ws_fail(struct hz_ws *ws, uint16_t code, hz_err err, const char *text) {
@@ -261,7 +261,7 @@ static void on_free(struct hz_iostream *s) {
   hz_buf_unref(ws->pong);
   if (ws->client != NULL) hz_buf_unref(ws->client->request);
   hz_free(alloc, ws->client);
-  hz_free(alloc, ws);
+  hz_slab_put(&hz_ws_env(ws)->objects, ws, sizeof(*ws));
 }
 
 void hz_ws_op_keepalive(struct hz_conn *c) {

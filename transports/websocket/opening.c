@@ -17,7 +17,7 @@ void hz_ws_opening_begin(struct hz_ws *ws) {
     give_up(ws, HZ_BY_LOCAL, HZ_WS_1011_INTERNAL, HZ_ENOMEM, "no memory for the handshake");
     return;
   }
-  hz_http_head_init(ws->head, env->alloc, &env->pool, ws->s.limits, client);
+  hz_http_head_init(ws->head, env->alloc, &env->pool, hz_iostream_limits(&ws->s), client);
   if (!client) return;
   struct hz_buf *request = ws->client->request;
   ws->client->request = NULL;
@@ -58,7 +58,7 @@ bool hz_ws_opening_goodbye(struct hz_ws *ws) {
 static void begin_frames(struct hz_ws *ws, bool herz) {
   hz_ws_opening_free(ws);
   hz_ws_parser_init(&ws->parser, hz_ws_env(ws)->alloc, ws->client == NULL,
-                    ws->s.limits->message_bytes);
+                    hz_iostream_limits(&ws->s)->message_bytes);
   ws->parser.no_text = herz;
   ws->phase = HZ_WS_FRAMES;
   hz_iostream_ready(&ws->s, herz);

@@ -50,18 +50,19 @@ hz_err hz_ws_plain_new(struct hz_ws *ws, const struct hz_ws_upgrade *up) {
   }
   p->ws = ws;
   hz_list_init(&p->calls);
-  p->max_inflight =
-      ws->s.limits->calls < HZ_WS_PLAIN_CALLS ? ws->s.limits->calls : HZ_WS_PLAIN_CALLS;
+  p->max_inflight = hz_iostream_limits(&ws->s)->calls < HZ_WS_PLAIN_CALLS
+                        ? hz_iostream_limits(&ws->s)->calls
+                        : HZ_WS_PLAIN_CALLS;
   p->pump.fn = hz_ws_plain_pump_now;
   ws->plain = p;
-  arm(p, &p->ping, ws->s.limits->idle_timeout_ns / 2, ping_tick);
+  arm(p, &p->ping, hz_iostream_limits(&ws->s)->idle_timeout_ns / 2, ping_tick);
   return HZ_OK;
 }
 
 /* A browser cannot ping; a page that only waits for events would look dead to the idle timeout. */
 static void ping_tick(struct hz_timer *t, hz_time now) {
   struct hz_ws_plain *p = HZ_CONTAINER(t, struct hz_ws_plain, ping);
-  hz_time period = p->ws->s.limits->idle_timeout_ns / 2;
+  hz_time period = hz_iostream_limits(&p->ws->s)->idle_timeout_ns / 2;
   hz_time silent = now - p->ws->s.last_heard;
   if (p->ws->s.conn.closing) return;
   if (silent >= period) {
@@ -74,7 +75,7 @@ static void ping_tick(struct hz_timer *t, hz_time now) {
 static void slow_tick(struct hz_timer *t, hz_time now) {
   struct hz_ws_plain *p = HZ_CONTAINER(t, struct hz_ws_plain, slow);
   struct hz_ws *ws = p->ws;
-  hz_time period = ws->s.limits->frame_timeout_ns;
+  hz_time period = hz_iostream_limits(&ws->s)->frame_timeout_ns;
   uint64_t came = p->came;
   (void)now;
   if (ws->s.conn.closing) return;
@@ -97,7 +98,7 @@ static void watch(struct hz_ws_plain *p) {
     hz_timer_cancel(&hz_ws_env(ws)->timers, &p->slow);
   } else if (!hz_timer_armed(&p->slow)) {
     p->came = 0;
-    arm(p, &p->slow, ws->s.limits->frame_timeout_ns, slow_tick);
+    arm(p, &p->slow, hz_iostream_limits(&ws->s)->frame_timeout_ns, slow_tick);
   }
 }
 
@@ -138,7 +139,7 @@ static void begin_call(struct hz_ws_plain *p, bool text) {
 
 static bool full(const struct hz_ws_plain *p) {
   return p->inflight >= p->max_inflight ||
-         (p->inflight > 0 && p->inflight_bytes >= p->ws->s.limits->conn_body_bytes);
+         (p->inflight > 0 && p->inflight_bytes >= hz_iostream_limits(&p->ws->s)->conn_body_bytes);
 }
 
 /* No more messages now: keeps input that was read already, and stops reading. */

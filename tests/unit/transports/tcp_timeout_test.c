@@ -166,7 +166,9 @@ Test(tcp_timeout, whom_we_keep_waiting_is_not_idle) {
   struct world w;
   world_open(&w, "tcp_timeout/kept_waiting", hz_transport_tcp());
   struct hz_iostream *s = (struct hz_iostream *)(void *)SERVER(&w)->conn;
-  s->window = 1000; /* the core takes its time with what came */
+  struct hz_limits *limits = &SERVER(&w)->conn->listener->config.limits;
+  limits->frame_bytes = 500; /* a window of 1000; the core takes its time with what came */
+  limits->call_credit_bytes = 250;
   SERVER(&w)->hoard = true;
   uint8_t bytes[2000] = {0};
   cr_assert_eq(seen_say(&w.client, bytes, sizeof(bytes), false), HZ_OK);
