@@ -87,7 +87,8 @@ void hz_door_free(herz_group *g);
 /** Ends the threads of the other workers and waits for them. */
 void hz_app_join(herz_app *app);
 /* listen.c */
-void hz_worker_session_ended(struct hz_session *s, const struct hz_close *why);
+void hz_worker_conn_ended(const struct hz_session_owner *owner, struct hz_session *s,
+                          const struct hz_close *why);
 /* client.c */
 extern const size_t hz_client_call_size;
 void hz_clients_close(struct hz_worker *w);

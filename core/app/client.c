@@ -107,9 +107,11 @@ static void on_changed(struct hz_session *s) {
   hz_env_defer(cl->w->env, &cl->settle);
 }
 
-static void on_ended(struct hz_session *s, const struct hz_close *why) {
+static void on_ended(const struct hz_session_owner *owner, struct hz_session *s,
+                     const struct hz_close *why) {
   herz_client *cl = client_of(s);
 
+  (void)owner;
   cl->session = NULL;
   cl->last = *why;
   hz_env_defer(cl->w->env, &cl->settle);

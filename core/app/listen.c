@@ -34,27 +34,22 @@ static void pending(struct hz_listener *l, int by) {
 
 static void accepted(struct hz_listener *l, struct hz_conn *conn) {
   struct hz_worker *w = worker_of(l);
-  struct hz_session *s;
 
-  if (hz_session_new(conn, l->user, &s) != HZ_OK) {
-    HZ_COUNT(&w->counters, no_memory);
-    hz_session_refuse(conn, HZ_CLOSE_INTERNAL, "memory is short");
-    return;
-  }
-  s->user = w;
+  hz_session_accept(conn, l->user);
   w->conn_count++;
   atomic_fetch_add_explicit(&w->app->conns, 1, memory_order_relaxed);
-  hz_list_push(&w->sessions, &s->link);
+  hz_list_push(&w->conns, &conn->link);
 }
 
 static void check_drained(struct hz_worker *w) {
   if (w->draining && w->conn_count == 0 && !w->stopped) hz_worker_stop(w);
 }
 
-void hz_worker_session_ended(struct hz_session *s, const struct hz_close *why) {
-  struct hz_worker *w = s->user;
+void hz_worker_conn_ended(const struct hz_session_owner *owner, struct hz_session *s,
+                          const struct hz_close *why) {
+  struct hz_worker *w = owner->user;
 
-  (void)why;
+  (void)s, (void)why;
   w->conn_count--;
   atomic_fetch_sub_explicit(&w->app->conns, 1, memory_order_relaxed);
   check_drained(w);
@@ -220,9 +215,9 @@ void hz_worker_unlisten(struct hz_worker *w) {
 /* ---- ends ---- */
 
 void hz_worker_close_all(struct hz_worker *w, enum hz_close_code code, const char *text) {
-  /* Sessions leave the list only when their connection has closed, at a turn's end. */
-  for (struct hz_link *l = w->sessions.next; l != &w->sessions; l = l->next) {
-    hz_session_close(HZ_CONTAINER(l, struct hz_session, link), code, HZ_OK, text);
+  /* Connections leave the list only when they have closed, at a turn's end. */
+  for (struct hz_link *l = w->conns.next; l != &w->conns; l = l->next) {
+    hz_session_close_conn(HZ_CONTAINER(l, struct hz_conn, link), code, HZ_OK, text);
   }
 }
 
@@ -244,8 +239,8 @@ void hz_worker_drain(struct hz_worker *w, uint32_t grace_ms) {
   hz_worker_unlisten(w);
   hz_time until = w->env->now + grace_ms * HZ_MS;
   bool bounded = hz_timer_set(&w->env->timers, &w->grace, until, grace_over) == HZ_OK;
-  for (struct hz_link *l = w->sessions.next; l != &w->sessions; l = l->next) {
-    hz_session_drain(HZ_CONTAINER(l, struct hz_session, link), grace_ms);
+  for (struct hz_link *l = w->conns.next; l != &w->conns; l = l->next) {
+    hz_session_drain_conn(HZ_CONTAINER(l, struct hz_conn, link), grace_ms);
   }
   if (!bounded) {
     hz_worker_close_all(w, HZ_CLOSE_SHUTDOWN, "memory is short: there is no grace time");

@@ -27,7 +27,7 @@ hz_err hz_worker_init(struct hz_worker *w, herz_app *app, uint32_t index, struct
   w->app = app;
   w->index = index;
   hz_list_init(&w->listeners);
-  hz_list_init(&w->sessions);
+  hz_list_init(&w->conns);
   hz_list_init(&w->clients);
   hz_list_init(&w->afters);
   hz_alloc_init_libc(&w->libc);
@@ -56,7 +56,7 @@ hz_err hz_worker_start(struct hz_worker *w) {
                                         .lanes = &w->lanes,
                                         .served = &w->served,
                                         .agent = app->agent,
-                                        .ended = hz_worker_session_ended};
+                                        .ended = hz_worker_conn_ended};
   w->started = true;
   return HZ_OK;
 }
@@ -83,7 +83,7 @@ void hz_worker_stop(struct hz_worker *w) {
 }
 
 bool hz_worker_idle(const struct hz_worker *w) {
-  return hz_list_empty(&w->sessions) && hz_list_empty(&w->clients);
+  return hz_list_empty(&w->conns) && hz_list_empty(&w->clients);
 }
 
 /* ---- all of an app's ---- */

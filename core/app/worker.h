@@ -27,7 +27,7 @@ struct hz_worker {
   struct hz_dispatch dispatch;
   struct hz_cache lanes, served, client_calls;
   struct hz_session_owner server;
-  struct hz_link listeners, sessions, clients, afters;
+  struct hz_link listeners, conns, clients, afters;
   bool started;
   uint32_t conn_count; /* accepted ones */
   hz_time notes_since; /* of this second: */

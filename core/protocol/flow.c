@@ -129,10 +129,12 @@ void hz_outflow_credit(struct hz_outflow *f, uint64_t n) {
  * flows that still want more are behind the others then, and the task has been deferred again. */
 void hz_lane_pump(struct hz_task *t) {
   struct hz_lane *l = HZ_CONTAINER(t, struct hz_lane, pump);
+  struct hz_session *s = l->session;
   struct hz_link round;
 
   hz_list_init(&round);
   hz_list_splice(&round, &l->waiting);
+  hz_session_enter(s);
   hz_lane_hold(l);
   while (!hz_list_empty(&round)) {
     struct hz_outflow *f = HZ_CONTAINER(hz_list_pop(&round), struct hz_outflow, link);
@@ -145,6 +147,7 @@ void hz_lane_pump(struct hz_task *t) {
     }
   }
   hz_lane_unhold(l);
+  hz_session_leave(s);
 }
 
 void hz_inflow_init(struct hz_inflow *f, struct hz_lane *l, uint64_t id, uint64_t window) {

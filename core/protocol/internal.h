@@ -45,7 +45,25 @@ void hz_lane_stop(struct hz_lane *l, uint32_t code);
 /** Gives up both directions of a stream that is one call's own. */
 void hz_lane_abandon(struct hz_lane *l, uint32_t code);
 
+/* rest.c */
+/** Gives a server's session back when nothing of it is left but what its connection keeps. `s` may be
+ * gone after. */
+void hz_session_rest(struct hz_session *s);
+
 /* session.c */
+uint64_t hz_session_next_id(void);
+/** Around every event that may end in hz_session_rest(): what is on the stack keeps the session. */
+static inline void hz_session_enter(struct hz_session *s) {
+  s->busy++;
+}
+static inline void hz_session_leave(struct hz_session *s) {
+  if (--s->busy == 0) hz_session_rest(s);
+}
+/** Counts and logs. */
+void hz_session_say_opened(const struct hz_conn *conn, const struct hz_session_owner *owner);
+void hz_session_say_moved(const struct hz_conn *conn, const struct hz_session_owner *owner);
+void hz_session_say_closed(const struct hz_conn *conn, const struct hz_session_owner *owner,
+                           bool opened, const struct hz_close *reason);
 /** The peer broke the rules: counts, tells it by an ERROR frame on `l` (not for HZ_EMAGIC), closes. */
 void hz_session_fail(struct hz_session *s, struct hz_lane *l, enum hz_counter counter,
                      enum hz_wire_code code, hz_err err, const char *text);

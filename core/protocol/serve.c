@@ -125,7 +125,9 @@ static void release(struct hz_exchange *x) {
   }
   detach(c);
   hz_cache_put(c->cache, c);
-  if (s != NULL) hz_session_call_gone(s);
+  if (s == NULL) return;
+  hz_session_call_gone(s);
+  hz_session_rest(s);
 }
 
 static const struct hz_exchange_ops served_ops = {.respond = respond,

@@ -22,7 +22,7 @@ _Static_assert(HZ_COUNTER_SLOTS == HZ_TRANSPORTS_MAX, "a slot for each transport
 
 hz_err hz_session_prepare(struct hz_env *env, const struct hz_session_owner *owner, void *user,
                           struct hz_session **out) {
-  struct hz_session *s = hz_new(env->alloc, struct hz_session);
+  struct hz_session *s = hz_slab_get(&env->objects, sizeof(*s));
 
   if (s == NULL) return HZ_ENOMEM;
   s->owner = owner;
@@ -39,10 +39,14 @@ hz_err hz_session_prepare(struct hz_env *env, const struct hz_session_owner *own
   return HZ_OK;
 }
 
-void hz_session_attach(struct hz_session *s, struct hz_conn *conn) {
+uint64_t hz_session_next_id(void) {
   static _Atomic uint64_t next_id = 1;
 
-  conn->id = next_id++;
+  return next_id++;
+}
+
+void hz_session_attach(struct hz_session *s, struct hz_conn *conn) {
+  conn->id = hz_session_next_id();
   s->conn = conn;
   conn->user = s;
   conn->slot = hz_transport_slot(conn->ops);
@@ -50,20 +54,9 @@ void hz_session_attach(struct hz_session *s, struct hz_conn *conn) {
 }
 
 void hz_session_free(struct hz_session *s, struct hz_env *env) {
-  hz_list_remove(&s->link);
   hz_idmap_fini(&s->calls);
   hz_close_forget(env->alloc, s->peer_error);
-  hz_free(env->alloc, s);
-}
-
-hz_err hz_session_new(struct hz_conn *conn, const struct hz_session_owner *owner,
-                      struct hz_session **out) {
-  hz_err err = hz_session_prepare(conn->env, owner, NULL, out);
-
-  if (err != HZ_OK) return err;
-  conn->events = &hz_session_events;
-  hz_session_attach(*out, conn);
-  return HZ_OK;
+  hz_slab_put(&env->objects, s, sizeof(*s));
 }
 
 static hz_err send_hello(struct hz_session *s, enum hz_kind kind) {
@@ -109,16 +102,20 @@ static void open_control(struct hz_session *s) {
   introduce(s);
 }
 
+void hz_session_say_opened(const struct hz_conn *conn, const struct hz_session_owner *owner) {
+  HZ_COUNT(owner->counters, conns_opened);
+  HZ_COUNT_T(owner->counters, conn->slot, conns_opened, 1);
+  HZ_LOG(owner->log, HZ_LOG_DEBUG, "connection opened", HZ_F_NUM("conn", conn->id),
+         HZ_F_STR("transport", conn->ops->scheme), HZ_F_PEER(conn), HZ_F_NUM("early", conn->early));
+}
+
 static void on_opened(struct hz_conn *conn) {
   struct hz_session *s = conn->user;
 
   if (s->conn == NULL) hz_session_attach(s, conn); /* from inside ops->dial() */
   s->mux = (conn->caps & HZ_CAP_STREAMS) == 0;
   s->opened = true;
-  HZ_COUNT(s->owner->counters, conns_opened);
-  HZ_COUNT_T(s->owner->counters, conn->slot, conns_opened, 1);
-  HZ_LOG(s->owner->log, HZ_LOG_DEBUG, "connection opened", HZ_F_NUM("conn", conn->id),
-         HZ_F_STR("transport", conn->ops->scheme), HZ_F_PEER(conn), HZ_F_NUM("early", conn->early));
+  hz_session_say_opened(conn, s->owner);
   if (conn->role == HZ_CLIENT && !s->mux) open_control(s);
 }
 
@@ -161,15 +158,24 @@ static void on_slots(struct hz_conn *conn) {
 /* ---- events of streams ---- */
 
 static void on_data(struct hz_stream *stream, const uint8_t *data, size_t len, bool fin) {
-  if (stream->user != NULL) {
-    hz_lane_data(stream->user, data, len, fin);
-  } else {
+  struct hz_session *s = stream->conn->user;
+
+  if (stream->user == NULL) {
     stream->conn->ops->stream_consume(stream, len);
+    return;
   }
+  hz_session_enter(s);
+  hz_lane_data(stream->user, data, len, fin);
+  hz_session_leave(s);
 }
 
 static void on_writable(struct hz_stream *stream) {
-  if (stream->user != NULL) hz_lane_writable(stream->user);
+  struct hz_session *s = stream->conn->user;
+
+  if (stream->user == NULL) return;
+  hz_session_enter(s);
+  hz_lane_writable(stream->user);
+  hz_session_leave(s);
 }
 
 static void lost(struct hz_lane *l, uint64_t code) {
@@ -233,12 +239,15 @@ static void on_message(struct hz_conn *conn, const struct hz_request *rq, struct
   hz_call_begin(s->owner->dispatch, rq, x);
 }
 
+void hz_session_say_moved(const struct hz_conn *conn, const struct hz_session_owner *owner) {
+  HZ_COUNT(owner->counters, conns_moved);
+  HZ_LOG(owner->log, HZ_LOG_DEBUG, "connection moved", HZ_F_NUM("conn", conn->id), HZ_F_PEER(conn));
+}
+
 static void on_moved(struct hz_conn *conn) {
   struct hz_session *s = conn->user;
 
-  HZ_COUNT(s->owner->counters, conns_moved);
-  HZ_LOG(s->owner->log, HZ_LOG_DEBUG, "connection moved", HZ_F_NUM("conn", conn->id),
-         HZ_F_PEER(conn));
+  hz_session_say_moved(conn, s->owner);
 }
 
 static void end_pings(struct hz_session *s, hz_err err) {
@@ -249,89 +258,38 @@ static void end_pings(struct hz_session *s, hz_err err) {
   }
 }
 
+void hz_session_say_closed(const struct hz_conn *conn, const struct hz_session_owner *owner,
+                           bool opened, const struct hz_close *reason) {
+  HZ_COUNT(owner->counters, conns_closed);
+  HZ_COUNT_T(owner->counters, conn->slot, conns_closed, 1);
+  if (reason->err != HZ_OK) {
+    HZ_COUNT(owner->counters, conns_failed);
+    HZ_COUNT_T(owner->counters, conn->slot, conns_failed, 1);
+  }
+  if (opened && reason->layer == HZ_LAYER_TIMEOUT) HZ_COUNT(owner->counters, idle_timeout);
+  HZ_LOG(owner->log, reason->err == HZ_OK ? HZ_LOG_DEBUG : HZ_LOG_INFO, "connection closed",
+         HZ_F_NUM("conn", conn->id), HZ_F_STR("transport", conn->ops->scheme), HZ_F_PEER(conn),
+         HZ_F_STR("err", hz_errname(reason->err)), HZ_F_NUM("code", reason->code),
+         HZ_F_STR("why", reason->text));
+}
+
 static void on_closed(struct hz_conn *conn, const struct hz_close *why) {
   struct hz_session *s = conn->user;
   struct hz_env *env = conn->env;
   if (s->conn == NULL) hz_session_attach(s, conn);
   struct hz_close reason = s->peer_error != NULL ? *s->peer_error : *why;
 
-  HZ_COUNT(s->owner->counters, conns_closed);
-  HZ_COUNT_T(s->owner->counters, conn->slot, conns_closed, 1);
-  if (reason.err != HZ_OK) {
-    HZ_COUNT(s->owner->counters, conns_failed);
-    HZ_COUNT_T(s->owner->counters, conn->slot, conns_failed, 1);
-  }
-  if (s->opened && reason.layer == HZ_LAYER_TIMEOUT) HZ_COUNT(s->owner->counters, idle_timeout);
-  HZ_LOG(s->owner->log, reason.err == HZ_OK ? HZ_LOG_DEBUG : HZ_LOG_INFO, "connection closed",
-         HZ_F_NUM("conn", conn->id), HZ_F_STR("transport", conn->ops->scheme), HZ_F_PEER(conn),
-         HZ_F_STR("err", hz_errname(reason.err)), HZ_F_NUM("code", reason.code),
-         HZ_F_STR("why", reason.text));
+  hz_session_say_closed(conn, s->owner, s->opened, &reason);
   s->failing = true;
   hz_wheel_cancel(&env->wheel, &s->keepalive);
   hz_serve_end_all(s);
   hz_invoke_end_all(s, reason.err == HZ_OK ? HZ_ECLOSED : reason.err, reason.text);
   end_pings(s, HZ_ECLOSED);
-  if (s->owner->ended != NULL) s->owner->ended(s, &reason);
+  hz_list_remove(&conn->link);
+  if (s->owner->ended != NULL) s->owner->ended(s->owner, s, &reason);
   conn->ops->destroy(conn);
   s->conn = NULL;
   hz_session_free(s, env);
-}
-
-/* A connection that nobody can serve: it is closed, and what it does meanwhile goes unheard. */
-static void ignore_conn(struct hz_conn *conn) {
-  (void)conn;
-}
-static void ignore_confirmed(struct hz_conn *conn, bool accepted) {
-  (void)conn, (void)accepted;
-}
-static void ignore_stream(struct hz_conn *conn, struct hz_stream *stream) {
-  (void)conn, (void)stream;
-}
-static void ignore_data(struct hz_stream *stream, const uint8_t *data, size_t len, bool fin) {
-  (void)stream, (void)data, (void)len, (void)fin;
-}
-static void ignore_one(struct hz_stream *stream) {
-  (void)stream;
-}
-static void ignore_code(struct hz_stream *stream, uint64_t code) {
-  (void)stream, (void)code;
-}
-static void ignore_datagram(struct hz_conn *conn, const uint8_t *data, size_t len) {
-  (void)conn, (void)data, (void)len;
-}
-static void refuse_message(struct hz_conn *conn, const struct hz_request *rq,
-                           struct hz_exchange *x) {
-  (void)conn, (void)rq;
-  x->ops->abort(x, HZ_CANCEL_REFUSED);
-  x->ops->release(x);
-}
-static void destroy_closed(struct hz_conn *conn, const struct hz_close *why) {
-  (void)why;
-  conn->ops->destroy(conn);
-}
-
-static const struct hz_conn_events refused_events = {
-    .opened = ignore_conn,
-    .confirmed = ignore_confirmed,
-    .stream = ignore_stream,
-    .data = ignore_data,
-    .writable = ignore_one,
-    .reset = ignore_code,
-    .stop = ignore_code,
-    .stream_closed = ignore_one,
-    .slots = ignore_conn,
-    .datagram = ignore_datagram,
-    .message = refuse_message,
-    .moved = ignore_conn,
-    .closed = destroy_closed,
-};
-
-void hz_session_refuse(struct hz_conn *conn, enum hz_close_code code, const char *text) {
-  struct hz_close why;
-
-  conn->events = &refused_events;
-  hz_close_set(&why, HZ_BY_LOCAL, HZ_LAYER_APP, code, HZ_ENOMEM, "%s", text);
-  conn->ops->close(conn, &why);
 }
 
 const struct hz_conn_events hz_session_events = {

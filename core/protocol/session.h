@@ -1,5 +1,5 @@
 /* Frames on a connection: the control stream, calls both ways, flow control of content. One session a
- * connection of a frame carrier. Not here: what a call does (core/dispatch), dialling again
+ * connection of a frame carrier; on a server only while something is under way (rest.c). Not here: what a call does (core/dispatch), dialling again
  * (core/app/client), bytes and envelopes (codec).
  *
  * Two mappings (docs/protocol.md): on transports with streams a call has a stream of its own and the
@@ -50,8 +50,8 @@ struct hz_session_owner {
   void (*confirmed)(struct hz_session *, bool accepted);
   /** Client: after HZ_AGAIN from hz_invoke(), or GOAWAY came (hz_session_usable() is false then). */
   void (*changed)(struct hz_session *);
-  /** The connection ended; the session is freed when this returns. Server: NULL allowed. */
-  void (*ended)(struct hz_session *, const struct hz_close *);
+  /** The connection ended; its session, NULL when there was none just then, is freed when this returns. */
+  void (*ended)(const struct hz_session_owner *, struct hz_session *, const struct hz_close *);
 };
 
 /** Content on its way out: of an answer on the server, of a request on the client. */
@@ -110,6 +110,7 @@ struct hz_session {
   uint32_t inflight;
   uint32_t peer_calls;
   uint32_t peer_frame; /* the largest length that the peer takes */
+  uint32_t busy;       /* events of its streams on the stack */
   uint64_t peer_credit;
   uint64_t next_id, last_id;
   struct hz_link pings; /* hz_ping.link */
@@ -118,17 +119,19 @@ struct hz_session {
   hz_time ping_ns; /* its interval */
   uint64_t ping_seq;
   const struct hz_close *peer_error; /* from ERROR: better than what the transport knows */
-  struct hz_link link;               /* in the app's list */
 };
-_Static_assert(sizeof(struct hz_session) <= 256, "each idle connection has one");
+_Static_assert(sizeof(struct hz_session) <= 240, "goes through the hands of each call");
 
-/** Makes a session on a connection that was just accepted or dialled: events and user are set.
- * HZ_ENOMEM. */
-HZ_MUST_USE hz_err hz_session_new(struct hz_conn *conn, const struct hz_session_owner *owner,
-                                  struct hz_session **out);
+/** Server: a connection that was just accepted, whose events and user are set. It has a session only
+ * while something is under way on it. The owner may have it in a list by conn->link; it leaves that
+ * before `ended`. */
+void hz_session_accept(struct hz_conn *conn, const struct hz_session_owner *owner);
 
-/** Closes a connection that was just accepted and cannot be served; it frees itself. */
-void hz_session_refuse(struct hz_conn *conn, enum hz_close_code code, const char *text);
+/** hz_session_close() and hz_session_drain() on an accepted connection, whether it has a session just
+ * now or not. */
+void hz_session_close_conn(struct hz_conn *conn, enum hz_close_code code, hz_err err,
+                           const char *text);
+void hz_session_drain_conn(struct hz_conn *conn, uint64_t grace_ms);
 
 /** The events of every framed connection: for ops->dial(). */
 extern const struct hz_conn_events hz_session_events;

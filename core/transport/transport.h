@@ -152,6 +152,14 @@ struct hz_conn_events {
   void (*closed)(struct hz_conn *, const struct hz_close *);
 };
 
+/** What the core has to know of a connection between two calls (core/protocol/rest.c); the adapter leaves
+ * it alone. */
+struct hz_conn_kept {
+  struct hz_stream *stream;         /* the one of a transport without streams */
+  uint64_t last_id;                 /* the largest id of a call so far */
+  uint32_t peer_credit, peer_frame; /* what the peer takes */
+};
+
 /** A connection: adapters embed it as the first member of their own. */
 struct hz_conn {
   const struct hz_transport_ops *ops;
@@ -161,14 +169,16 @@ struct hz_conn {
   void *user;                   /* the core's */
   uint32_t caps;                /* ops->caps less what was not agreed with this peer */
   enum hz_role role : 8;
-  bool early; /* in 0-RTT: what comes may be a replay */
-  bool closing, closed;
-  uint8_t slot;             /* the core's: hz_transport_slot(ops) */
+  bool early : 1; /* in 0-RTT: what comes may be a replay */
+  bool closing : 1, closed : 1;
+  bool kept_opened : 1, kept_welcomed : 1, kept_begun : 1, kept_checksum : 1; /* the core's, too */
+  uint8_t slot; /* the core's: hz_transport_slot(ops) */
+  struct hz_conn_kept kept;
   uint64_t collected_bytes; /* the core's: request content that waits for its end */
   struct hz_link link;      /* in the core's table */
   uint64_t id;              /* unique in the process; for logs */
 };
-_Static_assert(sizeof(struct hz_conn) <= 80, "each idle connection has one");
+_Static_assert(sizeof(struct hz_conn) <= 104, "each idle connection has one");
 
 /** A stream: embedded likewise. */
 struct hz_stream {

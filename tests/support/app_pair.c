@@ -139,7 +139,7 @@ bool ap_dial(struct app_pair *p) {
 static bool all_closed(void *arg) {
   struct app_pair *p = arg;
 
-  return (p->server == NULL || hz_list_empty(&p->server->first.sessions)) &&
+  return (p->server == NULL || hz_list_empty(&p->server->first.conns)) &&
          (p->client == NULL || hz_list_empty(&p->client->first.clients));
 }
 

@@ -45,16 +45,14 @@ bool raw_is_closed(void *arg) {
 
 void raw_connect(struct app_pair *p, struct raw_peer *peer) {
   struct hz_endpoint ep;
-  struct hz_limits limits = {0};
   char why[256];
 
   *peer = (struct raw_peer){0};
-  hz_limits_defaults(&limits);
   cr_assert_eq(hz_endpoint_parse(HZ_STR("tcp://10.0.0.1:4433"), HZ_TO_DIAL, &ep, why, sizeof(why)),
                HZ_OK);
   cr_assert_eq(
       hz_net_of(p->client_env)
-          ->connect(p->client_env, &ep, &limits, &peer_events, peer, &peer->io, why, sizeof(why)),
+          ->connect(p->client_env, &ep, NULL, &peer_events, peer, &peer->io, why, sizeof(why)),
       HZ_OK, "%s", why);
   cr_assert(sim_run_until(p->sim, is_open, peer, sim_now(p->sim) + 10 * HZ_SEC));
 }

@@ -84,7 +84,7 @@ struct hz_iostream {
   bool hung_up : 1;              /* hz_io_close() or hz_io_abort() was called */
   struct hz_wheel_timer timer;   /* handshake, then idle, then goodbye */
 };
-_Static_assert(sizeof(struct hz_iostream) <= 200, "each idle connection has one");
+_Static_assert(sizeof(struct hz_iostream) <= 224, "each idle connection has one");
 
 /** Known once there is an io. */
 static inline const struct hz_limits *hz_iostream_limits(const struct hz_iostream *s) {

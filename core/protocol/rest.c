@@ -1,0 +1,216 @@
+/* Connections of a server between calls: no session, only what a later one has to know, which stands in
+ * the connection itself. A session is made for the first bytes that come and goes when nothing of it
+ * is left but that. Not here: what a session does (session.c). */
+#include <string.h>
+
+#include "core/protocol/internal.h"
+
+static const struct hz_conn_events resting_events;
+
+/* Of a connection that rests. */
+static const struct hz_session_owner *owner_of(const struct hz_conn *conn) {
+  return conn->user;
+}
+
+void hz_session_accept(struct hz_conn *conn, const struct hz_session_owner *owner) {
+  conn->id = hz_session_next_id();
+  conn->slot = hz_transport_slot(conn->ops);
+  conn->events = &resting_events;
+  conn->user = (void *)(uintptr_t)owner;
+  conn->kept =
+      (struct hz_conn_kept){.peer_frame = HZ_FRAME_MAX_DEFAULT, .peer_credit = HZ_CREDIT_DEFAULT};
+}
+
+/* ---- making a session and giving it back ---- */
+
+/* On transports without streams a session has its lane from the start. */
+static bool lay_lane(struct hz_session *s) {
+  struct hz_stream *stream = s->conn->kept.stream;
+
+  if (stream == NULL) return true;
+  s->control = hz_lane_new(s, stream, HZ_LANE_CONTROL);
+  if (s->control == NULL) return false;
+  s->control->begun = s->conn->kept_begun;
+  return true;
+}
+
+/* The connection's session, made when there is none; NULL: memory is short. */
+static struct hz_session *wake(struct hz_conn *conn) {
+  const struct hz_session_owner *owner;
+  struct hz_session *s;
+
+  if (conn->events != &resting_events) return conn->user;
+  owner = owner_of(conn);
+  if (hz_session_prepare(conn->env, owner, NULL, &s) != HZ_OK) {
+    HZ_COUNT(owner->counters, no_memory);
+    return NULL;
+  }
+  s->conn = conn;
+  s->mux = (conn->caps & HZ_CAP_STREAMS) == 0;
+  s->opened = conn->kept_opened;
+  s->welcomed = conn->kept_welcomed;
+  s->checksum = conn->kept_checksum;
+  s->last_id = conn->kept.last_id;
+  s->peer_frame = conn->kept.peer_frame;
+  s->peer_credit = conn->kept.peer_credit;
+  if (!lay_lane(s)) {
+    hz_session_free(s, conn->env);
+    return NULL;
+  }
+  conn->user = s;
+  conn->events = &hz_session_events;
+  return s;
+}
+
+/* Nothing is queued, half read, owed or awaited. */
+static bool lane_quiet(const struct hz_lane *l) {
+  return l->refs == 1 && l->stream != NULL && !l->stream->recv_done && l->held == NULL &&
+         l->pending.count == 0 && !l->blocked && !l->fin_sent && !l->pending_fin && !l->stopped &&
+         l->owed == 0 && l->unread == 0 && hz_list_empty(&l->waiting) &&
+         l->parser.failed == HZ_OK && !hz_frame_parser_busy(&l->parser);
+}
+
+static bool quiet(const struct hz_session *s) {
+  if (!s->mux || s->conn == NULL || s->conn->role != HZ_SERVER || s->conn->closing) return false;
+  if (s->busy > 0 || s->inflight > 0 || s->failing || s->goaway_sent) return false;
+  if (s->peer_error != NULL || !hz_list_empty(&s->live) || !hz_list_empty(&s->pings)) return false;
+  return s->control != NULL && lane_quiet(s->control);
+}
+
+void hz_session_rest(struct hz_session *s) {
+  struct hz_conn *conn = s->conn;
+  struct hz_lane *l = s->control;
+
+  if (!quiet(s)) return;
+  conn->kept_opened = s->opened;
+  conn->kept_welcomed = s->welcomed;
+  conn->kept_checksum = s->checksum;
+  conn->kept_begun = l->begun;
+  conn->kept = (struct hz_conn_kept){
+      .stream = l->stream,
+      .last_id = s->last_id,
+      .peer_frame = s->peer_frame,
+      .peer_credit = s->peer_credit < UINT32_MAX ? (uint32_t)s->peer_credit : UINT32_MAX};
+  conn->user = (void *)(uintptr_t)s->owner;
+  conn->events = &resting_events;
+  l->stream->user = NULL;
+  hz_lane_unhold(l);
+  hz_session_free(s, conn->env);
+}
+
+/* ---- what the owner asks for ---- */
+
+void hz_session_close_conn(struct hz_conn *conn, enum hz_close_code code, hz_err err,
+                           const char *text) {
+  bool resting = conn->events == &resting_events;
+  struct hz_session *s = resting && conn->kept.stream == NULL ? NULL : wake(conn);
+  struct hz_close why;
+
+  if (s != NULL) {
+    hz_session_close(s, code, err, text);
+    return;
+  }
+  /* Nothing can be said in frames. */
+  hz_close_set(&why, HZ_BY_LOCAL, HZ_LAYER_APP, code, err, "%s", text);
+  conn->ops->close(conn, &why);
+}
+
+void hz_session_drain_conn(struct hz_conn *conn, uint64_t grace_ms) {
+  bool resting = conn->events == &resting_events;
+  struct hz_session *s = resting && conn->kept.stream == NULL ? NULL : wake(conn);
+
+  if (s != NULL)
+    hz_session_drain(s, grace_ms);
+  else
+    hz_session_close_conn(conn, HZ_CLOSE_SHUTDOWN, HZ_OK, "drained");
+}
+
+/* ---- events while nobody is there ---- */
+
+static void short_of_memory(struct hz_conn *conn) {
+  struct hz_close why;
+
+  hz_close_set(&why, HZ_BY_LOCAL, HZ_LAYER_APP, HZ_CLOSE_INTERNAL, HZ_ENOMEM, "memory is short");
+  conn->ops->close(conn, &why);
+}
+
+static void on_opened(struct hz_conn *conn) {
+  conn->kept_opened = true;
+  hz_session_say_opened(conn, owner_of(conn));
+}
+
+static void on_stream(struct hz_conn *conn, struct hz_stream *stream) {
+  if ((conn->caps & HZ_CAP_STREAMS) == 0) {
+    conn->kept.stream = stream;
+  } else if (wake(conn) != NULL) {
+    conn->events->stream(conn, stream);
+  } else {
+    short_of_memory(conn);
+  }
+}
+
+static void on_data(struct hz_stream *stream, const uint8_t *data, size_t len, bool fin) {
+  struct hz_conn *conn = stream->conn;
+
+  if (wake(conn) != NULL)
+    conn->events->data(stream, data, len, fin);
+  else
+    short_of_memory(conn);
+}
+
+static void on_stream_closed(struct hz_stream *stream) {
+  stream->conn->kept.stream = NULL;
+}
+
+static void on_datagram(struct hz_conn *conn, const uint8_t *data, size_t len) {
+  (void)data, (void)len;
+  HZ_COUNT(owner_of(conn)->counters, datagrams_dropped);
+}
+
+static void on_message(struct hz_conn *conn, const struct hz_request *rq, struct hz_exchange *x) {
+  hz_call_begin(owner_of(conn)->dispatch, rq, x);
+}
+
+static void on_moved(struct hz_conn *conn) {
+  hz_session_say_moved(conn, owner_of(conn));
+}
+
+static void on_closed(struct hz_conn *conn, const struct hz_close *why) {
+  const struct hz_session_owner *owner = owner_of(conn);
+  const struct hz_close reason = *why;
+
+  hz_session_say_closed(conn, owner, conn->kept_opened, &reason);
+  hz_list_remove(&conn->link);
+  if (owner->ended != NULL) owner->ended(owner, NULL, &reason);
+  conn->ops->destroy(conn);
+}
+
+/* A session would have heard these; here nobody waits for them. */
+static void nothing(struct hz_conn *conn) {
+  (void)conn;
+}
+static void nothing_confirmed(struct hz_conn *conn, bool accepted) {
+  (void)conn, (void)accepted;
+}
+static void nothing_stream(struct hz_stream *stream) {
+  (void)stream;
+}
+static void nothing_code(struct hz_stream *stream, uint64_t code) {
+  (void)stream, (void)code;
+}
+
+static const struct hz_conn_events resting_events = {
+    .opened = on_opened,
+    .confirmed = nothing_confirmed,
+    .stream = on_stream,
+    .data = on_data,
+    .writable = nothing_stream,
+    .reset = nothing_code,
+    .stop = nothing_code,
+    .stream_closed = on_stream_closed,
+    .slots = nothing,
+    .datagram = on_datagram,
+    .message = on_message,
+    .moved = on_moved,
+    .closed = on_closed,
+};
