@@ -270,13 +270,8 @@ static void route(herz_ctx *c, const struct hz_request *rq) {
   struct hz_str path = {c->path, c->path_len};
   int found = hz_router_find(c->d->routes->router, rq->method, path, &c->match, &c->arena);
 
-  const struct hz_route *near = c->match.target;
-  if (found == HERZ_OK) {
-    c->route = near;
-  } else {
-    c->unrouted = found;
-    c->route = near == NULL ? &c->d->routes->fallback : near->unrouted;
-  }
+  if (found != HERZ_OK) c->unrouted = found;
+  c->route = hz_routes_found(c->d->routes, found, &c->match);
 }
 
 static void body_too_large(herz_ctx *c) {

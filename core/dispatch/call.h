@@ -7,7 +7,7 @@
 
 #define HZ_SLOTS_MAX 16u
 #define HZ_OUT_HEADERS_MAX 32u
-#define HZ_CTX_FIRST_BYTES 1792u
+#define HZ_CTX_FIRST_BYTES 1776u
 /** A body up to this length leaves with its head. */
 #define HZ_WHOLE_BODY_BYTES 16384u
 

@@ -53,7 +53,7 @@ static struct hz_prepared *prepare(herz_ctx *c, const struct hz_head *head) {
   p->headers = (struct herz_header *)(void *)((char *)p + own);
   p->path = (char *)p + own + headers;
   p->unrouted = found == HERZ_OK ? 0 : found;
-  p->route = found == HERZ_OK ? m.target : &routes->fallback;
+  p->route = hz_routes_found(routes, found, &m);
   fill(p, head, &m);
   return p;
 }

@@ -60,4 +60,14 @@ HZ_MUST_USE hz_err hz_routes_add(struct hz_routes *r, const char *method, const 
 HZ_MUST_USE hz_err hz_routes_freeze(struct hz_routes *r, const struct hz_chain *global,
                                     const struct hz_limits *limits);
 
+/** The route that answers what the router found (its status and match): the one it led to, or that which
+ * stands for there being none. Never NULL. */
+static inline const struct hz_route *hz_routes_found(const struct hz_routes *r, int found,
+                                                     const struct hz_match *m) {
+  const struct hz_route *near = m->target;
+
+  if (found == 200) return near;
+  return near == NULL ? &r->fallback : near->unrouted;
+}
+
 #endif
