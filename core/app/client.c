@@ -66,12 +66,23 @@ static void wait_and_retry(herz_client *cl) {
   }
 }
 
+/* Where calls are all that a connection is for, its clean end is not the client's: the next call makes
+ * another one. */
+static bool outlives(const herz_client *cl) {
+  return cl->ops->request != NULL && !cl->closing && cl->last.err == HZ_OK &&
+         cl->last.code == HZ_CLOSE_NONE;
+}
+
 /* The connection has gone, or never came: from the turn's end. */
 static void settle(struct hz_task *t) {
   herz_client *cl = HZ_CONTAINER(t, herz_client, settle);
 
   if (cl->session != NULL) {
     hz_client_pump(cl);
+    return;
+  }
+  if (outlives(cl)) {
+    if (!hz_list_empty(&cl->queue)) dial(cl);
     return;
   }
   if (cl->closing || !cl->options.reconnect) {

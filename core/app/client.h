@@ -43,6 +43,7 @@ struct herz_call_handle {
   void *source_arg;
   const uint8_t *upload; /* a body too long for the head */
   size_t upload_left;
+  bool sent_all; /* no more content goes out */
   /* the answer */
   struct herz_response rs;
   struct hz_buf *collected;

@@ -9,6 +9,10 @@
 
 const size_t hz_client_call_size = sizeof(struct herz_call_handle);
 
+static herz_call_handle *handle_of(struct hz_outcall *x) {
+  return HZ_CONTAINER(x, herz_call_handle, inv.call);
+}
+
 static void call_free(herz_call_handle *h) {
   struct hz_env *env = h->cl->w->env;
 
@@ -24,7 +28,7 @@ void hz_client_call_end(herz_call_handle *h, hz_err err, const char *text) {
   hz_list_remove(&h->link);
   h->rs.err = (int)err;
   h->rs.text = text;
-  h->rs.early = h->inv.early;
+  h->rs.early = h->inv.call.early;
   if (h->collected != NULL) {
     h->rs.body = hz_buf_data(h->collected);
     h->rs.body_len = h->collected->len;
@@ -33,15 +37,21 @@ void hz_client_call_end(herz_call_handle *h, hz_err err, const char *text) {
   call_free(h);
 }
 
-/* Takes the call back from the session, then ends it. */
+/* Takes the call back from its carrier, if it has one. */
+static void take_back(herz_call_handle *h, uint32_t code) {
+  struct hz_outcall *x = &h->inv.call;
+
+  if (x->carrier != NULL) x->ops->cancel(x, code);
+}
+
 static void give_up(herz_call_handle *h, uint32_t code, hz_err err, const char *text) {
-  hz_invoke_cancel(&h->inv, code);
+  take_back(h, code);
   hz_client_call_end(h, err, text);
 }
 
 /* As give_up() from inside an event of the call itself: who called it still looks at `inv`. */
 static void give_up_later(herz_call_handle *h, uint32_t code, hz_err err, const char *text) {
-  hz_invoke_cancel(&h->inv, code);
+  take_back(h, code);
   h->cancel_err = err;
   h->cancel_text = text;
   hz_env_defer(h->cl->w->env, &h->cancel);
@@ -69,36 +79,33 @@ static long fill(herz_call_handle *h, uint8_t *dst, size_t cap) {
 }
 
 static void send_content(herz_call_handle *h) {
-  struct hz_invoked *inv = &h->inv;
+  struct hz_outcall *x = &h->inv.call;
 
-  while (!inv->sent_all && inv->session != NULL && hz_outflow_room(&inv->out) > 0) {
+  while (!h->sent_all && x->carrier != NULL && x->ops->room(x) > 0) {
     size_t cap;
-    uint8_t *dst = hz_outflow_reserve(&inv->out, &cap);
+    uint8_t *dst = x->ops->reserve(x, &cap);
 
     if (dst == NULL) {
       give_up_later(h, HZ_CANCEL_INTERNAL, HZ_ENOMEM, "memory is short");
       return;
     }
     long n = fill(h, dst, cap);
-    if (n < 0 || (size_t)n > cap) {
-      hz_outflow_forget(&inv->out);
+    bool failed = n < 0 || (size_t)n > cap;
+    hz_err err = x->ops->commit(x, failed ? 0 : (size_t)n);
+    if (failed) {
       give_up_later(h, HZ_CANCEL_INTERNAL, HZ_EIO, "the request's content could not be read");
       return;
     }
-    if (n == 0) {
-      hz_outflow_forget(&inv->out);
-    } else if (hz_outflow_commit(&inv->out, (size_t)n) != HZ_OK) {
-      return; /* `end` tells why */
-    }
+    if (err != HZ_OK) return; /* `end` tells why */
     if (n == 0 || (h->source == NULL && h->upload_left == 0)) {
-      inv->sent_all = true;
-      hz_outflow_end(&inv->out, NULL, 0);
+      h->sent_all = true;
+      x->ops->finish(x, NULL, 0);
     }
   }
 }
 
-static void on_writable(struct hz_invoked *inv) {
-  send_content(HZ_CONTAINER(inv, herz_call_handle, inv));
+static void on_writable(struct hz_outcall *x) {
+  send_content(handle_of(x));
 }
 
 /* ---- the answer ---- */
@@ -156,13 +163,13 @@ static bool hand_over(herz_call_handle *h, const void *data, size_t len) {
 }
 
 static void take_content(herz_call_handle *h, const void *data, size_t len, bool streamed) {
-  struct hz_invoked *inv = &h->inv;
+  struct hz_outcall *x = &h->inv.call;
 
   if (h->on_data != NULL) {
     if (!hand_over(h, data, len)) {
       h->held += streamed ? len : 0;
     } else if (streamed && len > 0) {
-      hz_invoke_consume(inv, len);
+      x->ops->consume(x, len);
     }
     return;
   }
@@ -174,30 +181,30 @@ static void take_content(herz_call_handle *h, const void *data, size_t len, bool
                                    : "memory is short");
     return;
   }
-  if (streamed) hz_invoke_consume(inv, len);
+  if (streamed) x->ops->consume(x, len);
 }
 
-static void on_response(struct hz_invoked *inv, const struct hz_response *rs) {
-  herz_call_handle *h = HZ_CONTAINER(inv, herz_call_handle, inv);
+static void on_response(struct hz_outcall *x, const struct hz_response *rs) {
+  herz_call_handle *h = handle_of(x);
 
   if (keep_head(h, rs) != HZ_OK) {
     give_up_later(h, HZ_CANCEL_INTERNAL, HZ_ENOMEM, "memory is short");
     return;
   }
   /* With on_data the head is announced even when no content follows. */
-  take_content(h, rs->body.data.p, rs->body.data.n, false);
+  take_content(h, rs->body.data.p, rs->body.kind == HZ_BODY_FOLLOWS ? 0 : rs->body.data.n, false);
 }
 
-static void on_data(struct hz_invoked *inv, const uint8_t *data, size_t len) {
-  take_content(HZ_CONTAINER(inv, herz_call_handle, inv), data, len, true);
+static void on_data(struct hz_outcall *x, const uint8_t *data, size_t len) {
+  take_content(handle_of(x), data, len, true);
 }
 
-static void on_end(struct hz_invoked *inv, hz_err err, const char *text) {
-  herz_call_handle *h = HZ_CONTAINER(inv, herz_call_handle, inv);
+static void on_end(struct hz_outcall *x, hz_err err, const char *text) {
+  herz_call_handle *h = handle_of(x);
   herz_client *cl = h->cl;
 
   /* What left in 0-RTT and was refused has not been seen by anybody: it goes again. */
-  if (err == HZ_ERESET && inv->early && inv->early_refused && h->rs.status == 0) {
+  if (err == HZ_ERESET && x->early && x->early_refused && h->rs.status == 0) {
     hz_list_remove(&h->link);
     hz_list_push(&cl->queue, &h->link);
     return;
@@ -205,7 +212,7 @@ static void on_end(struct hz_invoked *inv, hz_err err, const char *text) {
   hz_client_call_end(h, err, text);
 }
 
-static const struct hz_invoked_events invoked_events = {
+static const struct hz_outcall_events outcall_events = {
     .response = on_response, .data = on_data, .writable = on_writable, .end = on_end};
 
 /* ---- starting ---- */
@@ -226,12 +233,13 @@ static hz_err start(herz_call_handle *h) {
 
   if (s == NULL || !hz_session_usable(s)) return HZ_AGAIN;
   if (s->conn->early && !h->safe) return HZ_AGAIN;
-  h->inv.events = &invoked_events;
-  h->inv.early_refused = false;
+  h->inv.call.events = &outcall_events;
+  h->inv.call.early_refused = false;
   hz_list_remove(&h->link);
   hz_list_push(&cl->active, &h->link);
   err = hz_invoke(s, &h->rq, &h->inv);
   if (err == HZ_OK) {
+    h->sent_all = h->rq.body.kind != HZ_BODY_FOLLOWS;
     send_content(h);
     return HZ_OK;
   }
@@ -326,7 +334,7 @@ static hz_err copy_body(herz_call_handle *h, const struct herz_request *rq) {
     h->rq.body.kind = rq->kind == HERZ_BODY_NONE ? HZ_BODY_BYTES : (enum hz_body_kind)rq->kind;
     h->rq.body.data = (struct hz_str){copy, rq->body_len};
   } else {
-    h->rq.body.kind = HZ_BODY_FOLLOWS;
+    h->rq.body = (struct hz_body){HZ_BODY_FOLLOWS, {NULL, rq->body_len}};
     h->upload = (const uint8_t *)copy;
     h->upload_left = rq->body_len;
   }
@@ -383,5 +391,5 @@ void herz_call_resume(herz_call_handle *h) {
 
   h->paused = false;
   h->held = 0;
-  if (held > 0) hz_invoke_consume(&h->inv, held);
+  if (held > 0 && h->inv.call.carrier != NULL) h->inv.call.ops->consume(&h->inv.call, held);
 }

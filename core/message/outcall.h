@@ -10,13 +10,14 @@ struct hz_outcall;
 
 /** Caller to carrier. None may be called before the call was made or after it ended. */
 struct hz_outcall_ops {
-  /** How many bytes of content may be written now; 0: wait for `writable`. */
+  /** How many bytes of content may be written now; 0: wait for `writable`, which does not come when the
+   * peer wants no more. */
   size_t (*room)(struct hz_outcall *);
   /** Where at least one and at most `*cap` bytes of content may be written; NULL: no room, or memory is
    * short. Then `commit` says how many were: 0 gives the place back. HZ_ECLOSED: `end` tells why. */
   uint8_t *(*reserve)(struct hz_outcall *, size_t *cap);
   hz_err (*commit)(struct hz_outcall *, size_t len);
-  /** The content is whole. */
+  /** The content is whole. Harmless when no more is wanted. */
   void (*finish)(struct hz_outcall *, const struct hz_header *trailers, uint32_t count);
   /** Gives the call up: the peer is told as well as the carrier can, `end` is not sent. `code`:
    * enum hz_cancel_code. May end the connection where one call is all that it carries. */
@@ -44,7 +45,6 @@ struct hz_outcall {
   void *carrier;      /* the carrier's; NULL before and after */
   bool early;         /* left in 0-RTT */
   bool early_refused; /* ... and nobody has seen it: it may be made again */
-  bool sent_all;      /* no content goes out any more */
 };
 
 #endif

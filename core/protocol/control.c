@@ -61,6 +61,10 @@ void hz_session_close(struct hz_session *s, enum hz_close_code code, hz_err err,
 void hz_session_drain(struct hz_session *s, uint64_t grace_ms) {
   if (s->failing || s->goaway_sent || s->conn == NULL) return;
   s->goaway_sent = true;
+  if (s->conn->ops->drain != NULL) {
+    s->conn->ops->drain(s->conn);
+    return;
+  }
   if (s->control != NULL) {
     struct hz_buf *b = hz_session_buf(s, HZ_SMALL_SIZE);
 
@@ -87,8 +91,9 @@ bool hz_session_usable(const struct hz_session *s) {
 }
 
 hz_err hz_session_ping(struct hz_session *s, struct hz_ping *p) {
-  if (!hz_session_usable(s) || s->control == NULL) return HZ_ECLOSED;
-
+  if (!hz_session_usable(s)) return HZ_ECLOSED;
+  if (s->conn->ops->request != NULL) return HZ_EUNSUPPORTED;
+  if (s->control == NULL) return HZ_ECLOSED;
   struct hz_buf *b = hz_session_buf(s, HZ_SMALL_SIZE);
   if (b == NULL) return HZ_ENOMEM;
   s->ping_seq++;

@@ -4,10 +4,14 @@
 
 #include "core/protocol/internal.h"
 
+static struct hz_invoked *invoked_of(struct hz_outcall *x) {
+  return HZ_CONTAINER(x, struct hz_invoked, call);
+}
+
 static void resume(struct hz_outflow *f) {
   struct hz_invoked *inv = HZ_CONTAINER(f, struct hz_invoked, out);
 
-  inv->events->writable(inv);
+  inv->call.events->writable(&inv->call);
 }
 
 /* Takes the call off its session and stream: nothing of either reaches it any more. */
@@ -23,6 +27,7 @@ static void detach(struct hz_invoked *inv) {
   }
   inv->lane = NULL;
   inv->session = NULL;
+  inv->call.carrier = NULL;
   if (s == NULL) return;
   if (s->mux) (void)hz_idmap_remove(&s->calls, inv->id);
   s->inflight--;
@@ -35,10 +40,72 @@ static void finish(struct hz_invoked *inv, hz_err err, const char *text) {
 
   detach(inv);
   if (l != NULL && !s->mux && unfinished) hz_lane_abandon(l, HZ_CANCEL_UNWANTED);
-  inv->events->end(inv, err, text);
+  inv->call.events->end(&inv->call, err, text);
   s->owner->changed(s);
   hz_session_call_gone(s);
 }
+
+static void say_cancel(struct hz_session *s, struct hz_invoked *inv, uint32_t code) {
+  struct hz_buf *b = hz_session_buf(s, HZ_SMALL_SIZE);
+
+  if (b != NULL && hz_encode_cancel(b, inv->id, code) == HZ_OK) {
+    (void)hz_lane_send(inv->lane, b, false);
+  } else {
+    hz_buf_unref(b);
+  }
+}
+
+static void cancel(struct hz_outcall *x, uint32_t code) {
+  struct hz_invoked *inv = invoked_of(x);
+  struct hz_session *s = inv->session;
+  struct hz_lane *l = inv->lane;
+
+  if (s == NULL) return;
+  if (s->mux && l != NULL) say_cancel(s, inv, code);
+  detach(inv);
+  if (!s->mux && l != NULL) hz_lane_abandon(l, code);
+  s->owner->changed(s);
+  hz_session_call_gone(s);
+}
+
+/* ---- content, as the caller sees it ---- */
+
+static size_t room(struct hz_outcall *x) {
+  struct hz_invoked *inv = invoked_of(x);
+
+  return inv->sent_all ? 0 : hz_outflow_room(&inv->out);
+}
+
+static uint8_t *reserve(struct hz_outcall *x, size_t *cap) {
+  return hz_outflow_reserve(&invoked_of(x)->out, cap);
+}
+
+static hz_err commit(struct hz_outcall *x, size_t len) {
+  struct hz_outflow *f = &invoked_of(x)->out;
+
+  if (len > 0) return hz_outflow_commit(f, len);
+  hz_outflow_forget(f);
+  return HZ_OK;
+}
+
+static void finish_content(struct hz_outcall *x, const struct hz_header *trailers, uint32_t count) {
+  struct hz_invoked *inv = invoked_of(x);
+
+  if (inv->sent_all) return;
+  inv->sent_all = true;
+  hz_outflow_end(&inv->out, trailers, count);
+}
+
+static void consume(struct hz_outcall *x, size_t n) {
+  hz_inflow_consume(&invoked_of(x)->in, n);
+}
+
+static const struct hz_outcall_ops invoked_ops = {.room = room,
+                                                  .reserve = reserve,
+                                                  .commit = commit,
+                                                  .finish = finish_content,
+                                                  .cancel = cancel,
+                                                  .consume = consume};
 
 static hz_err attach(struct hz_session *s, struct hz_invoked *inv) {
   struct hz_stream *stream;
@@ -63,6 +130,8 @@ static hz_err attach(struct hz_session *s, struct hz_invoked *inv) {
   hz_lane_hold(inv->lane); /* until detach(): a shared stream may close before its calls end */
   s->next_id++;
   inv->session = s;
+  inv->call.ops = &invoked_ops;
+  inv->call.carrier = inv;
   hz_outflow_init(&inv->out, inv->lane, inv->id, s->peer_credit, resume);
   hz_inflow_init(&inv->in, inv->lane, inv->id, s->owner->limits->call_credit_bytes);
   hz_list_push(&s->live, &inv->link);
@@ -72,9 +141,10 @@ static hz_err attach(struct hz_session *s, struct hz_invoked *inv) {
 
 hz_err hz_invoke(struct hz_session *s, const struct hz_request *rq, struct hz_invoked *inv) {
   bool follows = rq->body.kind == HZ_BODY_FOLLOWS;
-  size_t size = hz_req_size(rq->method, rq->path, rq->headers, rq->header_count, &rq->body);
 
   if (!hz_session_usable(s)) return HZ_ECLOSED;
+  if (s->conn->ops->request != NULL) return s->conn->ops->request(s->conn, rq, &inv->call);
+  size_t size = hz_req_size(rq->method, rq->path, rq->headers, rq->header_count, &rq->body);
   if (s->inflight >= s->peer_calls || s->inflight >= s->owner->limits->calls) return HZ_AGAIN;
   if (size > s->peer_frame) return HZ_ETOOBIG;
   struct hz_buf *b = hz_session_buf(s, size);
@@ -86,7 +156,7 @@ hz_err hz_invoke(struct hz_session *s, const struct hz_request *rq, struct hz_in
     hz_buf_unref(b);
     return err;
   }
-  inv->early = s->conn->early;
+  inv->call.early = s->conn->early;
   inv->sent_all = !follows;
   inv->responded = inv->streaming = false;
   err = hz_lane_send(inv->lane, b, !follows && !s->mux);
@@ -100,38 +170,12 @@ hz_err hz_invoke(struct hz_session *s, const struct hz_request *rq, struct hz_in
   return HZ_OK;
 }
 
-static void say_cancel(struct hz_session *s, struct hz_invoked *inv, uint32_t code) {
-  struct hz_buf *b = hz_session_buf(s, HZ_SMALL_SIZE);
-
-  if (b != NULL && hz_encode_cancel(b, inv->id, code) == HZ_OK) {
-    (void)hz_lane_send(inv->lane, b, false);
-  } else {
-    hz_buf_unref(b);
-  }
-}
-
-void hz_invoke_cancel(struct hz_invoked *inv, uint32_t code) {
-  struct hz_session *s = inv->session;
-  struct hz_lane *l = inv->lane;
-
-  if (s == NULL) return;
-  if (s->mux && l != NULL) say_cancel(s, inv, code);
-  detach(inv);
-  if (!s->mux && l != NULL) hz_lane_abandon(l, code);
-  s->owner->changed(s);
-  hz_session_call_gone(s);
-}
-
 void hz_invoke_recall(struct hz_session *s) {
   for (struct hz_link *l = s->live.next; l != &s->live; l = l->next) {
     struct hz_invoked *inv = HZ_CONTAINER(l, struct hz_invoked, link);
 
     if (inv->lane != NULL) say_cancel(s, inv, HZ_CANCEL_GONE);
   }
-}
-
-void hz_invoke_consume(struct hz_invoked *inv, size_t n) {
-  hz_inflow_consume(&inv->in, n);
 }
 
 static void response_came(struct hz_invoked *inv, const struct hz_envelope *e) {
@@ -153,7 +197,7 @@ static void response_came(struct hz_invoked *inv, const struct hz_envelope *e) {
   }
   inv->responded = true;
   inv->streaming = e->body.kind == HZ_BODY_FOLLOWS;
-  inv->events->response(inv, &rs);
+  inv->call.events->response(&inv->call, &rs);
   if (inv->session != NULL && !inv->streaming) finish(inv, HZ_OK, "");
 }
 
@@ -168,7 +212,7 @@ static void data_came(struct hz_invoked *inv, const struct hz_envelope *e) {
                     "more content than there was credit for");
     return;
   }
-  inv->events->data(inv, (const uint8_t *)e->body.data.p, e->body.data.n);
+  inv->call.events->data(&inv->call, (const uint8_t *)e->body.data.p, e->body.data.n);
 }
 
 static void cancelled(struct hz_invoked *inv, uint64_t code) {
@@ -235,7 +279,7 @@ void hz_invoke_lost(struct hz_lane *l, uint64_t code) {
 
   if (inv == NULL) return;
   /* Streams of 0-RTT go before the handshake ends only when the server refused it. */
-  inv->early_refused = inv->early && inv->session->conn->early && code == HZ_CANCEL_GONE;
+  inv->call.early_refused = inv->call.early && inv->session->conn->early && code == HZ_CANCEL_GONE;
   cancelled(inv, code);
 }
 
@@ -265,6 +309,6 @@ void hz_invoke_end_all(struct hz_session *s, hz_err err, const char *text) {
     struct hz_invoked *inv = HZ_CONTAINER(s->live.next, struct hz_invoked, link);
 
     detach(inv);
-    inv->events->end(inv, err, text);
+    inv->call.events->end(&inv->call, err, text);
   }
 }

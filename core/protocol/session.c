@@ -116,7 +116,13 @@ static void on_opened(struct hz_conn *conn) {
   s->mux = (conn->caps & HZ_CAP_STREAMS) == 0;
   s->opened = true;
   hz_session_say_opened(conn, s->owner);
-  if (conn->role == HZ_CLIENT && !s->mux) open_control(s);
+  if (conn->role != HZ_CLIENT) return;
+  if (conn->ops->request != NULL) {
+    s->ready = true;
+    s->owner->ready(s);
+  } else if (!s->mux) {
+    open_control(s);
+  }
 }
 
 static void on_stream(struct hz_conn *conn, struct hz_stream *stream) {
@@ -148,7 +154,7 @@ static void on_slots(struct hz_conn *conn) {
   struct hz_session *s = conn->user;
 
   if (conn->role != HZ_CLIENT) return;
-  if (s->control == NULL && !s->ready) {
+  if (conn->ops->request == NULL && s->control == NULL && !s->ready) {
     open_control(s);
   } else {
     s->owner->changed(s);
@@ -236,6 +242,10 @@ static void on_datagram(struct hz_conn *conn, const uint8_t *data, size_t len) {
 static void on_message(struct hz_conn *conn, const struct hz_request *rq, struct hz_exchange *x) {
   struct hz_session *s = conn->user;
 
+  if (s->goaway_sent) {
+    hz_call_refuse(s->owner->dispatch, x, 503, "the service is going down");
+    return;
+  }
   hz_call_begin(s->owner->dispatch, rq, x);
 }
 

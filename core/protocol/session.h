@@ -12,7 +12,7 @@
 #include "codec/frame.h"
 #include "core/base/cache.h"
 #include "core/base/idmap.h"
-#include "core/message/message.h"
+#include "core/message/outcall.h"
 #include "core/observe/counters.h"
 #include "core/observe/log.h"
 #include "core/transport/transport.h"
@@ -162,43 +162,28 @@ struct hz_ping {
   hz_time sent;
   void (*done)(struct hz_ping *, hz_err err, hz_time rtt_ns);
 };
+/** HZ_EUNSUPPORTED: the connection carries messages, which have no PING. */
 HZ_MUST_USE hz_err hz_session_ping(struct hz_session *s, struct hz_ping *p);
 
 /* ---- calls to the peer (invoke.c) ---- */
 
-struct hz_invoked;
-struct hz_invoked_events {
-  /** The head. body.kind HZ_BODY_FOLLOWS: `data` comes; otherwise body is whole. */
-  void (*response)(struct hz_invoked *, const struct hz_response *);
-  /** Content; give it back by hz_invoke_consume(). */
-  void (*data)(struct hz_invoked *, const uint8_t *data, size_t len);
-  /** After room() was 0. */
-  void (*writable)(struct hz_invoked *);
-  /** Once, last: HZ_OK when the answer is whole. `text` stands for the call only. */
-  void (*end)(struct hz_invoked *, hz_err err, const char *text);
-};
-
+/** A call that goes out in frames, or, on a message carrier, the room for one: then only `call` is used. */
 struct hz_invoked {
-  const struct hz_invoked_events *events;
+  struct hz_outcall call;     /* first */
   struct hz_session *session; /* NULL before and after */
   struct hz_lane *lane;
   struct hz_link link;
   uint64_t id;
   struct hz_outflow out;
   struct hz_inflow in;
-  bool early;         /* left in 0-RTT */
-  bool early_refused; /* ... and nobody has seen it: it may be made again */
   bool sent_all, responded, streaming;
 };
 
-/** Sends a request. With HZ_BODY_FOLLOWS its content goes through `inv->out` (hz_outflow_*()).
- * HZ_AGAIN: no room for one more call now, `changed` tells; HZ_ECLOSED; HZ_ETOOBIG; HZ_ENOMEM: no
- * event follows. */
+/** Makes a call by way of whatever the connection carries: inv->call.events is set, the other members of
+ * inv->call are when this returns. HZ_AGAIN: no room for one more call now, `changed` tells; HZ_ECLOSED;
+ * HZ_ETOOBIG and HZ_EINVAL: it cannot be carried; HZ_ENOMEM: no event follows. */
 HZ_MUST_USE hz_err hz_invoke(struct hz_session *s, const struct hz_request *rq,
                              struct hz_invoked *inv);
-/** Gives it up: the peer is told, `end` is not called. */
-void hz_invoke_cancel(struct hz_invoked *inv, uint32_t code);
-void hz_invoke_consume(struct hz_invoked *inv, size_t n);
 
 /* ---- content (flow.c) ---- */
 
