@@ -2,6 +2,8 @@
 #include "core/app/driver.h"
 #include "core/transport/transport.h"
 #include "transports/common/ev_env.h"
+#include "transports/common/sniff.h"
+#include "transports/http1/http1.h"
 #include "transports/mem/mem.h"
 #include "transports/quic/quic.h"
 #include "transports/tcp/tcp.h"
@@ -15,7 +17,10 @@ void hz_builtin_register(void) {
   hz_transport_register(hz_transport_ws());
   hz_transport_register(hz_transport_wss());
   hz_transport_register(hz_transport_quic());
-  hz_sniff_register(hz_ws_taker());
+  hz_transport_register(hz_transport_http());
+  hz_transport_register(hz_transport_https());
+  hz_sniff_register(hz_http1_taker());
+  hz_upgrade_register(hz_ws_upgrade());
 }
 
 static const struct hz_driver libev_driver = {.env_new = hz_ev_env_new,

@@ -81,7 +81,9 @@ int herz_ping_command(const struct args *a) {
     if (ping.received) print_summary();
     bool interrupted = ping.received && !ping.err;
     if (!interrupted && (ping.err || ping.client.err)) {
-      code = client_failed(&ping.client, ping.err, NULL);
+      bool none = ping.err == HERZ_EUNSUPPORTED;
+      code = client_failed(&ping.client, ping.err,
+                           none ? "HTTP has no ping; time calls: herz bench req -c 1 -n 10" : NULL);
     }
   }
   client_free(&ping.client);

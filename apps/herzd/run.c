@@ -80,7 +80,7 @@ static void where(const struct url *u, char *out, size_t len) {
 }
 
 static void print_listener(const char *text) {
-  static const char sniffed[] = "frames · websocket, plain or tls, told apart by the first bytes";
+  static const char sniffed[] = "frames · http · websocket, plain or tls, by the first bytes";
   struct url u;
   char place[300], line[320];
   if (!url_split(text, &u)) return;

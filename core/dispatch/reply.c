@@ -74,12 +74,6 @@ static hz_err send_head(herz_ctx *c, int status, const struct hz_body *body) {
   return err;
 }
 
-/* The source is set. Whoever asked for the head alone needs none of it. */
-static void begin_content(herz_ctx *c) {
-  if (c->x->head_only) hz_reply_drop_source(c);
-  if (!c->in_chain) hz_reply_pump(c);
-}
-
 static const char *default_type(enum hz_body_kind kind) {
   if (kind == HZ_BODY_VALUE) return "application/msgpack";
   return kind == HZ_BODY_TEXT ? "text/plain; charset=utf-8" : NULL;
@@ -126,7 +120,7 @@ int hz_reply_body(herz_ctx *c, int status, const char *type, const struct hz_bod
   c->source.mem = (const uint8_t *)body->data.p;
   c->source.left = body->data.n;
   c->source.hold = hold;
-  begin_content(c);
+  if (!c->in_chain) hz_reply_pump(c);
   return 0;
 }
 
@@ -398,7 +392,7 @@ static int start_source(herz_ctx *c, int status, const char *type,
     return 0;
   }
   c->source = *source;
-  begin_content(c);
+  if (!c->in_chain) hz_reply_pump(c);
   return 0;
 }
 

@@ -85,11 +85,7 @@ struct hz_exchange {
   const struct hz_exchange_ops *ops;
   struct hz_conn *conn; /* NULL once the connection has closed */
   void *call;           /* dispatch's; NULL before hz_call_begin() and after release */
-  /* Set by the carrier before the call begins: */
-  bool json_values; /* values are wanted as JSON text: the client knows no msgpack */
-  bool
-      head_only; /* HEAD of HTTP: the carrier leaves content out of the answer, so that none is made;
-                       where HEAD has no route, GET's answers */
+  bool json_values;     /* set by the carrier before the call begins: values are wanted as JSON text */
 };
 
 /** Carrier to dispatch (implemented in core/dispatch/call.c).

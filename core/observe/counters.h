@@ -16,11 +16,12 @@
   X(accept_failed, "accepts that failed for a reason of the network")                  \
   X(descriptors_exhausted, "accepts that failed for want of descriptors or memory")    \
   X(bad_first_bytes, "streams on the shared port that begin with no known protocol")   \
-  X(http_not_served, "HTTP on a port that does not serve it")                          \
   X(handshake_timeout, "handshakes that took longer than limits.handshake_timeout_ms") \
   X(handshake_failed, "handshakes that failed: certificate, ALPN, alert, protocol")    \
   X(tls_failed, "TLS handshakes on the shared port that failed")                       \
   X(tls_without_certificate, "TLS on a port that has no certificate")                  \
+  X(http_refused, "HTTP requests that break its rules, or ask for what is not served") \
+  X(http_slow, "HTTP requests whose head or content came too slowly")                  \
   X(ws_refused, "upgrade requests that were answered with an error")                   \
   X(ws_protocol, "WebSocket connections that broke RFC 6455")                          \
   X(ws_slow, "WebSocket upgrades that did not arrive in time")                         \

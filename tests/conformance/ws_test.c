@@ -1,10 +1,12 @@
 /* ws://, frames in WebSocket messages, under the conformance suite. */
 #include "tests/support/conf_suite.h"
+#include "transports/http1/http1.h"
 #include "transports/tcp/tcp.h"
 #include "transports/websocket/websocket.h"
 
 static void serve_upgrades(void) {
-  hz_sniff_register(hz_ws_taker());
+  hz_sniff_register(hz_http1_taker());
+  hz_upgrade_register(hz_ws_upgrade());
 }
 
 static const struct conf_transport transport = {

@@ -56,7 +56,7 @@ static void run(const uint8_t *data, size_t size, bool response, size_t piece, s
   struct hz_http_head h;
   hz_alloc_init_libc(&alloc);
   check(hz_pool_init(&pool, &alloc, 0) == HZ_OK);
-  hz_http_head_init(&h, &alloc, &pool, &limits, response);
+  hz_http_head_init(&h, &pool, &limits, response);
   *o = (struct outcome){.end = HZ_AGAIN};
   for (size_t at = 0; at < size && o->end == HZ_AGAIN;) {
     size_t n = size - at < piece ? size - at : piece, left = n;

@@ -27,6 +27,7 @@ struct conf_transport {
   bool handshake;     /* a peer that connects and says nothing is not `opened` */
   bool reasons;       /* code and text of a close reach the peer below the level of frames */
   bool no_half_close; /* the end of one direction ends the connection */
+  bool one_call;      /* a connection carries one call at a time and is made anew when it ends */
 };
 
 /** On real sockets in one loop, or on the simulator with a rough path. */

@@ -190,7 +190,12 @@ void conf_calls_ping_is_answered(struct conf_calls *c) {
   struct ping p = {0};
   conf_calls_listen(c);
   conf_get(c, "/users/1", HERZ_OK);
-  CONF_CHECK(herz_ping(c->cl, 10000, pong, &p) == 0);
+  int begun = herz_ping(c->cl, 10000, pong, &p);
+  if (c->t->ops()->request != NULL) {
+    CONF_CHECK(begun == HERZ_EUNSUPPORTED && !p.done, "messages have no PING");
+    return;
+  }
+  CONF_CHECK(begun == 0);
   conf_calls_until(c, has_pong, &p, "the PONG has come");
   CONF_CHECK(p.err == 0, "%s", herz_strerror(p.err));
   CONF_CHECK(c->sim == NULL || c->t->below == CONF_MEMORY || c->t->below == CONF_UNIX ||

@@ -46,17 +46,27 @@ static int on_url(llhttp_t *ll, const char *at, size_t len) {
   return keep(h, at, len);
 }
 
-/* Room for one more header in the table, which doubles up to the limit. */
+/* The table is in a pooled buffer too, aligned by hand, and doubles. */
+static bool grow_table(struct hz_http_head *h) {
+  const size_t align = _Alignof(struct hz_header);
+  uint32_t room = h->header_room == 0 ? HEADERS_FIRST : 2 * h->header_room;
+  struct hz_buf *b = hz_buf_new(h->pool, room * sizeof(struct hz_header) + align - 1);
+  if (b == NULL) return false;
+  size_t skip = (size_t)(-(uintptr_t)hz_buf_tail(b) & (align - 1));
+  struct hz_header *at = (void *)(hz_buf_tail(b) + skip);
+  if (h->header_count > 0) memcpy(at, h->headers, h->header_count * sizeof(*at));
+  hz_buf_unref(h->table);
+  h->table = b;
+  h->headers = at;
+  h->header_room = room;
+  return true;
+}
+
+/* Room for one more header in the table. */
 static int next_header(struct hz_http_head *h) {
   if (h->header_count >= h->max_headers) return stop(h, HZ_ELIMIT, 431, "too many headers");
-  if (h->header_count == h->header_room) {
-    uint32_t room = h->header_room == 0 ? HEADERS_FIRST : 2 * h->header_room;
-    if (room > h->max_headers) room = h->max_headers;
-    struct hz_header *grown = hz_realloc(h->alloc, h->headers, room * sizeof(*grown));
-    if (grown == NULL) return stop(h, HZ_ENOMEM, 503, "no memory for the head");
-    h->headers = grown;
-    h->header_room = room;
-  }
+  if (h->header_count + 1 >= h->header_room && !grow_table(h))
+    return stop(h, HZ_ENOMEM, 503, "no memory for the head");
   h->headers[h->header_count++] = (struct hz_header){{NULL, 0}, {NULL, 0}};
   return 0;
 }
@@ -103,10 +113,9 @@ static const llhttp_settings_t settings = {
     .on_headers_complete = on_done,
 };
 
-void hz_http_head_init(struct hz_http_head *h, struct hz_alloc *alloc, struct hz_pool *pool,
-                       const struct hz_limits *limits, bool response) {
-  *h = (struct hz_http_head){.alloc = alloc,
-                             .pool = pool,
+void hz_http_head_init(struct hz_http_head *h, struct hz_pool *pool, const struct hz_limits *limits,
+                       bool response) {
+  *h = (struct hz_http_head){.pool = pool,
                              .max_target = limits->path_bytes,
                              .max_text = limits->header_bytes,
                              .max_headers = limits->header_count};
@@ -116,8 +125,8 @@ void hz_http_head_init(struct hz_http_head *h, struct hz_alloc *alloc, struct hz
 
 void hz_http_head_fini(struct hz_http_head *h) {
   hz_buf_unref(h->text);
-  hz_free(h->alloc, h->headers);
-  h->text = NULL;
+  hz_buf_unref(h->table);
+  h->text = h->table = NULL;
   h->headers = NULL;
   h->header_count = h->header_room = 0;
 }
@@ -144,6 +153,10 @@ static hz_err finish(struct hz_http_head *h) {
   h->minor = llhttp_get_http_minor(&h->ll);
   h->status = (uint16_t)llhttp_get_status_code(&h->ll);
   h->upgrade = llhttp_get_upgrade(&h->ll) != 0;
+  if (h->table == NULL && !grow_table(h)) {
+    (void)stop(h, HZ_ENOMEM, 503, "no memory for the head");
+    return h->failed;
+  }
   place(h);
   struct hz_str length = hz_http_head_get(h, "content-length");
   h->has_body = hz_http_head_get(h, "transfer-encoding").p != NULL ||
@@ -170,7 +183,8 @@ hz_err hz_http_head_feed(struct hz_http_head *h, const uint8_t **data, size_t *l
     (void)stop(h, HZ_EVERSION, 505, "only HTTP/1 is spoken here");
     return h->failed;
   } else if (e != HPE_OK) {
-    (void)stop(h, HZ_EPROTO, 400, llhttp_get_error_reason(&h->ll));
+    uint16_t status = e == HPE_INVALID_METHOD ? 501 : 400;
+    (void)stop(h, HZ_EPROTO, status, llhttp_get_error_reason(&h->ll));
     if (h->fail_text == NULL) h->fail_text = "not HTTP";
     return h->failed;
   }

@@ -1,6 +1,6 @@
-/* The head of an HTTP/1.1 message, request or response, up to its empty line: parsed by llhttp as
- * it comes, kept within limits. Not here: bodies (`ll` stands ready to go on with one), and what a
- * head means to WebSocket (transports/websocket/handshake.h). */
+/* The head of an HTTP/1.1 message, request or response, up to its empty line: parsed by llhttp, strict, as
+ * it comes, kept within limits. Not here: bodies (transports/http1/chunk.h), what a head means to HTTP
+ * (transports/http/request.h) and to WebSocket (transports/websocket/handshake.h). */
 #ifndef TRANSPORTS_COMMON_HTTP_HEAD_H
 #define TRANSPORTS_COMMON_HTTP_HEAD_H
 
@@ -26,18 +26,18 @@ struct hz_http_head {
   struct hz_str method, target; /* of a request */
   uint16_t status;              /* of a response */
   uint8_t major, minor;
-  bool upgrade;  /* `Connection: upgrade` and an Upgrade header, or CONNECT */
-  bool has_body; /* Content-Length above 0 or Transfer-Encoding */
-  struct hz_header *headers;
+  bool upgrade;              /* `Connection: upgrade` and an Upgrade header, or CONNECT */
+  bool has_body;             /* Content-Length above 0 or Transfer-Encoding */
+  struct hz_header *headers; /* one place more than header_count is there */
   uint32_t header_count;
   /* Valid once it said anything but HZ_OK and HZ_AGAIN. */
-  uint16_t fail_status;  /* what a server answers: 400, 414, 431, 503, 505 */
+  uint16_t fail_status;  /* what a server answers: 400, 414, 431, 501, 503, 505 */
   const char *fail_text; /* why; static */
 
   llhttp_t ll;
-  struct hz_alloc *alloc;
   struct hz_pool *pool;
-  struct hz_buf *text; /* method, target, name, value, name, ... without anything between them */
+  struct hz_buf *text;  /* method, target, name, value, name, ... without anything between them */
+  struct hz_buf *table; /* `headers` */
   uint32_t header_room;
   uint32_t text_bytes; /* names and values */
   uint64_t raw_bytes;
@@ -48,8 +48,8 @@ struct hz_http_head {
 };
 
 /** Prepares a parser for one request or, with `response`, one response. Holds no memory yet. */
-void hz_http_head_init(struct hz_http_head *h, struct hz_alloc *alloc, struct hz_pool *pool,
-                       const struct hz_limits *limits, bool response);
+void hz_http_head_init(struct hz_http_head *h, struct hz_pool *pool, const struct hz_limits *limits,
+                       bool response);
 
 /** Releases what it holds. */
 void hz_http_head_fini(struct hz_http_head *h);

@@ -73,10 +73,11 @@ static void idle_tick(struct hz_wheel_timer *t, hz_time now) {
   struct hz_iostream *s = HZ_CONTAINER(t, struct hz_iostream, timer);
   hz_time timeout = hz_iostream_limits(s)->idle_timeout_ns, idle;
   bool took = s->io->ops->took(s->io);
+  bool waits = s->hooks->busy != NULL ? s->hooks->busy(s) : s->paused || s->held;
   struct hz_close why;
 
   /* Whom we keep waiting, or who takes what we send, is not idle. */
-  if (s->paused || s->held || took) s->last_heard = now;
+  if (waits || took) s->last_heard = now;
   idle = now - s->last_heard;
   if (idle < timeout) {
     hz_time left = timeout - idle;
@@ -353,6 +354,7 @@ static void on_closed(struct hz_io *io, const struct hz_close *io_why) {
   s->hung_up = true;
   s->conn.closed = true;
   if (s->announced) s->conn.events->stream_closed(&s->stream);
+  if (s->hooks != NULL && s->hooks->closed != NULL) s->hooks->closed(s, &why);
   s->conn.events->closed(&s->conn, &why);
 }
 
@@ -362,14 +364,17 @@ void hz_iostream_op_close(struct hz_conn *c, const struct hz_close *why) {
 
 /* --- opening ----------------------------------------------------------------------------------- */
 
-void hz_iostream_ready(struct hz_iostream *s, bool stream) {
-  if (s->ready || s->conn.closing) return;
+static void open_up(struct hz_iostream *s) {
   s->ready = true;
   s->last_heard = s->conn.env->now;
   (void)s->io->ops->took(s->io);
   set_timer(s, hz_iostream_limits(s)->idle_timeout_ns / 4, idle_tick);
-  s->conn.events->opened(&s->conn);
-  if (!stream || s->conn.closing) return;
+  if (!s->conn.closing) s->conn.events->opened(&s->conn);
+}
+
+void hz_iostream_ready(struct hz_iostream *s, bool stream) {
+  if (!s->ready && !s->conn.closing) open_up(s);
+  if (!stream || s->announced || s->conn.closing) return;
   s->announced = true;
   s->conn.events->stream(&s->conn, &s->stream);
 }

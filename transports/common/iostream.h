@@ -48,10 +48,14 @@ struct hz_iostream_hooks {
   void (*finish)(struct hz_iostream *);
   /** Below the low watermark after an HZ_AGAIN. NULL: the `writable` event of the stream. */
   void (*writable)(struct hz_iostream *);
+  /** Whether silence is no idleness just now: a call is under way. NULL: while the io is paused. */
+  bool (*busy)(const struct hz_iostream *);
   /** The connection is about to close for `why` and its io still works: say so to the peer
    * (hz_iostream_force()). True: an answer is awaited, the hook's owner calls hz_iostream_hangup()
    * when it is there; limits.close_timeout_ns is watched. False, NULL: hang up after what waits. */
   bool (*goodbye)(struct hz_iostream *, const struct hz_close *why);
+  /** The io is gone and `closed` is next: a client of a message carrier ends its calls. NULL: nothing. */
+  void (*closed)(struct hz_iostream *, const struct hz_close *why);
   /** Releases what the adapter holds and frees the object that embeds `s`; `s` itself has been
    * taken apart. */
   void (*free)(struct hz_iostream *);
@@ -122,7 +126,8 @@ void hz_iostream_discard(struct hz_iostream *s);
 /* --- for framing layers ------------------------------------------------------------------------ */
 
 /** The handshake is done: sends `opened`, and with `stream` announces the one stream (without it the
- * adapter is a message carrier). The idle timeout runs from here. */
+ * adapter is a message carrier, which may announce one later by a second call). The idle timeout runs from
+ * the first. */
 void hz_iostream_ready(struct hz_iostream *s, bool stream);
 
 /** Content for the core: the `data` event; `len` bytes count as unconsumed until stream_consume.

@@ -34,7 +34,8 @@ void hz_http_date(struct hz_env *env, char out[HZ_HTTP_DATE_LEN + 1]) {
 
 /* What the handler's own fields say. */
 struct given {
-  bool date, alt_svc, varies;
+  bool date, alt_svc, varies, told;
+  uint64_t length; /* if told: what HEAD is answered with, where no content says it */
   struct hz_str type;
   size_t lower_used;
 };
@@ -76,6 +77,7 @@ static bool lists(struct hz_str list, const char *one) {
 static hz_err take(struct hz_http_response *out, struct given *g, const struct hz_header *h) {
   struct hz_str name = h->name;
   if (!hz_http_is_token(name) || !hz_http_value_ok(h->value)) return HZ_EINVAL;
+  if (is(name, "content-length")) g->told = hz_http_length_read(h->value, &g->length);
   if (hz_http_is_connection_field(name) || is(name, "content-length") || is(name, "trailer"))
     return HZ_OK;
   hz_err err = lower(out, g, &name);
@@ -96,10 +98,11 @@ static struct hz_str default_type(enum hz_body_kind kind) {
 }
 
 static bool negotiated(struct hz_str type) {
-  static const struct hz_str both[2] = {{"application/json", 16}, {"application/msgpack", 19}};
-  for (size_t i = 0; i < 2; i++) {
-    size_t n = both[i].n;
-    if (type.n < n || !hz_str_ieq((struct hz_str){type.p, n}, both[i])) continue;
+  static const struct hz_str forms[] = {
+      {"application/json", 16}, {"application/msgpack", 19}, {"application/problem+json", 24}};
+  for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
+    size_t n = forms[i].n;
+    if (type.n < n || !hz_str_ieq((struct hz_str){type.p, n}, forms[i])) continue;
     if (type.n == n || type.p[n] == ';' || type.p[n] == ' ') return true;
   }
   return false;
@@ -107,11 +110,12 @@ static bool negotiated(struct hz_str type) {
 
 /* Content-length, or that there is none to tell. */
 static hz_err describe_content(struct hz_http_response *out, const struct hz_body *body,
-                               bool head) {
+                               const struct given *g, bool head) {
   bool never = out->status == 204 || out->status == 304;
   bool follows = body->kind == HZ_BODY_FOLLOWS;
-  out->length = body->kind == HZ_BODY_NONE ? 0 : body->data.n;
-  out->known = !never && (!follows || body->data.n > 0);
+  bool headless = head && body->kind == HZ_BODY_NONE; /* its content stayed behind */
+  out->length = headless ? g->length : body->kind == HZ_BODY_NONE ? 0 : body->data.n;
+  out->known = !never && (headless ? g->told : !follows || body->data.n > 0);
   out->content = !never && !head && (follows || out->length > 0);
   if (!out->known) return HZ_OK;
   int n = snprintf(out->digits, sizeof(out->digits), "%llu", (unsigned long long)out->length);
@@ -140,5 +144,5 @@ hz_err hz_http_response_make(const struct hz_response *rs, const struct hz_http_
   }
   if (err == HZ_OK && !g.alt_svc && to->alt_svc != NULL)
     err = add(out, HZ_STR("alt-svc"), hz_str_of(to->alt_svc));
-  return err == HZ_OK ? describe_content(out, &rs->body, to->head) : err;
+  return err == HZ_OK ? describe_content(out, &rs->body, &g, to->head) : err;
 }

@@ -1,6 +1,6 @@
 /* One listening socket for frames, TLS and HTTP: every accepted io is a probe until its first bytes,
  * or ALPN inside TLS, tell who takes it. What nobody wants is dropped at once. Not here: what takers
- * do (tcp.c, transports/websocket). */
+ * do (tcp.c, transports/http1). */
 #include "transports/tcp/listener.h"
 
 #include <stdio.h>
@@ -76,28 +76,9 @@ static void give_to(struct probe *p, const struct hz_taker *taker, const uint8_t
 
 /* --- deciding ---------------------------------------------------------------------------------- */
 
-/* HTTP begins with a method; nobody here speaks it, but its client deserves to hear so. */
-static void answer_http(struct probe *p) {
-  static const char text[] = "HTTP/1.1 501 Not Implemented\r\nConnection: close\r\n"
-                             "Content-Type: text/plain\r\nContent-Length: 33\r\n\r\n"
-                             "This port does not speak HTTP yet";
-  struct hz_close why;
-  struct hz_buf *b = hz_buf_copy(&p->io->env->pool, text, sizeof(text) - 1);
-
-  p->dropped = true;
-  hz_listener_note(&p->l->base.base, "http_not_served", hz_io_peer(p->io).addr);
-  if (b != NULL && hz_io_send(p->io, b) != HZ_OK) hz_buf_unref(b);
-  hz_close_set(&why, HZ_BY_LOCAL, HZ_LAYER_PROTOCOL, 501, HZ_EUNSUPPORTED, "HTTP is not served");
-  hz_io_close(p->io, &why);
-}
-
 static void refuse_bytes(struct probe *p, const uint8_t *first, size_t len) {
   char hex[3 * 4 + 1] = "";
 
-  if (first[0] >= 'A' && first[0] <= 'Z') {
-    answer_http(p);
-    return;
-  }
   for (size_t i = 0; i < len && i < 4; i++)
     (void)snprintf(hex + 3 * i, sizeof(hex) - 3 * i, "%02x ", first[i]);
   drop(p, "bad_first_bytes", hex);

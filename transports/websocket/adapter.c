@@ -1,4 +1,4 @@
-/* The tables through which the core and the tcp port reach this adapter, and dialling. Not here:
+/* The tables through which the core and HTTP/1.1 reach this adapter, and dialling. Not here:
  * what happens on a connection (opening.c, link.c, plain.c). */
 #include <stdio.h>
 #include <string.h>
@@ -89,12 +89,12 @@ static hz_err dial(bool secure, struct hz_env *env, const struct hz_endpoint *ep
                    void *user, struct hz_conn **out, char *why, size_t why_len) {
   struct hz_tls_ctx *tls = NULL;
   hz_err e = HZ_ENOMEM;
-  struct hz_ws *ws = hz_slab_get(&env->objects, sizeof(*ws));
+  struct hz_ws *ws = hz_slab_get(&env->objects, HZ_UPGRADE_BYTES);
   struct hz_ws_client *c = hz_new(env->alloc, struct hz_ws_client);
   if (ws == NULL || c == NULL) {
     snprintf(why, why_len, "no memory for a connection");
     hz_free(env->alloc, c);
-    hz_slab_put(&env->objects, ws, sizeof(*ws));
+    hz_slab_put(&env->objects, ws, HZ_UPGRADE_BYTES);
     return HZ_ENOMEM;
   }
   c->limits = config->limits;
@@ -122,48 +122,19 @@ fail:
   return e;
 }
 
-/* --- the taker ---------------------------------------------------------------------------------
+/* --- the server's side -------------------------------------------------------------------------
  */
 
-static enum hz_sniff wants(const uint8_t *first, size_t len) {
-  (void)len; /* every method begins with a capital; frames and TLS do not */
-  return first[0] >= 'A' && first[0] <= 'Z' ? HZ_SNIFF_YES : HZ_SNIFF_NO;
+_Static_assert(sizeof(struct hz_ws) <= HZ_UPGRADE_BYTES, "lies where HTTP/1.1's connection lay");
+
+static void take(struct hz_iostream *s, const struct hz_http_head *head) {
+  s->hooks = &hz_ws_hooks;
+  s->conn.ops = hz_io_peer(s->io).tls ? &wss_ops : &ws_ops;
+  hz_ws_opening_answer(hz_ws_of(s), head);
 }
 
-static void turned_away(struct hz_io *io, const struct hz_close *why) {
-  (void)why;
-  hz_io_destroy(io);
-}
-static void no_event(struct hz_io *io) {
-  (void)io;
-}
-static void no_data(struct hz_io *io, const uint8_t *data, size_t len) {
-  (void)io;
-  (void)data;
-  (void)len;
-}
-
-static void take(struct hz_listener *l, struct hz_io *io, const uint8_t *first, size_t len) {
-  static const struct hz_io_events deaf = {.opened = no_event,
-                                           .data = no_data,
-                                           .eof = no_event,
-                                           .writable = no_event,
-                                           .closed = turned_away};
-  struct hz_ws *ws = hz_slab_get(&io->env->objects, sizeof(*ws));
-  if (ws == NULL) {
-    struct hz_close why;
-    hz_close_set(&why, HZ_BY_LOCAL, HZ_LAYER_APP, HZ_CLOSE_INTERNAL, HZ_ENOMEM,
-                 "no memory for a connection");
-    io->events = &deaf;
-    hz_io_abort(io, &why);
-    return;
-  }
-  hz_iostream_init(&ws->s, hz_io_peer(io).tls ? &wss_ops : &ws_ops, &hz_ws_hooks, io->env, l);
-  hz_iostream_accept(&ws->s, io, first, len);
-}
-
-const struct hz_taker *hz_ws_taker(void) {
-  static const struct hz_taker taker = {
-      .name = "http", .alpn = "http/1.1", .wants = wants, .take = take};
-  return &taker;
+const struct hz_upgrade *hz_ws_upgrade(void) {
+  static const struct hz_upgrade upgrade = {
+      .token = "websocket", .take = take};
+  return &upgrade;
 }

@@ -1,11 +1,12 @@
 /* What the files of this adapter share: the connection and who does what with it.
- *   adapter.c  tables, dialling, the taker        opening.c  the handshake on a connection
+ *   adapter.c  tables, dialling, the upgrade      opening.c  the handshake on a connection
  *   link.c     frames on a connection, closing    plain.c    messages as calls */
 #ifndef TRANSPORTS_WEBSOCKET_INTERNAL_H
 #define TRANSPORTS_WEBSOCKET_INTERNAL_H
 
 #include "transports/common/http_head.h"
 #include "transports/common/iostream.h"
+#include "transports/common/upgrade.h"
 #include "transports/websocket/frame.h"
 #include "transports/websocket/handshake.h"
 
@@ -31,12 +32,13 @@ struct hz_ws_client {
 struct hz_ws {
   struct hz_iostream s; /* first */
   struct hz_ws_parser parser;
-  struct hz_http_head *head;   /* while opening */
+  struct hz_http_head *head;   /* client: while opening */
   struct hz_ws_client *client; /* NULL on a server */
   struct hz_ws_plain *plain;   /* NULL: herz.v1 */
   struct hz_buf *pong;         /* waits because the io was full; of the latest ping (5.5.3) */
   const char *refusal_text;    /* static */
   uint16_t refusal;            /* server: the status the upgrade is refused with; 0: none */
+  bool bare;                   /* ... without its text: it was HEAD */
   enum hz_ws_phase phase : 8;
   bool close_sent, close_seen; /* close frames */
   bool core_waits;             /* stream_send said HZ_AGAIN */
@@ -52,8 +54,11 @@ static inline struct hz_env *hz_ws_env(const struct hz_ws *ws) {
 }
 
 /* opening.c */
+/** Client: sends its request. */
 void hz_ws_opening_begin(struct hz_ws *ws);
-/** Takes bytes until the handshake is over one way or the other. */
+/** Server: judges a request and answers it. `head` stands for the call. */
+void hz_ws_opening_answer(struct hz_ws *ws, const struct hz_http_head *head);
+/** Client: takes bytes until the handshake is over one way or the other. */
 void hz_ws_opening_feed(struct hz_ws *ws, const uint8_t **data, size_t *len);
 /** What is still to be said when the connection closes before it was open; as hooks->goodbye. */
 bool hz_ws_opening_goodbye(struct hz_ws *ws);
@@ -78,7 +83,8 @@ void hz_ws_op_keepalive(struct hz_conn *c);
 
 /* plain.c */
 /** Keeps what calls need of the upgrade. HZ_ENOMEM. */
-HZ_MUST_USE hz_err hz_ws_plain_new(struct hz_ws *ws, const struct hz_ws_upgrade *up);
+HZ_MUST_USE hz_err hz_ws_plain_new(struct hz_ws *ws, const struct hz_http_head *head,
+                                   const struct hz_ws_upgrade *up);
 void hz_ws_plain_feed(struct hz_ws *ws, const uint8_t *data, size_t len);
 void hz_ws_plain_writable(struct hz_ws *ws);
 /** The peer's close frame came: true when answers are still under way and closing has to wait. */

@@ -261,7 +261,7 @@ static void on_free(struct hz_iostream *s) {
   hz_buf_unref(ws->pong);
   if (ws->client != NULL) hz_buf_unref(ws->client->request);
   hz_free(alloc, ws->client);
-  hz_slab_put(&hz_ws_env(ws)->objects, ws, sizeof(*ws));
+  hz_slab_put(&hz_ws_env(ws)->objects, ws, HZ_UPGRADE_BYTES);
 }
 
 void hz_ws_op_keepalive(struct hz_conn *c) {

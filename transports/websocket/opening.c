@@ -11,14 +11,12 @@ static void give_up(struct hz_ws *ws, enum hz_close_by by, uint64_t code, hz_err
 
 void hz_ws_opening_begin(struct hz_ws *ws) {
   struct hz_env *env = hz_ws_env(ws);
-  bool client = ws->s.conn.role == HZ_CLIENT;
   ws->head = hz_new(env->alloc, struct hz_http_head);
   if (ws->head == NULL) {
     give_up(ws, HZ_BY_LOCAL, HZ_WS_1011_INTERNAL, HZ_ENOMEM, "no memory for the handshake");
     return;
   }
-  hz_http_head_init(ws->head, env->alloc, &env->pool, hz_iostream_limits(&ws->s), client);
-  if (!client) return;
+  hz_http_head_init(ws->head, &env->pool, hz_iostream_limits(&ws->s), true);
   struct hz_buf *request = ws->client->request;
   ws->client->request = NULL;
   hz_iostream_force(&ws->s, request);
@@ -43,12 +41,11 @@ static void refuse(struct hz_ws *ws, uint16_t status, hz_err err, const char *te
 
 bool hz_ws_opening_goodbye(struct hz_ws *ws) {
   if (ws->s.conn.role == HZ_CLIENT) return false;
-  bool bare = ws->head != NULL && hz_str_eq(ws->head->method, HZ_STR("HEAD"));
   if (ws->refusal == 0) {
     ws->refusal = 503;
     ws->refusal_text = "the service is about to close";
   }
-  struct hz_buf *b = hz_ws_refuse(&hz_ws_env(ws)->pool, ws->refusal, ws->refusal_text, bare);
+  struct hz_buf *b = hz_ws_refuse(&hz_ws_env(ws)->pool, ws->refusal, ws->refusal_text, ws->bare);
   if (b == NULL) return false;
   hz_iostream_force(&ws->s, b);
   hz_ws_linger(ws);
@@ -64,11 +61,12 @@ static void begin_frames(struct hz_ws *ws, bool herz) {
   hz_iostream_ready(&ws->s, herz);
 }
 
-static void answer_request(struct hz_ws *ws) {
+void hz_ws_opening_answer(struct hz_ws *ws, const struct hz_http_head *head) {
   struct hz_ws_upgrade up;
   const char *why;
   const struct hz_conn *c = &ws->s.conn;
-  uint16_t status = hz_ws_check_request(ws->head, c->listener->config.origins, &up, &why);
+  ws->bare = hz_str_eq(head->method, HZ_STR("HEAD"));
+  uint16_t status = hz_ws_check_request(head, c->listener->config.origins, &up, &why);
   if (status == 101 && !up.herz && c->events->message == NULL) {
     status = 400;
     why = "only the subprotocol " HZ_WS_SUBPROTOCOL " is spoken here";
@@ -78,7 +76,7 @@ static void answer_request(struct hz_ws *ws) {
     return;
   }
   struct hz_buf *answer = hz_ws_accept(&hz_ws_env(ws)->pool, &up);
-  if (answer == NULL || (!up.herz && hz_ws_plain_new(ws, &up) != HZ_OK)) {
+  if (answer == NULL || (!up.herz && hz_ws_plain_new(ws, head, &up) != HZ_OK)) {
     hz_buf_unref(answer);
     refuse(ws, 503, HZ_ENOMEM, "no memory for the connection");
     return;
@@ -99,14 +97,8 @@ static void read_answer(struct hz_ws *ws) {
 void hz_ws_opening_feed(struct hz_ws *ws, const uint8_t **data, size_t *len) {
   if (ws->head == NULL) return; /* there was no memory for it: the connection is closing */
   hz_err e = hz_http_head_feed(ws->head, data, len);
-  bool client = ws->s.conn.role == HZ_CLIENT;
-  if (e == HZ_AGAIN) return;
-  if (e == HZ_OK && client)
+  if (e == HZ_OK)
     read_answer(ws);
-  else if (e == HZ_OK)
-    answer_request(ws);
-  else if (client)
+  else if (e != HZ_AGAIN)
     give_up(ws, HZ_BY_LOCAL, ws->head->fail_status, e, "the server's answer is not HTTP/1.1");
-  else
-    refuse(ws, ws->head->fail_status, e, ws->head->fail_text);
 }

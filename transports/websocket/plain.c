@@ -33,8 +33,8 @@ static void arm(struct hz_ws_plain *p, struct hz_timer *t, hz_time after, hz_tim
   (void)hz_timer_set(&env->timers, t, env->now + after, fn);
 }
 
-hz_err hz_ws_plain_new(struct hz_ws *ws, const struct hz_ws_upgrade *up) {
-  const struct hz_http_head *head = ws->head;
+hz_err hz_ws_plain_new(struct hz_ws *ws, const struct hz_http_head *head,
+                       const struct hz_ws_upgrade *up) {
   struct hz_header headers[HZ_WS_PLAIN_HEADERS];
   struct hz_request rq = {.method = HZ_STR("MESSAGE"), .path = up->path, .headers = headers};
   for (uint32_t i = 0; i < head->header_count && rq.header_count < HZ_WS_PLAIN_HEADERS; i++) {

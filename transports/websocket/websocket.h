@@ -4,14 +4,13 @@
 #define TRANSPORTS_WEBSOCKET_WEBSOCKET_H
 
 #include "core/transport/transport.h"
-#include "transports/common/sniff.h"
+#include "transports/common/upgrade.h"
 
-/** The adapters for `ws` and `wss`: they dial. To listen, register the taker with a tcp port. */
+/** The adapters for `ws` and `wss`: they dial. To listen, register the upgrade with a port of HTTP/1.1. */
 const struct hz_transport_ops *hz_transport_ws(void);
 const struct hz_transport_ops *hz_transport_wss(void);
 
-/** Takes what begins like an HTTP request, or agreed on ALPN `http/1.1`: upgrades become
- * connections, everything else is refused in HTTP. */
-const struct hz_taker *hz_ws_taker(void);
+/** `Upgrade: websocket`: the request is judged, and the connection becomes a WebSocket or ends. */
+const struct hz_upgrade *hz_ws_upgrade(void);
 
 #endif

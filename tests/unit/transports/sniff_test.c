@@ -157,6 +157,7 @@ Test(sniff, garbage_is_dropped_at_once_without_an_answer) {
   nobody_wants("\x00\x01\x02\x03", 4, "bad_first_bytes");
   nobody_wants("hello", 5, "bad_first_bytes");
   nobody_wants("\xca\xfd", 2, "bad_first_bytes");
+  nobody_wants("POST /x HTTP/1.1\r\n", 18, "bad_first_bytes");
   nobody_wants("\xff", 1, "bad_first_bytes");
   nobody_wants("\x16\x02\x00", 3, "bad_first_bytes");
 }
@@ -183,20 +184,6 @@ Test(sniff, connection_that_only_looked_is_not_noted) {
   turns(&p, 5);
   cr_assert_eq(p.s.notes, 0);
   cr_assert_eq(p.s.accepted, 0);
-  port_fini(&p);
-}
-
-Test(sniff, http_without_a_taker_gets_a_short_answer) {
-  struct port p;
-  char out[512];
-  port_init(&p, false);
-  put(&p, "POST /x HTTP/1.1\r\nHost: a\r\n\r\n", 30);
-  cr_assert_gt(read_all(&p, out, sizeof(out)), 0);
-  cr_assert_eq(strncmp(out, "HTTP/1.1 501 ", 13), 0, "%s", out);
-  const char *body = strstr(out, "\r\n\r\n");
-  cr_assert_not_null(body);
-  cr_assert_eq(strlen(body + 4), 33);
-  cr_assert_str_eq(p.s.what, "http_not_served");
   port_fini(&p);
 }
 

@@ -1,0 +1,250 @@
+/* A connection to an HTTP/1.1 server. Requests go out here; answers come in in client_read.c. */
+#include "transports/http1/client.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "transports/common/tls.h"
+#include "transports/http1/client_conn.h"
+
+/* Headers of a request at most, with those that are added. */
+#define FIELDS_MAX (256u + 6u)
+
+static struct hz_h1_client *client_of(struct hz_outcall *x) {
+  return x->carrier;
+}
+
+/* --- dialling ------------------------------------------------------------------------------------ */
+
+/* The Host field: brackets around IPv6, the port unless it is the scheme's own (RFC 9110 4.2). */
+static void host_of(const struct hz_endpoint *ep, bool secure, char *out, size_t len) {
+  bool v6 = ep->host_kind == HZ_HOST_IPV6;
+  int host_len = (int)strcspn(ep->host, "%"); /* a zone means nothing to the other side */
+  if (ep->port == (secure ? 443 : 80))
+    snprintf(out, len, v6 ? "[%.*s]" : "%.*s", host_len, ep->host);
+  else
+    snprintf(out, len, v6 ? "[%.*s]:%u" : "%.*s:%u", host_len, ep->host, (unsigned)ep->port);
+}
+
+hz_err hz_h1_dial(const struct hz_transport_ops *ops, struct hz_env *env,
+                  const struct hz_endpoint *ep, const struct hz_transport_config *config,
+                  const struct hz_conn_events *events, void *user, struct hz_conn **out, char *why,
+                  size_t why_len) {
+  bool secure = (ops->caps & HZ_CAP_SECURE) != 0;
+  struct hz_tls_ctx *tls = NULL;
+  hz_err e = HZ_OK;
+  struct hz_h1_client *c = hz_new(env->alloc, struct hz_h1_client);
+  if (c == NULL) {
+    snprintf(why, why_len, "no memory for a connection");
+    return HZ_ENOMEM;
+  }
+  c->limits = config->limits;
+  hz_limits_defaults(&c->limits);
+  host_of(ep, secure, c->host, sizeof(c->host));
+  hz_iostream_init(&c->s, ops, &hz_h1_client_hooks, env, NULL);
+  if (secure) {
+    const struct hz_tls_params params = {
+        .role = HZ_CLIENT, .use = HZ_TLS_STREAM, .alpn = "http/1.1", .name = ep->host};
+    e = hz_tls_ctx_new(env->alloc, &config->tls, &params, &tls, why, why_len);
+  }
+  if (e == HZ_OK) e = hz_iostream_connect(&c->s, ep, &c->limits, tls, events, user, why, why_len);
+  hz_tls_ctx_unref(tls);
+  if (e != HZ_OK) {
+    hz_iostream_discard(&c->s);
+    return e;
+  }
+  *out = &c->s.conn;
+  return HZ_OK;
+}
+
+/* --- the request --------------------------------------------------------------------------------- */
+
+static bool is(struct hz_str name, const char *lower) {
+  return hz_str_ieq(name, hz_str_of(lower));
+}
+
+/* A list of fields that grows; `full` says that one did not fit. */
+struct fields {
+  struct hz_header at[FIELDS_MAX];
+  uint32_t count;
+  bool typed, accepts, hosted;
+  char digits[24];
+};
+
+static void add(struct fields *f, struct hz_str name, struct hz_str value) {
+  f->at[f->count++] = (struct hz_header){name, value};
+}
+
+/* The caller's own fields, but none that frames the message or is the connection's. */
+static bool take_fields(struct fields *f, const struct hz_request *rq) {
+  if (rq->header_count > FIELDS_MAX - 6) return false;
+  for (uint32_t i = 0; i < rq->header_count; i++) {
+    const struct hz_header *h = &rq->headers[i];
+    if (!hz_http_is_token(h->name) || !hz_http_value_ok(h->value)) return false;
+    if (hz_http_is_connection_field(h->name) || is(h->name, "content-length") ||
+        is(h->name, "expect"))
+      continue;
+    f->typed = f->typed || is(h->name, "content-type");
+    f->accepts = f->accepts || is(h->name, "accept");
+    f->hosted = f->hosted || is(h->name, "host");
+    add(f, h->name, h->value);
+  }
+  return true;
+}
+
+/* Methods whose requests have content by their nature say that there is none (RFC 9110 8.6). */
+static bool has_content_by_nature(struct hz_str method) {
+  return hz_str_eq(method, HZ_STR("POST")) || hz_str_eq(method, HZ_STR("PUT")) ||
+         hz_str_eq(method, HZ_STR("PATCH"));
+}
+
+static void describe_body(struct fields *f, const struct hz_request *rq) {
+  const struct hz_body *body = &rq->body;
+  if (body->kind == HZ_BODY_FOLLOWS && body->data.n == 0) {
+    add(f, HZ_STR("transfer-encoding"), HZ_STR("chunked"));
+  } else if (body->data.n > 0 || has_content_by_nature(rq->method)) {
+    int n = snprintf(f->digits, sizeof(f->digits), "%zu", body->data.n);
+    add(f, HZ_STR("content-length"), (struct hz_str){f->digits, (size_t)n});
+  }
+  if (f->typed || body->kind == HZ_BODY_NONE) return;
+  if (body->kind == HZ_BODY_VALUE) add(f, HZ_STR("content-type"), HZ_STR("application/msgpack"));
+  if (body->kind == HZ_BODY_TEXT)
+    add(f, HZ_STR("content-type"), HZ_STR("text/plain; charset=utf-8"));
+}
+
+static bool path_ok(struct hz_str p, struct hz_str method) {
+  if (hz_str_eq(p, HZ_STR("*")) && hz_str_eq(method, HZ_STR("OPTIONS"))) return true;
+  if (p.n == 0 || p.p[0] != '/') return false;
+  for (size_t i = 0; i < p.n; i++)
+    if ((unsigned char)p.p[i] <= 0x20 || p.p[i] == 0x7f || p.p[i] == '#') return false;
+  return true;
+}
+
+/* NULL with `*err`: it cannot be said in HTTP, or memory is short. */
+static struct hz_buf *write_request(struct hz_h1_client *c, const struct hz_request *rq,
+                                    hz_err *err) {
+  struct fields f;
+  f.count = 0;
+  f.typed = f.accepts = f.hosted = false;
+  *err = HZ_EINVAL;
+  if (!hz_http_is_token(rq->method) || !path_ok(rq->path, rq->method)) return NULL;
+  if (!take_fields(&f, rq)) return NULL;
+  if (!f.hosted) add(&f, HZ_STR("host"), hz_str_of(c->host));
+  /* So that values keep their types; everything else is welcome too. */
+  if (!f.accepts) add(&f, HZ_STR("accept"), HZ_STR("application/msgpack, */*;q=0.5"));
+  describe_body(&f, rq);
+  bool whole = rq->body.kind != HZ_BODY_NONE && rq->body.kind != HZ_BODY_FOLLOWS;
+  struct hz_str body = whole ? rq->body.data : (struct hz_str){NULL, 0};
+  *err = HZ_ENOMEM;
+  return hz_h1_write_request(&c->s.conn.env->pool, rq->method, rq->path, f.at, f.count, body);
+}
+
+/* --- its content --------------------------------------------------------------------------------- */
+
+static size_t on_room(struct hz_outcall *x) {
+  const struct hz_h1_client *c = client_of(x);
+  return c->sending && !c->blocked ? HZ_H1_PIECE : 0;
+}
+
+static uint8_t *on_reserve(struct hz_outcall *x, size_t *cap) {
+  struct hz_h1_client *c = client_of(x);
+  if (on_room(x) == 0) return NULL;
+  if (c->place == NULL) c->place = hz_buf_new(&c->s.conn.env->pool, HZ_H1_PIECE + HZ_H1_CHUNK_TAIL);
+  if (c->place == NULL) return NULL;
+  *cap = HZ_H1_PIECE;
+  return hz_buf_data(c->place);
+}
+
+static void send(struct hz_h1_client *c, struct hz_buf *b) {
+  hz_err err = hz_iostream_push(&c->s, b);
+  if (err == HZ_AGAIN) {
+    c->blocked = true;
+    hz_iostream_force(&c->s, b);
+  } else if (err != HZ_OK) {
+    hz_buf_unref(b);
+  }
+}
+
+static hz_err on_commit(struct hz_outcall *x, size_t len) {
+  struct hz_h1_client *c = client_of(x);
+  struct hz_buf *b = c->place;
+  c->place = NULL;
+  if (len == 0 || b == NULL || !c->sending) {
+    hz_buf_unref(b);
+    return len == 0 ? HZ_OK : HZ_ECLOSED;
+  }
+  b->len = (uint32_t)len;
+  if (!c->chunked && len > c->owed) {
+    hz_buf_unref(b); /* the server would take the rest for the next request */
+    hz_h1_client_fail(c, HZ_EINVAL, "more content than was announced");
+    return HZ_ECLOSED;
+  }
+  if (c->chunked)
+    hz_h1_make_chunk(b);
+  else
+    c->owed -= len;
+  send(c, b);
+  return HZ_OK;
+}
+
+static void on_finish(struct hz_outcall *x, const struct hz_header *trailers, uint32_t count) {
+  struct hz_h1_client *c = client_of(x);
+  if (!c->sending) return;
+  c->sending = false;
+  if (!c->chunked) {
+    if (c->owed > 0) hz_h1_client_fail(c, HZ_EINVAL, "less content than was announced");
+    return;
+  }
+  struct hz_buf *b = hz_h1_last_chunk(&c->s.conn.env->pool, trailers, count);
+  if (b == NULL)
+    hz_h1_client_fail(c, HZ_ENOMEM, "memory is short");
+  else
+    send(c, b);
+}
+
+/* There is no other way to take a request back than to leave the connection. */
+static void on_cancel(struct hz_outcall *x, uint32_t code) {
+  struct hz_h1_client *c = client_of(x);
+  struct hz_close why;
+  (void)code;
+  c->x = NULL;
+  x->carrier = NULL;
+  hz_close_set(&why, HZ_BY_LOCAL, HZ_LAYER_APP, HZ_CLOSE_NONE, HZ_OK, "a call was given up");
+  hz_iostream_drop(&c->s, &why);
+}
+
+static void on_consume(struct hz_outcall *x, size_t n) {
+  struct hz_h1_client *c = client_of(x);
+  c->unconsumed -= n < c->unconsumed ? n : c->unconsumed;
+  hz_h1_client_update_hold(c);
+}
+
+static const struct hz_outcall_ops outcall_ops = {
+    .room = on_room,
+    .reserve = on_reserve,
+    .commit = on_commit,
+    .finish = on_finish,
+    .cancel = on_cancel,
+    .consume = on_consume,
+};
+
+hz_err hz_h1_op_request(struct hz_conn *conn, const struct hz_request *rq, struct hz_outcall *x) {
+  struct hz_h1_client *c = (struct hz_h1_client *)(void *)conn;
+  hz_err err;
+  if (conn->closing || c->last) return HZ_ECLOSED;
+  if (!c->s.ready || c->x != NULL) return HZ_AGAIN;
+  struct hz_buf *b = write_request(c, rq, &err);
+  if (b == NULL) return err;
+  c->x = x;
+  x->ops = &outcall_ops;
+  x->carrier = c;
+  x->early = false;
+  c->head_only = hz_str_eq(rq->method, HZ_STR("HEAD"));
+  c->sending = rq->body.kind == HZ_BODY_FOLLOWS;
+  c->chunked = rq->body.data.n == 0;
+  c->owed = rq->body.data.n;
+  c->stage = HZ_H1_HEAD;
+  c->unconsumed = 0;
+  send(c, b);
+  return HZ_OK;
+}
