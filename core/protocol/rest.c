@@ -121,6 +121,8 @@ void hz_session_drain_conn(struct hz_conn *conn, uint64_t grace_ms) {
 
   if (s != NULL)
     hz_session_drain(s, grace_ms);
+  else if (conn->ops->drain != NULL)
+    conn->ops->drain(conn);
   else
     hz_session_close_conn(conn, HZ_CLOSE_SHUTDOWN, HZ_OK, "drained");
 }
