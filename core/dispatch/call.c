@@ -334,7 +334,7 @@ void hz_call_begin(struct hz_dispatch *d, const struct hz_request *rq, struct hz
   }
   c->body_kind = hz_body_kind_of_type(herz_header(c, "content-type"));
   c->state = HZ_CALL_COLLECTING;
-  if (c->route->stream) {
+  if (c->route->stream || c->unrouted != 0) { /* what no route wants is not waited for */
     run(c);
   } else {
     watch(c);

@@ -1,5 +1,6 @@
 /* https://, the same inside TLS, under the conformance suite's upper level: a message carrier has no
  * streams for the lower one. */
+#include "tests/support/conf_http.h"
 #include "tests/support/conf_suite.h"
 #include "transports/http1/http1.h"
 #include "transports/tcp/tcp.h"
@@ -20,4 +21,6 @@ static const struct conf_transport transport = {
 };
 
 CONF_CALL_CASES(CONF_CALL_REAL_)
+CONF_HTTP_CASES(CONF_CALL_REAL_)
 CONF_CALL_CASES(CONF_CALL_SIM_)
+CONF_HTTP_CASES(CONF_CALL_SIM_)

@@ -43,8 +43,47 @@ static void silent(herz_ctx *c) {
   herz_on_end(c, ended, herz_arg(c));
 }
 
+/* As many zeros as the path says, their number not told. */
+static long zeros(void *arg, void *dst, size_t cap) {
+  uint64_t *left = arg;
+  size_t n = *left < cap ? (size_t)*left : cap;
+
+  memset(dst, 0, n);
+  *left -= n;
+  return (long)n;
+}
+
+static void stream(herz_ctx *c) {
+  struct app_pair *p = herz_arg(c);
+  uint64_t *left = herz_alloc(c, sizeof(*left));
+
+  HERZ_ENSURE(c, left != NULL);
+  *left = strtoull(herz_param(c, "n"), NULL, 10);
+  herz_on_end(c, ended, p);
+  herz_reply_stream(c, HERZ_OK, NULL, zeros, left);
+}
+
+static bool take(herz_ctx *c, const void *data, size_t len, bool fin, void *arg) {
+  struct app_pair *p = arg;
+
+  (void)data;
+  p->taken += len;
+  p->reader = fin ? NULL : c;
+  if (fin) herz_reply(c, HERZ_OK, herz_map(c, "got", herz_uint(c, p->taken)));
+  return !p->hold;
+}
+
+static void take_all(herz_ctx *c) {
+  struct app_pair *p = herz_arg(c);
+
+  p->taken = 0;
+  herz_on_end(c, ended, p);
+  herz_on_body(c, take, p);
+}
+
 static bool encrypted(const char *scheme) {
-  return strcmp(scheme, "quic") == 0 || strcmp(scheme, "tls") == 0 || strcmp(scheme, "wss") == 0;
+  return strcmp(scheme, "quic") == 0 || strcmp(scheme, "tls") == 0 || strcmp(scheme, "wss") == 0 ||
+         strcmp(scheme, "https") == 0;
 }
 
 static void write_file(const char *dir, const char *name, const char *text) {
@@ -94,7 +133,7 @@ static bool serve(struct app_pair *p) {
   char at[64];
   const char *listener = encrypted(p->scheme) && strcmp(p->scheme, "quic") != 0 ? "tcp" : p->scheme;
 
-  if (strcmp(p->scheme, "ws") == 0) listener = "tcp";
+  if (strcmp(p->scheme, "ws") == 0 || strcmp(p->scheme, "http") == 0) listener = "tcp";
   if (strcmp(listener, "mem") == 0) {
     strcpy(at, "mem://pair");
     strcpy(p->url, at);
@@ -106,6 +145,8 @@ static bool serve(struct app_pair *p) {
   return herz_get(p->server, "/users/:id", user) == 0 && herz_post(p->server, "/echo", echo) == 0 &&
          herz_route(p->server, "GET", "/later", later, p) == 0 &&
          herz_get(p->server, "/wide", wide) == 0 &&
+         herz_route(p->server, "GET", "/stream/:n", stream, p) == 0 &&
+         herz_route_stream(p->server, "POST", "/take", take_all, p) == 0 &&
          herz_route(p->server, "GET", "/silent", silent, p) == 0 &&
          herz_listen(p->server, at, NULL, 0) == 0;
 }

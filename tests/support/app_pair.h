@@ -20,7 +20,11 @@ struct app_pair {
   char url[64];
   int closed;                 /* how often HERZ_CLOSED came */
   herz_deferred *promises[4]; /* of the handler of GET /later */
-  unsigned promised, ended;   /* how often it was called; ended calls of it and of GET /silent */
+  unsigned promised,
+      ended;        /* how often it was called; ended calls of it, /silent, /stream, /take */
+  herz_ctx *reader; /* of POST /take, while its content comes */
+  uint64_t taken;   /* of that content */
+  bool hold;        /* POST /take does not take it */
 };
 
 /** The answer to one call. */
@@ -33,7 +37,7 @@ struct ap_result {
 };
 
 /** Starts the simulation with both apps, the server listening for `scheme`: "mem", "tcp", "tls", "ws",
- * "wss" or "quic". `config` is added to both (NULL: nothing). False: memory was short (only with a
+ * "wss", "http", "https" or "quic". `config` is added to both (NULL: nothing). False: memory was short (only with a
  * failing allocator); ap_stop() is called all the same. */
 bool ap_start(struct app_pair *p, const char *name, uint64_t seed, const char *scheme,
               const char *config);

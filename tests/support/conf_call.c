@@ -230,6 +230,10 @@ static void on_done(const struct herz_response *rs, void *arg) {
   a->status = rs->status;
   a->kind = rs->kind;
   a->len = rs->body_len;
+  for (uint32_t i = 0, n = 0; i < rs->header_count && n < sizeof(a->fields); i++) {
+    n += (uint32_t)snprintf(a->fields + n, sizeof(a->fields) - n, "%s=%s\n", rs->headers[i].name,
+                            rs->headers[i].value);
+  }
   if (rs->body_len == 0) return;
   a->body = malloc(rs->body_len);
   CONF_CHECK(a->body != NULL);

@@ -36,9 +36,10 @@ struct conf_answer {
   enum herz_body_kind kind;
   uint8_t *body; /* malloc()ed, or NULL */
   size_t len;
-  size_t streamed; /* taken by on_data */
-  bool hold;       /* on_data says no */
-  bool exact;      /* what was streamed is what /make makes */
+  char fields[1024]; /* the headers: "name=value\n" after each other, names as they came */
+  size_t streamed;   /* taken by on_data */
+  bool hold;         /* on_data says no */
+  bool exact;        /* what was streamed is what /make makes */
   herz_call_handle *handle;
 };
 

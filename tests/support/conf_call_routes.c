@@ -89,6 +89,29 @@ static void take_bytes(herz_ctx *c) {
   herz_on_body(c, take, t);
 }
 
+/* The status of the path, with a body whether or not it may have one. */
+static void status(herz_ctx *c) {
+  herz_reply_text(c, atoi(herz_param(c, "n")), "body");
+}
+
+/* Headers that are not a handler's to set, and one that is. */
+static void odd(herz_ctx *c) {
+  herz_set_header(c, "Content-Length", "99");
+  herz_set_header(c, "transfer-encoding", "chunked");
+  herz_set_header(c, "Connection", "close");
+  herz_set_header(c, "upgrade", "x");
+  herz_set_header(c, "X-Own", "1");
+  herz_reply_text(c, HERZ_OK, "odd");
+}
+
+static void value(herz_ctx *c) {
+  const herz_value *v = herz_body_value(c);
+  if (v == NULL)
+    herz_reply_error(c, HERZ_BAD_REQUEST, "no value");
+  else
+    herz_reply(c, HERZ_OK, v);
+}
+
 /* Its deadline is nearer than the caller's. */
 static void impatient(herz_ctx *c) {
   herz_set_timeout(c, 100);
@@ -103,6 +126,9 @@ void conf_routes(struct conf_calls *c) {
   err |= herz_post(app, "/echo", echo);
   err |= herz_get(app, "/show", show);
   err |= herz_get(app, "/fail", fail);
+  err |= herz_get(app, "/status/:n", status);
+  err |= herz_get(app, "/odd", odd);
+  err |= herz_post(app, "/value", value);
   err |= herz_route(app, "GET", "/later", later, c);
   err |= herz_route(app, "GET", "/impatient", impatient, c);
   err |= herz_route(app, "GET", "/make/:n", make_bytes, c);

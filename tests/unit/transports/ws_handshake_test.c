@@ -173,7 +173,7 @@ Test(ws_handshake, s02_refuses_what_breaks_the_rfc) {
       {400, "GET / HTTP/1.1\r\nHost : h\r\n\r\n"},
       {400, "GET / HTTP/1.1\r\nHost: h\rX: y\r\n\r\n"},
       {501, "GOT / HTTP/1.1\r\nHost: h\r\n\r\n"},
-      {400, "hello\r\n\r\n"},
+      {501, "hello\r\n\r\n"},
   };
   for (size_t i = 0; i < sizeof(t) / sizeof(*t); i++)
     cr_assert_eq(judge(t[i].text), t[i].status, "case %zu: %u instead of %u for %s", i,
