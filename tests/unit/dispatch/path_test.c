@@ -154,3 +154,23 @@ Test(path, every_byte_is_seen_at_every_place_of_paths_of_every_length) {
     free(path);
   }
 }
+
+/* Long segments are looked at many bytes at a time: every byte has to be seen wherever it stands. */
+Test(path, sees_every_byte_at_every_place_of_a_long_segment) {
+  enum { LEN = 120 };
+  for (size_t at = 1; at <= LEN; at++) {
+    for (unsigned c = 0; c < 256; c++) {
+      char path[LEN + 1];
+      memset(path, 'a', sizeof(path));
+      path[0] = '/';
+      path[at] = (char)c;
+      const char *wrong = hz_path_split((struct hz_str){path, sizeof(path)}, &p);
+      /* "%aa" is half a character, so no escape is right here */
+      bool plain = c >= 0x20 && c < 0x7f && c != '#' && c != '%';
+      bool empty_in_front = c == '/' && at == 1;
+      cr_assert_eq(wrong == NULL, plain && !empty_in_front, "%02x at %zu: %s", c, at,
+                   wrong ? wrong : "taken");
+      if (wrong == NULL) cr_assert_eq(p.count, c == '/' ? 2 : 1);
+    }
+  }
+}
