@@ -182,6 +182,23 @@ Test(app_badinput, a_peer_that_ignores_credit_is_cut_off) {
   ap_stop(&p);
 }
 
+Test(app_badinput, content_that_never_comes_is_waited_for_until_the_deadline) {
+  static const char call[] = FRAME("\0\0\0\x10", "\0") "\x95\x02\x01\xa4POST\xa5/echo\xc0";
+  struct app_pair p;
+  struct raw_peer peer;
+
+  cr_assert(ap_start(&p, "sim/app_badinput", 11, "tcp", "limits.call_timeout_ms=1000"));
+  raw_connect(&p, &peer);
+  raw_say(&p, &peer, call, sizeof(call) - 1);
+  sim_run_for(p.sim, 900 * HZ_MS);
+  cr_assert_eq(peer.len, 0);
+  sim_run_for(p.sim, 200 * HZ_MS);
+  cr_assert_eq(raw_answers(&peer, 504), 1);
+  cr_assert_eq(counted(&p, HZ_C_calls_timeout), 1);
+  raw_hang_up(&p, &peer);
+  ap_stop(&p);
+}
+
 Test(app_badinput, an_unknown_kind_with_an_id_is_answered_and_the_connection_goes_on) {
   static const char odd[] = FRAME("\0\0\0\x04", "\0") "\x92\x63\x05";
   struct app_pair p;
