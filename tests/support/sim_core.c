@@ -152,7 +152,8 @@ static struct sim_event *pop(struct sim *sim) {
  */
 
 static uint64_t wall_ns(struct hz_env *e) {
-  return SIM_WALL_START + (sim_host_of(e)->sim->now - SIM_START);
+  struct sim_host *h = sim_host_of(e);
+  return SIM_WALL_START + (h->sim->now - SIM_START) + (uint64_t)h->wall_step_ns;
 }
 
 static void random_bytes(struct hz_env *e, void *dst, size_t len) {
@@ -211,6 +212,14 @@ struct hz_env *sim_host(struct sim *sim, const char *ip) {
 
 struct fault_alloc *sim_alloc(struct hz_env *e) {
   return &sim_host_of(e)->alloc;
+}
+
+void sim_stall(struct sim *sim, struct hz_env *e, hz_time ns) {
+  sim_host_of(e)->stalled_until = sim->now + ns;
+}
+
+void sim_step_wall(struct hz_env *e, int64_t ns) {
+  sim_host_of(e)->wall_step_ns += ns;
 }
 
 void sim_unplug(struct sim *sim, struct hz_env *e, bool out) {
@@ -296,6 +305,15 @@ static void turn(struct sim *sim, struct sim_host *h, struct sim_event *e) {
   sim_udp_bury(h);
 }
 
+/* What comes to a host that does not run waits in its sockets. */
+static void put_off(struct sim *sim, struct sim_event *e) {
+  struct sim_host *h = e->host;
+  bool wake = e->fn == NULL && e->seq == h->wake_seq;
+  e->at = h->stalled_until;
+  sim_event_push(sim, e);
+  if (wake) h->wake_seq = e->seq;
+}
+
 static void step(struct sim *sim) {
   struct sim_event *e = pop(sim);
   sim->now = e->at;
@@ -307,6 +325,8 @@ static void step(struct sim *sim) {
     sync_hosts(sim);
   } else if (e->fn == NULL && e->seq != h->wake_seq) {
     free(e); /* was armed anew meanwhile */
+  } else if (sim->now < h->stalled_until) {
+    put_off(sim, e);
   } else {
     turn(sim, h, e);
   }

@@ -59,7 +59,9 @@ struct sim_host {
   struct fault_alloc alloc;
   struct hz_rng rng;
   struct sim_ip ip;
-  uint64_t wake_seq;        /* the event that is this host's next wake-up; older ones are stale */
+  uint64_t wake_seq; /* the event that is this host's next wake-up; older ones are stale */
+  hz_time stalled_until;
+  int64_t wall_step_ns;
   struct hz_link udps;      /* sim_udp.link */
   struct hz_link dead_udps; /* closed in this turn: freed when nobody is on the stack any more */
   struct hz_link acceptors; /* sim_acceptor.link */

@@ -135,6 +135,13 @@ void sim_nat(struct sim *, struct hz_env *, const char *outer_ip);
 /** Every byte stream of the host gets a reset, on both ends, at once. */
 void sim_kill_streams(struct sim *, struct hz_env *);
 
+/** The host stands still for `ns`: a handler that blocks, a machine that was suspended. What comes to it
+ * waits; then it has all of that in one turn, and its clock has jumped. */
+void sim_stall(struct sim *, struct hz_env *, hz_time ns);
+
+/** Sets the host's wall clock forward or back; its other clock knows nothing of it. */
+void sim_step_wall(struct hz_env *, int64_t ns);
+
 /** The host's network cable: while it is out nothing leaves or arrives, and nobody is told. */
 void sim_unplug(struct sim *, struct hz_env *, bool out);
 
