@@ -3,7 +3,7 @@
 #include "transports/quic/conn.h"
 
 /* While packets cannot leave, deadlines that have passed already would come at once, again and
- * again. */
+ * again. Of memory that there is again nobody tells: it is asked for at this interval. */
 #define STUCK_NS (10 * HZ_MS)
 
 static void expired(struct hz_timer *t, hz_time now) {
@@ -20,7 +20,8 @@ void hz_quic_timer_arm(struct hz_quic_conn *c, hz_time at) {
   if (c->state == HZ_QUIC_DEAD) return;
   hz_time now = c->base.env->now;
   bool stuck = c->starved || hz_link_in_list(&c->waiting);
-  if (stuck && at < now + STUCK_NS) at = now + STUCK_NS;
+  bool hungry = c->starved && (!hz_list_empty(&c->ready) || c->dg_count > 0);
+  if (hungry || (stuck && at < now + STUCK_NS)) at = now + STUCK_NS;
   if (hz_timer_set(&c->base.env->timers, &c->timer, at, expired) != HZ_OK) {
     hz_quic_fail(c, NGTCP2_ERR_NOMEM); /* without a timer it would hang for ever */
   }
