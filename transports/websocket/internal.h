@@ -30,20 +30,22 @@ struct hz_ws_client {
 
 /* An idle connection is this and no more: what is needed now and then is made then. */
 struct hz_ws {
-  struct hz_iostream s; /* first */
-  struct hz_ws_parser parser;
-  struct hz_http_head *head;   /* client: while opening */
-  struct hz_ws_client *client; /* NULL on a server */
-  struct hz_ws_plain *plain;   /* NULL: herz.v1 */
-  struct hz_buf *pong;         /* waits because the io was full; of the latest ping (5.5.3) */
-  const char *refusal_text;    /* static */
-  uint16_t refusal;            /* server: the status the upgrade is refused with; 0: none */
-  bool bare;                   /* ... without its text: it was HEAD */
+  struct hz_iostream s;          /* first */
+  struct hz_ws_parser *parser;   /* from a frame's first byte to its message's last; then NULL */
+  struct hz_ws_plain *plain;     /* NULL: herz.v1 */
+  struct hz_ws_client *client;   /* NULL on a server */
+  struct hz_buf *pong;           /* waits because the io was full; of the latest ping (5.5.3) */
+  union {
+    struct hz_http_head *head; /* client: while opening */
+    const char *refusal_text;  /* server, with `refusal`: static */
+  };
+  uint16_t refusal; /* server: the status the upgrade is refused with; 0: none */
+  bool bare;        /* ... without its text: it was HEAD */
   enum hz_ws_phase phase : 8;
   bool close_sent, close_seen; /* close frames */
   bool core_waits;             /* stream_send said HZ_AGAIN */
 };
-_Static_assert(sizeof(struct hz_ws) <= sizeof(struct hz_iostream) + 144,
+_Static_assert(sizeof(struct hz_ws) <= sizeof(struct hz_iostream) + 48,
                "idle connections are many");
 
 static inline struct hz_ws *hz_ws_of(struct hz_iostream *s) {
@@ -67,6 +69,10 @@ void hz_ws_opening_free(struct hz_ws *ws);
 
 /* link.c */
 extern const struct hz_iostream_hooks hz_ws_hooks;
+/** Makes the parser before bytes are looked at. False: memory is short, the connection fails. */
+bool hz_ws_begin_parsing(struct hz_ws *ws);
+/** Lets it go when it is between two messages. */
+void hz_ws_end_parsing(struct hz_ws *ws);
 /** Parses on until a piece of a message came. Pings, pongs, closes and failures are dealt with
  * inside. False: all input is taken, or nothing more is wanted. `room` as hz_ws_parse(). */
 bool hz_ws_next(struct hz_ws *ws, const uint8_t **data, size_t *len, uint8_t *room, size_t room_len,

@@ -80,10 +80,10 @@ static void answer_ping(struct hz_ws *ws, const struct hz_ws_event *ev) {
 void hz_ws_answer_close(struct hz_ws *ws) {
   struct hz_close why;
   /* The control buffer still holds the peer's reason: nothing is parsed after a close frame. */
-  const struct hz_ws_parser *p = &ws->parser;
+  const struct hz_ws_parser *p = ws->parser;
   uint16_t code = HZ_WS_1005_NONE;
   struct hz_str reason = {NULL, 0};
-  if (p->control_len >= 2) {
+  if (p != NULL && p->control_len >= 2) {
     code = (uint16_t)(p->control[0] << 8 | p->control[1]);
     reason = (struct hz_str){(const char *)p->control + 2, p->control_len - 2u};
   }
@@ -108,13 +108,39 @@ static void close_came(struct hz_ws *ws, uint16_t code) {
   hz_ws_answer_close(ws);
 }
 
+bool hz_ws_begin_parsing(struct hz_ws *ws) {
+  struct hz_env *env = hz_ws_env(ws);
+  if (ws->parser != NULL) return true;
+  ws->parser = hz_slab_get(&env->objects, sizeof(*ws->parser));
+  if (ws->parser == NULL) {
+    hz_ws_fail(ws, HZ_WS_1011_INTERNAL, HZ_ENOMEM, "no memory for a message");
+    return false;
+  }
+  hz_ws_parser_init(ws->parser, env->alloc, ws->client == NULL,
+                    hz_iostream_limits(&ws->s)->message_bytes);
+  ws->parser->no_text = ws->plain == NULL;
+  return true;
+}
+
+static void free_parser(struct hz_ws *ws) {
+  if (ws->parser == NULL) return;
+  hz_ws_parser_fini(ws->parser);
+  hz_slab_put(&hz_ws_env(ws)->objects, ws->parser, sizeof(*ws->parser));
+  ws->parser = NULL;
+}
+
+void hz_ws_end_parsing(struct hz_ws *ws) {
+  bool over = ws->phase != HZ_WS_FRAMES || ws->close_seen; /* it has the last word: keep it */
+  if (ws->parser != NULL && !over && !hz_ws_parser_busy(ws->parser)) free_parser(ws);
+}
+
 bool hz_ws_next(struct hz_ws *ws, const uint8_t **data, size_t *len, uint8_t *room, size_t room_len,
                 struct hz_ws_event *ev) {
   while (ws->phase == HZ_WS_FRAMES && !ws->s.hung_up) {
-    hz_err e = hz_ws_parse(&ws->parser, data, len, room, room_len, ev);
+    hz_err e = hz_ws_parse(ws->parser, data, len, room, room_len, ev);
     if (e == HZ_AGAIN) return false;
     if (e != HZ_OK) {
-      hz_ws_fail(ws, ws->parser.fail_code, e, ws->parser.fail_text);
+      hz_ws_fail(ws, ws->parser->fail_code, e, ws->parser->fail_text);
       return false;
     }
     switch (ev->op) {
@@ -132,7 +158,7 @@ bool hz_ws_next(struct hz_ws *ws, const uint8_t **data, size_t *len, uint8_t *ro
 static void feed_stream(struct hz_ws *ws, const uint8_t *data, size_t len) {
   struct hz_ws_event ev;
   struct hz_buf *room = NULL;
-  if (ws->parser.from_client) {
+  if (ws->client == NULL) {
     room = hz_buf_new(&hz_ws_env(ws)->pool, len);
     if (room == NULL) {
       hz_ws_fail(ws, HZ_WS_1011_INTERNAL, HZ_ENOMEM, "no memory for a message");
@@ -151,11 +177,12 @@ static void on_opened(struct hz_iostream *s) {
 static void on_received(struct hz_iostream *s, const uint8_t *data, size_t len) {
   struct hz_ws *ws = hz_ws_of(s);
   if (ws->phase == HZ_WS_OPENING && !s->conn.closing) hz_ws_opening_feed(ws, &data, &len);
-  if (len == 0 || ws->phase != HZ_WS_FRAMES) return;
+  if (len == 0 || ws->phase != HZ_WS_FRAMES || !hz_ws_begin_parsing(ws)) return;
   if (ws->plain != NULL)
     hz_ws_plain_feed(ws, data, len);
   else
     feed_stream(ws, data, len);
+  hz_ws_end_parsing(ws);
 }
 
 static void on_eof(struct hz_iostream *s) {
@@ -257,7 +284,7 @@ static void on_free(struct hz_iostream *s) {
   struct hz_alloc *alloc = hz_ws_env(ws)->alloc;
   hz_ws_opening_free(ws);
   hz_ws_plain_free(ws);
-  hz_ws_parser_fini(&ws->parser);
+  free_parser(ws);
   hz_buf_unref(ws->pong);
   if (ws->client != NULL) hz_buf_unref(ws->client->request);
   hz_free(alloc, ws->client);

@@ -23,7 +23,7 @@ void hz_ws_opening_begin(struct hz_ws *ws) {
 }
 
 void hz_ws_opening_free(struct hz_ws *ws) {
-  if (ws->head == NULL) return;
+  if (ws->s.conn.role == HZ_SERVER || ws->head == NULL) return;
   hz_http_head_fini(ws->head);
   hz_free(hz_ws_env(ws)->alloc, ws->head);
   ws->head = NULL;
@@ -54,9 +54,6 @@ bool hz_ws_opening_goodbye(struct hz_ws *ws) {
 
 static void begin_frames(struct hz_ws *ws, bool herz) {
   hz_ws_opening_free(ws);
-  hz_ws_parser_init(&ws->parser, hz_ws_env(ws)->alloc, ws->client == NULL,
-                    hz_iostream_limits(&ws->s)->message_bytes);
-  ws->parser.no_text = herz;
   ws->phase = HZ_WS_FRAMES;
   hz_iostream_ready(&ws->s, herz);
 }

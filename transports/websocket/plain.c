@@ -94,7 +94,7 @@ static void slow_tick(struct hz_timer *t, hz_time now) {
 /* One deadline runs from a message's first byte to its last. */
 static void watch(struct hz_ws_plain *p) {
   struct hz_ws *ws = p->ws;
-  if (!hz_ws_parser_busy(&ws->parser)) {
+  if (ws->parser == NULL || !hz_ws_parser_busy(ws->parser)) {
     hz_timer_cancel(&hz_ws_env(ws)->timers, &p->slow);
   } else if (!hz_timer_armed(&p->slow)) {
     p->came = 0;
@@ -196,7 +196,8 @@ void hz_ws_plain_resume(struct hz_ws_plain *p) {
   struct hz_buf *b = p->rest;
   p->rest = NULL;
   hz_iostream_hold(&p->ws->s, false);
-  feed(p, hz_buf_data(b), b->len);
+  if (hz_ws_begin_parsing(p->ws)) feed(p, hz_buf_data(b), b->len);
+  hz_ws_end_parsing(p->ws);
   hz_buf_unref(b);
 }
 
@@ -218,7 +219,7 @@ void hz_ws_plain_cancel(struct hz_ws *ws) {
   }
   struct hz_buf *b = p->rest;
   p->rest = NULL;
-  if (b != NULL && ws->phase == HZ_WS_FRAMES) {
+  if (b != NULL && ws->phase == HZ_WS_FRAMES && hz_ws_begin_parsing(ws)) {
     /* Only a close frame is of interest in it. Unmasked where it stands. */
     struct hz_ws_event ev;
     const uint8_t *data = hz_buf_data(b);
