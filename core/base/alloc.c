@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 static void *libc_malloc(struct hz_alloc *a, size_t size) {
   (void)a;
@@ -25,11 +26,21 @@ static void libc_free(struct hz_alloc *a, void *ptr) {
   free(ptr);
 }
 
-static void *libc_aligned(struct hz_alloc *a, size_t align, size_t size) {
-  void *p;
+/* Straight from the kernel: malloc() would leave a hole in front of each, and keep what is given back. */
+static void *libc_chunk(struct hz_alloc *a, size_t size) {
+  char *p = mmap(NULL, 2 * size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
   (void)a;
-  return posix_memalign(&p, align, size) == 0 ? p : NULL;
+  if (p == MAP_FAILED) return NULL;
+  size_t skip = (size_t)(-(uintptr_t)p & (size - 1));
+  if (skip > 0) (void)munmap(p, skip);
+  (void)munmap(p + skip + size, size - skip);
+  return p + skip;
+}
+
+static void libc_chunk_free(struct hz_alloc *a, void *ptr, size_t size) {
+  (void)a;
+  (void)munmap(ptr, size);
 }
 
 void hz_alloc_init_libc(struct hz_alloc *a) {
@@ -38,7 +49,8 @@ void hz_alloc_init_libc(struct hz_alloc *a) {
       .calloc = libc_calloc,
       .realloc = libc_realloc,
       .free = libc_free,
-      .aligned = libc_aligned,
+      .chunk = libc_chunk,
+      .chunk_free = libc_chunk_free,
   };
 }
 
@@ -60,9 +72,13 @@ void *hz_realloc(struct hz_alloc *a, void *ptr, size_t size) {
   return a->realloc(a, ptr, size == 0 ? 1 : size);
 }
 
-void *hz_malloc_aligned(struct hz_alloc *a, size_t align, size_t size) {
+void *hz_chunk(struct hz_alloc *a, size_t size) {
   hz_tally_add(&a->calls, 1);
-  return a->aligned(a, align, size == 0 ? 1 : size);
+  return a->chunk(a, size);
+}
+
+void hz_chunk_free(struct hz_alloc *a, void *ptr, size_t size) {
+  a->chunk_free(a, ptr, size);
 }
 
 void hz_free(struct hz_alloc *a, void *ptr) {

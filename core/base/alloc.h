@@ -5,26 +5,28 @@
 
 #include "core/base/tally.h"
 
-/** An allocator: five functions as in <stdlib.h>, with a context. `realloc` and `free` take NULL.
- */
+/** An allocator: four functions as in <stdlib.h> and two for chunks, with a context. `realloc` and `free`
+ * take NULL. */
 struct hz_alloc {
   void *(*malloc)(struct hz_alloc *, size_t size);
   void *(*calloc)(struct hz_alloc *, size_t count, size_t size);
   void *(*realloc)(struct hz_alloc *, void *ptr, size_t size);
   void (*free)(struct hz_alloc *, void *ptr);
-  /** `align` is a power of two. */
-  void *(*aligned)(struct hz_alloc *, size_t align, size_t size);
+  /** A chunk of `size` bytes, a power of two and whole pages, at a multiple of its size; and back. */
+  void *(*chunk)(struct hz_alloc *, size_t size);
+  void (*chunk_free)(struct hz_alloc *, void *ptr, size_t size);
   hz_tally calls; /* how many times memory was asked for: kept by hz_malloc() and its like */
 };
 
 /** The C library's allocator. One a thread: `calls` has one writer. */
 void hz_alloc_init_libc(struct hz_alloc *a);
 
-/** malloc, calloc, realloc, aligned_alloc and free through `a`. NULL: memory is short. */
+/** Each of them through `a`. NULL: memory is short. */
 void *hz_malloc(struct hz_alloc *a, size_t size);
 void *hz_calloc(struct hz_alloc *a, size_t count, size_t size);
 void *hz_realloc(struct hz_alloc *a, void *ptr, size_t size);
-void *hz_malloc_aligned(struct hz_alloc *a, size_t align, size_t size);
+void *hz_chunk(struct hz_alloc *a, size_t size);
+void hz_chunk_free(struct hz_alloc *a, void *ptr, size_t size);
 void hz_free(struct hz_alloc *a, void *ptr);
 
 /** Copies `len` bytes of `text` and a NUL behind them. Returns NULL when memory is short. */

@@ -6,9 +6,6 @@
 
 #include "core/base/asan.h"
 
-/* What the C library keeps in front of a block: with it a chunk is as long as the steps at which
- * chunks begin, and the next one follows without a gap. */
-#define HEADER_OF_BLOCK 16u
 #define HEADER_OF_CHUNK 64u /* a cache line, so that objects of whole lines lie on lines */
 
 struct item {
@@ -38,7 +35,7 @@ void hz_slab_init(struct hz_slab *s, struct hz_alloc *alloc) {
 static void chunk_free(struct hz_slab *s, struct chunk *c) {
   hz_list_remove(&c->link);
   s->chunks--;
-  hz_free(s->alloc, c);
+  hz_chunk_free(s->alloc, c, HZ_SLAB_CHUNK_BYTES);
 }
 
 void hz_slab_fini(struct hz_slab *s) {
@@ -49,11 +46,11 @@ void hz_slab_fini(struct hz_slab *s) {
 }
 
 static struct chunk *chunk_new(struct hz_slab *s, size_t cls) {
-  size_t bytes = HZ_SLAB_CHUNK_BYTES - HEADER_OF_BLOCK;
-  struct chunk *c = hz_malloc_aligned(s->alloc, HZ_SLAB_CHUNK_BYTES, bytes);
+  const size_t bytes = HZ_SLAB_CHUNK_BYTES - HEADER_OF_CHUNK;
+  struct chunk *c = hz_chunk(s->alloc, HZ_SLAB_CHUNK_BYTES);
 
   if (c == NULL) return NULL;
-  *c = (struct chunk){.room = (uint32_t)((bytes - HEADER_OF_CHUNK) / ((cls + 1) * HZ_SLAB_STEP))};
+  *c = (struct chunk){.room = (uint32_t)(bytes / ((cls + 1) * HZ_SLAB_STEP))};
   hz_list_push(&s->cls[cls].open, &c->link);
   s->cls[cls].empty++;
   s->chunks++;

@@ -14,7 +14,7 @@
 #define HZ_SLAB_STEP 16u     /* sizes are rounded up to a multiple of this */
 #define HZ_SLAB_LARGEST 512u /* what is larger has the allocator for itself */
 #define HZ_SLAB_CLASSES (HZ_SLAB_LARGEST / HZ_SLAB_STEP)
-#define HZ_SLAB_CHUNK_BYTES 16384u
+#define HZ_SLAB_CHUNK_BYTES 65536u
 
 /** Under AddressSanitizer every object is the allocator's own, so that misuse is found. */
 struct hz_slab {

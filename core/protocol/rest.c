@@ -1,8 +1,6 @@
 /* Connections of a server between calls: no session, only what a later one has to know, which stands in
  * the connection itself. A session is made for the first bytes that come and goes when nothing of it
  * is left but that. Not here: what a session does (session.c). */
-#include <string.h>
-
 #include "core/protocol/internal.h"
 
 static const struct hz_conn_events resting_events;
@@ -98,21 +96,25 @@ void hz_session_rest(struct hz_session *s) {
   hz_session_free(s, conn->env);
 }
 
+/* Without a word in frames. */
+static void hang_up(struct hz_conn *conn, enum hz_close_code code, hz_err err, const char *text) {
+  struct hz_close why;
+
+  hz_close_set(&why, HZ_BY_LOCAL, HZ_LAYER_APP, code, err, "%s", text);
+  conn->ops->close(conn, &why);
+}
+
 /* ---- what the owner asks for ---- */
 
 void hz_session_close_conn(struct hz_conn *conn, enum hz_close_code code, hz_err err,
                            const char *text) {
   bool resting = conn->events == &resting_events;
   struct hz_session *s = resting && conn->kept.stream == NULL ? NULL : wake(conn);
-  struct hz_close why;
 
-  if (s != NULL) {
+  if (s != NULL)
     hz_session_close(s, code, err, text);
-    return;
-  }
-  /* Nothing can be said in frames. */
-  hz_close_set(&why, HZ_BY_LOCAL, HZ_LAYER_APP, code, err, "%s", text);
-  conn->ops->close(conn, &why);
+  else
+    hang_up(conn, code, err, text);
 }
 
 void hz_session_drain_conn(struct hz_conn *conn, uint64_t grace_ms) {
@@ -124,17 +126,10 @@ void hz_session_drain_conn(struct hz_conn *conn, uint64_t grace_ms) {
   else if (conn->ops->drain != NULL)
     conn->ops->drain(conn);
   else
-    hz_session_close_conn(conn, HZ_CLOSE_SHUTDOWN, HZ_OK, "drained");
+    hang_up(conn, HZ_CLOSE_SHUTDOWN, HZ_OK, "drained");
 }
 
 /* ---- events while nobody is there ---- */
-
-static void short_of_memory(struct hz_conn *conn) {
-  struct hz_close why;
-
-  hz_close_set(&why, HZ_BY_LOCAL, HZ_LAYER_APP, HZ_CLOSE_INTERNAL, HZ_ENOMEM, "memory is short");
-  conn->ops->close(conn, &why);
-}
 
 static void on_opened(struct hz_conn *conn) {
   conn->kept_opened = true;
@@ -147,17 +142,20 @@ static void on_stream(struct hz_conn *conn, struct hz_stream *stream) {
   } else if (wake(conn) != NULL) {
     conn->events->stream(conn, stream);
   } else {
-    short_of_memory(conn);
+    hang_up(conn, HZ_CLOSE_INTERNAL, HZ_ENOMEM, "memory is short");
   }
 }
 
 static void on_data(struct hz_stream *stream, const uint8_t *data, size_t len, bool fin) {
   struct hz_conn *conn = stream->conn;
 
-  if (wake(conn) != NULL)
+  /* Many leave at once when they leave: nothing is made for their goodbye. */
+  if (fin && len == 0)
+    hang_up(conn, HZ_CLOSE_NONE, HZ_OK, "the peer is done");
+  else if (wake(conn) != NULL)
     conn->events->data(stream, data, len, fin);
   else
-    short_of_memory(conn);
+    hang_up(conn, HZ_CLOSE_INTERNAL, HZ_ENOMEM, "memory is short");
 }
 
 static void on_stream_closed(struct hz_stream *stream) {

@@ -72,16 +72,20 @@ static void fault_free(struct hz_alloc *a, void *ptr) {
   free(b->begin);
 }
 
-static void *fault_aligned(struct hz_alloc *a, size_t align, size_t size) {
+static void *fault_chunk(struct hz_alloc *a, size_t size) {
   struct fault_alloc *f = self(a);
   void *begin;
-  if (align < 128) align = 128; /* the header stands in front */
-  if (refuse(f) || posix_memalign(&begin, align, align + size) != 0) return NULL;
-  struct block *b = block_of((char *)begin + align);
+  if (refuse(f) || posix_memalign(&begin, size, 2 * size) != 0) return NULL;
+  struct block *b = block_of((char *)begin + size);
   b->begin = begin;
   memset(b->mem, 0xa5, size);
   enter(f, b, size);
   return b->mem;
+}
+
+static void fault_chunk_free(struct hz_alloc *a, void *ptr, size_t size) {
+  (void)size;
+  fault_free(a, ptr);
 }
 
 /* Always moves: who keeps a pointer across a realloc shall find out. */
@@ -100,7 +104,8 @@ void fault_alloc_init(struct fault_alloc *f) {
                .calloc = fault_calloc,
                .realloc = fault_realloc,
                .free = fault_free,
-               .aligned = fault_aligned},
+               .chunk = fault_chunk,
+               .chunk_free = fault_chunk_free},
   };
   hz_list_init(&f->live);
 }
