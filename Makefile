@@ -55,12 +55,10 @@ format:           ## rewrite the sources as `make lint` wants them
 	@$(BOOTSTRAP) build clang lint
 	@cmake/lint/format.sh --fix
 
-bench:            ## micro-benchmarks, then Herz beside others: ARGS="--rounds 3 --only ws"; docs/bench.md
+bench:            ## the table of the budgets, Herz beside others: ARGS="--rounds 3 --only ws"; docs/bench.md
 	@$(BOOTSTRAP) build test interop
 	@$(BUILD) release
-	@for b in build/bench/bench_*; do \
-	  [ -x "$$b" ] || continue; \
-	  echo "== $${b##*/}"; "$$b" || exit 1; done
+	@tests/bench/peers.sh build
 	@node tests/bench/run.mjs $(ARGS)
 
 fuzz:             ## every fuzz target for FUZZ_SECONDS (30); one of them: make fuzz TESTS=frame
