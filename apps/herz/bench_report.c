@@ -251,23 +251,34 @@ static void print_json(const struct bench_run *r) {
 
 /* ---- CSV ---- */
 
+static void csv_text(const char *text) {
+  putchar('"');
+  for (; *text != '\0'; text++) {
+    if (*text == '"') putchar('"');
+    putchar(*text);
+  }
+  putchar('"');
+}
+
 static void print_csv(const struct bench_run *r) {
   const struct bench_tally *t = &r->tally;
   fputs("mode,url,loop,connections,in_flight,seconds,calls,ok,failed,bad_status,not_started,"
         "per_second,client_cpu_s,server_cpu_s,min_us,mean_us",
         stdout);
   for (size_t i = 0; i < PERCENTILES; i++) printf(",%s_us", percentiles[i].key);
-  printf("\n%s,\"%s\",%s,%" PRIu32 ",%" PRIu32 ",%.6f,%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64
-         ",%" PRIu64 ",%.3f,%.6f,",
-         r->mode, r->url, bench_options.rps ? "open" : "closed", bench_options.conns,
-         bench_options.in_flight, seconds(t), t->ok + t->failed + t->bad_status, t->ok, t->failed,
-         t->bad_status, t->not_started, per_second(t), t->client_s);
+  printf(",connections_lost,bytes_sent,bytes_received\n%s,", r->mode);
+  csv_text(r->url);
+  printf(",%s,%" PRIu32 ",%" PRIu32 ",%.6f,%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64
+         ",%.3f,%.6f,",
+         bench_options.rps ? "open" : "closed", bench_options.conns, bench_options.in_flight,
+         seconds(t), t->ok + t->failed + t->bad_status, t->ok, t->failed, t->bad_status,
+         t->not_started, per_second(t), t->client_s);
   if (t->server_s >= 0) printf("%.6f", t->server_s);
   printf(",%.3f,%.3f", us(t->latency.min), hist_mean(&t->latency) / 1e3);
   for (size_t i = 0; i < PERCENTILES; i++) {
     printf(",%.3f", us(hist_percentile(&t->latency, percentiles[i].percent)));
   }
-  putchar('\n');
+  printf(",%" PRIu64 ",%" PRIu64 ",%" PRIu64 "\n", t->conns_lost, t->bytes_out, t->bytes_in);
 }
 
 /* ---- the exit code ---- */

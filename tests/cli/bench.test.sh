@@ -103,6 +103,9 @@ has "text: histogram" "$text" '^  < [0-9.]+ [mun]?s +#+ +[0-9.]+ %'
 csv=$(bench req -n 10 --csv "$(url tcp /)")
 eq "csv: two lines" 2 "$(wc -l <<<"$csv")"
 eq "csv: a value for each name" 1 "$(awk -F, '{ print NF }' <<<"$csv" | sort -u | wc -l)"
+has "csv: what was lost and carried" "$(head -n 1 <<<"$csv")" ',max_us,connections_lost,bytes_sent,bytes_received$'
+has "csv: bytes, both ways" "$(bench req -n 10 --size 20 --csv "$(url tcp /echo)")" ',0,200,200$'
+has "csv: a quotation mark in the URL" "$(bench req -n 1 --csv "$(url tcp '/users/a"b')")" '/users/a""b",closed'
 eq "no progress where stderr is no terminal" '' "$(cat "$work/err")"
 
 # raw
