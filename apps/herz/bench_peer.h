@@ -20,6 +20,7 @@ struct raw_script {
   size_t request_len, reply_len, reply_head_len;
   size_t id_at; /* where each request has a number of its own; 0: nowhere */
   uint64_t next_id;
+  const char *aside; /* what the peer says between replies, of itself; NULL: nothing */
   char reply_head[RAW_HEAD_MAX];
 };
 

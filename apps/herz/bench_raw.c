@@ -35,6 +35,7 @@ struct raw_conn {
   uint32_t in_flight, head; /* `starts` is a ring: the oldest at head */
   struct started *starts;
   size_t got;      /* bytes of the reply that is coming */
+  size_t aside;    /* bytes of an aside that is coming instead */
   size_t sent;     /* bytes of the request that is leaving */
   uint64_t unsent; /* bytes that wait for the socket */
   bool wants_write;
@@ -110,12 +111,25 @@ static void start(struct raw_conn *c, uint32_t count, uint64_t now) {
   }
 }
 
+/* Whether this byte, with no reply begun, is of an aside. */
+static bool take_aside(struct raw_conn *c, char byte) {
+  const char *aside = c->script.aside;
+  if (aside == NULL || aside[c->aside] != byte) return false;
+  if (aside[++c->aside] == '\0') c->aside = 0;
+  return true;
+}
+
 /* How many replies end in these bytes. False: one of them does not begin as it has to, or nobody
  * asked for it. A head that comes in two pieces is believed: so much of it as came first was right. */
 static bool take(struct raw_conn *c, const char *data, size_t len, uint32_t *ended) {
   const struct raw_script *s = &c->script;
   *ended = 0;
   for (size_t at = 0; at < len;) {
+    if (c->got == 0 && take_aside(c, data[at])) {
+      at++;
+      continue;
+    }
+    if (c->aside > 0) return false;
     size_t left = len - at, n = s->reply_len - c->got < left ? s->reply_len - c->got : left;
     size_t head = s->reply_head_len < n ? s->reply_head_len : n;
     if (c->got == 0 && memcmp(data + at, s->reply_head, head) != 0) return false;

@@ -149,6 +149,36 @@ exits "raw: an echo of nothing" 2 '--size 0: give 1' "$herz" bench req --raw ech
 kill "${plain_pid[@]}"
 wait "${plain_pid[@]}" 2>/dev/null
 
+# NATS says something of itself between two messages, in two pieces and as a third thing in one read.
+cat >"$work/nats.mjs" <<'JS'
+import { createServer } from 'node:net';
+let count = 0;
+const server = createServer((c) => {
+  c.setNoDelay(true);
+  c.write('INFO {}\r\n');
+  c.on('data', (chunk) => {
+    for (const line of chunk.toString().split('\r\n')) {
+      if (line === 'PING') c.write('PONG\r\n');
+      const pub = line.match(/^PUB (\S+) (\d+)$/);
+      if (!pub) continue;
+      const message = `MSG ${pub[1]} 1 ${pub[2]}\r\n${'x'.repeat(Number(pub[2]))}\r\n`;
+      c.write(++count % 2 ? `PING\r\n${message}PI` : `NG\r\n${message}`);
+    }
+  });
+  c.on('error', () => {});
+});
+server.listen(0, '127.0.0.1', () => console.log(server.address().port));
+JS
+mkfifo "$work/nats.port"
+node "$work/nats.mjs" >"$work/nats.port" &
+nats_pid=$!
+pids+=($!)
+read -r port <"$work/nats.port"
+report "raw nats: what it says of itself is passed over" 'r.ok === 40 && r.failed === 0' \
+  req --raw nats -n 40 --size 20 "tcp://127.0.0.1:$port"
+kill "$nats_pid"
+wait "$nats_pid" 2>/dev/null
+
 # the table of the budgets: that it is made, not what it says
 run=$here/../bench/run.mjs
 has "budgets: the list" "$(node "$run" --build "$HERZ_BUILD" --list)" '^call over quic'
