@@ -163,7 +163,7 @@ static void feed(struct hz_ws_plain *p, const uint8_t *data, size_t len) {
       stash(p, data, len);
       return;
     }
-    size_t near = hz_ws_payload_near(&ws->parser, data, len);
+    size_t near = hz_ws_payload_near(ws->parser, data, len);
     if (near == 0) near = 1; /* an empty frame may have a full one behind it */
     if (p->message == NULL) p->message = hz_buf_new(&hz_ws_env(ws)->pool, near);
     if (p->message == NULL || hz_buf_reserve(&p->message, near) != HZ_OK) {
