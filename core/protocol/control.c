@@ -58,6 +58,11 @@ void hz_session_close(struct hz_session *s, enum hz_close_code code, hz_err err,
   close_conn(s, code, err, text);
 }
 
+void hz_session_say_idle(struct hz_session *s, const char *text) {
+  if (s->failing || !s->mux || s->conn->role != HZ_SERVER || s->control == NULL) return;
+  send_error(s, s->control, false, 0, HZ_WIRE_IDLE, text);
+}
+
 void hz_session_drain(struct hz_session *s, uint64_t grace_ms) {
   if (s->failing || s->goaway_sent || s->conn == NULL) return;
   s->goaway_sent = true;

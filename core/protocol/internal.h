@@ -59,6 +59,8 @@ static inline void hz_session_enter(struct hz_session *s) {
 static inline void hz_session_leave(struct hz_session *s) {
   if (--s->busy == 0) hz_session_rest(s);
 }
+/** Server: the connection closes because nothing came. */
+void hz_session_say_idle(struct hz_session *s, const char *text);
 /** Counts and logs. */
 void hz_session_say_opened(const struct hz_conn *conn, const struct hz_session_owner *owner);
 void hz_session_say_moved(const struct hz_conn *conn, const struct hz_session_owner *owner);

@@ -175,6 +175,10 @@ static void on_moved(struct hz_conn *conn) {
   hz_session_say_moved(conn, owner_of(conn));
 }
 
+static void on_idle(struct hz_conn *conn, const struct hz_close *why) {
+  if (wake(conn) != NULL) conn->events->idle(conn, why);
+}
+
 static void on_closed(struct hz_conn *conn, const struct hz_close *why) {
   const struct hz_session_owner *owner = owner_of(conn);
   const struct hz_close reason = *why;
@@ -212,5 +216,6 @@ static const struct hz_conn_events resting_events = {
     .datagram = on_datagram,
     .message = on_message,
     .moved = on_moved,
+    .idle = on_idle,
     .closed = on_closed,
 };

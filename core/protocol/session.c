@@ -260,6 +260,10 @@ static void on_moved(struct hz_conn *conn) {
   hz_session_say_moved(conn, s->owner);
 }
 
+static void on_idle(struct hz_conn *conn, const struct hz_close *why) {
+  hz_session_say_idle(conn->user, why->text);
+}
+
 static void end_pings(struct hz_session *s, hz_err err) {
   while (!hz_list_empty(&s->pings)) {
     struct hz_ping *p = HZ_CONTAINER(hz_list_pop(&s->pings), struct hz_ping, link);
@@ -315,5 +319,6 @@ const struct hz_conn_events hz_session_events = {
     .datagram = on_datagram,
     .message = on_message,
     .moved = on_moved,
+    .idle = on_idle,
     .closed = on_closed,
 };

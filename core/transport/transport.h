@@ -148,6 +148,10 @@ struct hz_conn_events {
   void (*message)(struct hz_conn *, const struct hz_request *, struct hz_exchange *x);
   /** The peer's address changed (migration, rebinding); hz_conn_peer() tells the new one. */
   void (*moved)(struct hz_conn *);
+  /** Nothing was heard for limits.idle_timeout_ns and the adapter, which has no words of its own for a
+   * reason, closes the connection for `why` when this returns: what is sent inside leaves before.
+   * Optional. */
+  void (*idle)(struct hz_conn *, const struct hz_close *why);
   /** Once, last: after it the core calls ops->destroy. */
   void (*closed)(struct hz_conn *, const struct hz_close *);
 };

@@ -196,6 +196,7 @@ Test(app_limits, idle_timeout_closes_who_says_nothing) {
   hz_time from = sim_now(p.sim);
   cr_assert(sim_run_until(p.sim, raw_is_closed, &peer, from + 60 * HZ_SEC));
   cr_assert_geq(sim_now(p.sim) - from, 30 * HZ_SEC);
+  cr_assert_eq(raw_error_code(&peer), HZ_WIRE_IDLE, "it was told why");
   sim_run_for(p.sim, 10 * HZ_SEC);
   cr_assert_geq(counted(&p, HZ_C_idle_timeout), 1);
   ap_stop(&p);

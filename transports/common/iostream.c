@@ -87,6 +87,8 @@ static void idle_tick(struct hz_wheel_timer *t, hz_time now) {
   hz_close_set(&why, HZ_BY_LOCAL, HZ_LAYER_TIMEOUT, 0, HZ_ETIMEOUT,
                "idle timeout: nothing was heard for %llu ms",
                (unsigned long long)(timeout / HZ_MS));
+  if (s->announced && s->hooks->goodbye == NULL && s->conn.events->idle != NULL)
+    s->conn.events->idle(&s->conn, &why);
   hz_iostream_shut(s, &why);
 }
 

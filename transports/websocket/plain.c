@@ -24,13 +24,12 @@ static bool wanted(const struct hz_header *h) {
   return kept(h->name) != NULL && hz_utf8_valid(h->value.p, h->value.n);
 }
 
-static void slow_tick(struct hz_timer *t, hz_time now);
-static void ping_tick(struct hz_timer *t, hz_time now);
+static void slow_tick(struct hz_wheel_timer *t, hz_time now);
+static void ping_tick(struct hz_wheel_timer *t, hz_time now);
 
-static void arm(struct hz_ws_plain *p, struct hz_timer *t, hz_time after, hz_timer_fn *fn) {
+static void arm(struct hz_ws_plain *p, struct hz_wheel_timer *t, hz_time after, hz_wheel_fn *fn) {
   struct hz_env *env = hz_ws_env(p->ws);
-  /* Without memory for it the idle timeout still watches the connection. */
-  (void)hz_timer_set(&env->timers, t, env->now + after, fn);
+  hz_wheel_set(&env->wheel, t, env->now + after, fn);
 }
 
 hz_err hz_ws_plain_new(struct hz_ws *ws, const struct hz_http_head *head,
@@ -60,7 +59,7 @@ hz_err hz_ws_plain_new(struct hz_ws *ws, const struct hz_http_head *head,
 }
 
 /* A browser cannot ping; a page that only waits for events would look dead to the idle timeout. */
-static void ping_tick(struct hz_timer *t, hz_time now) {
+static void ping_tick(struct hz_wheel_timer *t, hz_time now) {
   struct hz_ws_plain *p = HZ_CONTAINER(t, struct hz_ws_plain, ping);
   hz_time period = hz_iostream_limits(&p->ws->s)->idle_timeout_ns / 2;
   hz_time silent = now - p->ws->s.last_heard;
@@ -72,7 +71,7 @@ static void ping_tick(struct hz_timer *t, hz_time now) {
   arm(p, t, period - silent, ping_tick);
 }
 
-static void slow_tick(struct hz_timer *t, hz_time now) {
+static void slow_tick(struct hz_wheel_timer *t, hz_time now) {
   struct hz_ws_plain *p = HZ_CONTAINER(t, struct hz_ws_plain, slow);
   struct hz_ws *ws = p->ws;
   hz_time period = hz_iostream_limits(&ws->s)->frame_timeout_ns;
@@ -95,8 +94,8 @@ static void slow_tick(struct hz_timer *t, hz_time now) {
 static void watch(struct hz_ws_plain *p) {
   struct hz_ws *ws = p->ws;
   if (ws->parser == NULL || !hz_ws_parser_busy(ws->parser)) {
-    hz_timer_cancel(&hz_ws_env(ws)->timers, &p->slow);
-  } else if (!hz_timer_armed(&p->slow)) {
+    hz_wheel_cancel(&hz_ws_env(ws)->wheel, &p->slow);
+  } else if (!hz_wheel_armed(&p->slow)) {
     p->came = 0;
     arm(p, &p->slow, hz_iostream_limits(&ws->s)->frame_timeout_ns, slow_tick);
   }
@@ -238,8 +237,8 @@ void hz_ws_plain_free(struct hz_ws *ws) {
   hz_ws_plain_cancel(ws);
   hz_buf_unref(p->message);
   hz_env_undefer(&p->pump);
-  hz_timer_cancel(&hz_ws_env(ws)->timers, &p->slow);
-  hz_timer_cancel(&hz_ws_env(ws)->timers, &p->ping);
+  hz_wheel_cancel(&hz_ws_env(ws)->wheel, &p->slow);
+  hz_wheel_cancel(&hz_ws_env(ws)->wheel, &p->ping);
   hz_head_unref(p->head);
   hz_free(hz_ws_env(ws)->alloc, p);
   ws->plain = NULL;

@@ -12,6 +12,7 @@
 /** Headers of the upgrade that calls see, at most. */
 #define HZ_WS_PLAIN_HEADERS 16u
 
+/* What each message looks at stands in front: two cache lines. */
 struct hz_ws_plain {
   struct hz_ws *ws;
   struct hz_link calls; /* hz_ws_call.link, in the order of their messages */
@@ -20,15 +21,16 @@ struct hz_ws_plain {
   struct hz_buf *message;  /* the one that is coming in */
   struct hz_buf *handed;   /* the one that a handler is looking at just now */
   struct hz_buf *rest;     /* input behind the message that made us stop reading */
-  uint64_t came;           /* bytes since the slow-message timer looked last */
-  struct hz_timer slow;    /* while a message is coming in */
-  struct hz_timer ping;    /* asks the silent whether they are there */
-  bool blocked;            /* the io is full */
-  bool ending;             /* the peer's close frame came: answer it after the last answer */
-  const char *broken;      /* an answer cannot be ended: close for this reason; static */
   struct hz_task pump;     /* hz_ws_plain_pump() */
   struct hz_head *head;    /* what every message is called with */
+  bool blocked;               /* the io is full */
+  bool ending;                /* the peer's close frame came: answer it after the last answer */
+  const char *broken;         /* an answer cannot be ended: close for this reason; static */
+  uint64_t came;              /* bytes since the slow-message timer looked last */
+  struct hz_wheel_timer slow; /* while a message is coming in */
+  struct hz_wheel_timer ping; /* asks the silent whether they are there */
 };
+_Static_assert(offsetof(struct hz_ws_plain, came) < 128, "hot in front");
 
 /** One message and its answer. Freed when dispatch released it and its place in the order is given
  * up: by its answer's last frame or the connection's end. */
