@@ -55,6 +55,7 @@ static const struct entry table[] = {
     LIMIT(pool_bytes, T_U64, 1 << 20, 1024 * GIB, "buffers in use by the worker"),
     LIMIT(message_bytes, T_U32, 1024, GIB, "a WebSocket message"),
     LIMIT(open_files, T_U32, 1, 1000000, "files that answers of one herz_static() hold open"),
+    LIMIT(event_queue_bytes, T_U32, 256, GIB, "server-sent events that wait for one reader"),
     LIMIT(datagrams, T_U32, 1, 65536, "datagrams that wait to leave on one connection"),
     LIMIT(retry_from, T_U32, 1, 65535, "QUIC handshakes under way before an address is validated"),
     LIMIT(prefix_retry_from, T_U32, 1, 65535, "the same, of one network (/24, /48)"),

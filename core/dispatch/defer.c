@@ -48,13 +48,17 @@ struct hz_promises *hz_promises_new(struct hz_env *env) {
   return p;
 }
 
-static void unref(struct hz_promises *p) {
+void hz_promises_ref(struct hz_promises *p) {
+  atomic_fetch_add_explicit(&p->refs, 1, memory_order_relaxed);
+}
+
+void hz_promises_unref(struct hz_promises *p) {
   if (atomic_fetch_sub_explicit(&p->refs, 1, memory_order_acq_rel) == 1) free(p);
 }
 
 /* Either the poster sees that it is shut, or who shuts sees the poster: both sides write first and
  * look then, in one order for all (sequentially consistent). */
-static bool post(struct hz_promises *p, struct hz_post *what) {
+bool hz_promises_post(struct hz_promises *p, struct hz_post *what) {
   atomic_fetch_add(&p->posting, 1);
   bool open = !atomic_load(&p->shut);
   if (open) p->env->ops->post(p->env, what);
@@ -66,7 +70,7 @@ void hz_promises_shut(struct hz_promises *p) {
   if (p == NULL) return;
   atomic_store(&p->shut, true);
   while (atomic_load(&p->posting) > 0) (void)sched_yield(); /* a few instructions each */
-  unref(p);
+  hz_promises_unref(p);
 }
 
 uint64_t hz_promises_late(const struct hz_promises *p) {
@@ -91,7 +95,7 @@ herz_deferred *herz_defer(herz_ctx *c) {
   d = calloc(1, sizeof(*d));
   if (d == NULL) return NULL;
   d->home = c->d->promises;
-  atomic_fetch_add_explicit(&d->home->refs, 1, memory_order_relaxed);
+  hz_promises_ref(d->home);
   d->counters = c->d->counters;
   d->c = c;
   c->deferred = d;
@@ -137,7 +141,7 @@ static void answer(herz_ctx *c, void *arg) {
 }
 
 static void deferred_free(herz_deferred *d) {
-  unref(d->home);
+  hz_promises_unref(d->home);
   free(d->type);
   free(d->data);
   free(d);
@@ -171,7 +175,7 @@ static void deliver(herz_deferred *d) {
   if (!decide(d, KEPT)) {
     atomic_fetch_add_explicit(&d->home->late, 1, memory_order_relaxed);
     drop(d);
-  } else if (!post(d->home, &d->post)) {
+  } else if (!hz_promises_post(d->home, &d->post)) {
     drop(d);
   }
 }

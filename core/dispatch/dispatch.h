@@ -48,6 +48,11 @@ struct hz_promises *hz_promises_new(struct hz_env *env);
 /** Nothing is posted any more from here on; the env may go once what was posted has been run. NULL
  * is ignored. */
 void hz_promises_shut(struct hz_promises *p);
+/** For others that post to the worker: a reference each, so that `p` stands. */
+void hz_promises_ref(struct hz_promises *p);
+void hz_promises_unref(struct hz_promises *p);
+/** Posts, unless it is shut; false then. Any thread. */
+bool hz_promises_post(struct hz_promises *p, struct hz_post *what);
 /** How many were completed after their call had ended, without a post. Any thread. */
 uint64_t hz_promises_late(const struct hz_promises *p);
 

@@ -9,6 +9,7 @@
 #include "codec/msgpack.h"
 #include "codec/text_scan.h"
 #include "core/dispatch/call.h"
+#include "core/include/herz/web.h"
 
 #define SCRATCH_BYTES 16384u
 #define SMALL_VALUE_BYTES 1024u
@@ -146,25 +147,25 @@ static void read_source(herz_ctx *c, void *arg) {
   r->n = c->source.read(c->source.arg, r->dst, r->cap);
 }
 
-/* How many bytes were written to `dst`; 0 at the end, negative on failure. */
+/* How many bytes were written to `dst`; 0 at the end; HERZ_EAGAIN: none now; else negative: failure. */
 static long fill(herz_ctx *c, uint8_t *dst, size_t cap) {
   struct hz_reply_source *s = &c->source;
   size_t want = s->left < cap ? (size_t)s->left : cap;
   long n;
 
   if (s->read != NULL) {
-    struct reading r = {dst, cap, -1};
+    struct reading r = {dst, cap, HERZ_EINTERNAL}; /* stays so when it panics */
 
     hz_call_guarded(c, read_source, &r);
-    return r.n >= 0 && (size_t)r.n > cap ? -1 : r.n;
+    return r.n >= 0 && (size_t)r.n > cap ? HERZ_EINTERNAL : r.n;
   }
   if (want == 0) return 0;
   if (s->fd >= 0) {
     n = pread(s->fd, dst, want, (off_t)s->offset);
     /* A file that became shorter cannot be completed: the announced content is not there. */
-    if (n <= 0) return -1;
+    if (n <= 0) return HERZ_EIO;
   } else {
-    if (s->mem == NULL) return -1;
+    if (s->mem == NULL) return HERZ_EINTERNAL;
     memcpy(dst, s->mem + s->offset, want);
     n = (long)want;
   }
@@ -212,6 +213,7 @@ static bool pump_piece(herz_ctx *c) {
     c->cancelled = true;
     return false;
   }
+  if (n == HERZ_EAGAIN) return false; /* herz_reply_wake() goes on */
   if (n < 0 || len == 0 || (c->source.read == NULL && c->source.left == 0)) {
     content_ends(c, n >= 0);
     return false;
@@ -227,6 +229,13 @@ void hz_reply_pump(herz_ctx *c) {
   while (!c->cancelled && c->source.left > 0 && pump_piece(c)) {
   }
   c->in_chain = was_in_chain;
+}
+
+void herz_reply_wake(herz_ctx *c) {
+  /* From inside the call's own functions: it is looked at again when they have returned. */
+  if (c->in_chain || c->state != HZ_CALL_SENDING) return;
+  if (!c->cancelled) hz_reply_pump(c);
+  hz_call_settle(c);
 }
 
 /* ---- the public ones ---- */

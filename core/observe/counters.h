@@ -62,6 +62,7 @@
   X(head_too_large, "requests over limits.path_bytes, header_count or header_bytes")   \
   X(body_too_large, "request bodies over their limit")                                 \
   X(files_refused, "files not opened: limits.open_files, or no descriptors")           \
+  X(events_overflowed, "server-sent events that met limits.event_queue_bytes")         \
   X(idle_timeout, "connections closed after limits.idle_timeout_ms without a byte")    \
   X(send_full, "times that a stream was at limits.send_high_bytes")
 

@@ -48,7 +48,7 @@ static long make(void *arg, void *dst, size_t cap) {
   for (size_t i = 0; i < n; i++) ((uint8_t *)dst)[i] = conf_byte(m->at + i);
   m->at += n;
   m->f->produced += n;
-  return n == 0 && m->breaks ? -1 : (long)n;
+  return n == 0 && m->breaks ? HERZ_EIO : (long)n;
 }
 
 static void make_bytes(herz_ctx *c) {

@@ -294,7 +294,8 @@ HERZ_API int herz_reply_bytes(herz_ctx *c, int status, const char *type, const v
 HERZ_API int herz_reply_file(herz_ctx *c, int status, const char *type, int fd, uint64_t offset,
                              uint64_t len);
 /** Content that is made as it leaves: `read` fills at most `cap` bytes and returns how many; 0 ends
- * the answer, a negative number breaks it off. Called on the worker whenever there is room. */
+ * the answer; HERZ_EAGAIN (-1): nothing now, herz_reply_wake() asks again (answers only); any other negative
+ * number (HERZ_EIO) breaks it off. Called on the worker whenever there is room. */
 typedef long herz_source(void *arg, void *dst, size_t cap);
 HERZ_API int herz_reply_stream(herz_ctx *c, int status, const char *type, herz_source *read,
                                void *arg);

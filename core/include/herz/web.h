@@ -1,5 +1,5 @@
-/* What a web service needs above routes and answers, on every transport: files, and
- * listeners apart with what they are for. docs/web.md, docs/admin.md. */
+/* What a web service needs above routes and answers, on every transport: files, events,
+ * and listeners apart with what they are for. docs/web.md, docs/admin.md. */
 #ifndef HERZ_WEB_H
 #define HERZ_WEB_H
 
@@ -40,6 +40,48 @@ HERZ_API int herz_static(herz_app *app, const char *pattern, const char *directo
 /** The same, in a group. */
 HERZ_API int herz_group_static(herz_group *g, const char *pattern, const char *directory,
                                const struct herz_static_options *options);
+
+/* ---- content that is pushed ------------------------------------------------------------------ */
+
+/** Asks the source of herz_reply_stream() again after it has said HERZ_EAGAIN. On the call's worker, between
+ * its answer and its end, which herz_on_end() tells; the call may end inside. From the call's own functions
+ * it does nothing: they are asked again anyway. */
+HERZ_API void herz_reply_wake(herz_ctx *c);
+
+/** For waking from any thread: made on the worker, kept as long as one likes. NULL: memory is short. */
+typedef struct herz_waker herz_waker;
+HERZ_API herz_waker *herz_waker_new(herz_ctx *c);
+/** As herz_reply_wake(), soon; several may become one. Ignored when the call has ended, and when the app
+ * has been freed. Any thread, before herz_waker_free(). */
+HERZ_API void herz_wake(herz_waker *w);
+/** Once. Any thread. NULL is ignored. */
+HERZ_API void herz_waker_free(herz_waker *w);
+
+/** Server-sent events: answers with a stream of the type text/event-stream that ends when herz_sse_end() is
+ * called or nobody reads any more. It has no deadline. The stream stands until herz_on_end() has been called;
+ * all on the call's worker. The last event that the reader has seen: herz_header(c, "last-event-id"). */
+typedef struct herz_sse herz_sse;
+struct herz_sse_options {
+  uint32_t heartbeat_ms; /* an empty comment after so long without an event: 15000 */
+  bool drop_oldest;      /* a slow reader loses its oldest events; else its stream is broken off */
+};
+/** NULL: the call is answered already, memory is short; `options` may be NULL. */
+HERZ_API herz_sse *herz_sse_open(herz_ctx *c, const struct herz_sse_options *options);
+
+/** What is sent; NULL members are left out. */
+struct herz_sse_event {
+  const char *event; /* its name: one line */
+  const char *id;    /* one line */
+  const char *data;  /* any number of lines */
+  const char *comment;
+};
+/** Sends an event, or puts it behind those that wait. At most limits.event_queue_bytes wait. HERZ_EINVAL:
+ * `event` or `id` has a line break, or something is not UTF-8; HERZ_ELIMIT: the reader is too slow, and without
+ * `drop_oldest` the stream is broken off (`s` may be gone); HERZ_ETOOBIG: longer than the queue;
+ * HERZ_ECLOSED: it has ended; HERZ_ENOMEM. */
+HERZ_API int herz_sse_send(herz_sse *s, const struct herz_sse_event *event);
+/** Ends it once what waits has left. */
+HERZ_API void herz_sse_end(herz_sse *s);
 
 #ifdef __cplusplus
 }
