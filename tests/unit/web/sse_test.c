@@ -67,7 +67,7 @@ static bool take(herz_call_handle *h, const struct herz_response *head, const vo
 
   (void)h, (void)head;
   cr_assert_lt(rd->len + len, sizeof(rd->text));
-  memcpy(rd->text + rd->len, data, len);
+  if (len > 0) memcpy(rd->text + rd->len, data, len);
   rd->len += len;
   return !rd->hold;
 }
