@@ -1,5 +1,5 @@
 /* What a web service needs above routes and answers, on every transport: files, events,
- * and listeners apart with what they are for. docs/web.md, docs/admin.md. */
+ * other origins, and listeners apart with what they are for. docs/web.md, docs/admin.md. */
 #ifndef HERZ_WEB_H
 #define HERZ_WEB_H
 
@@ -82,6 +82,24 @@ struct herz_sse_event {
 HERZ_API int herz_sse_send(herz_sse *s, const struct herz_sse_event *event);
 /** Ends it once what waits has left. */
 HERZ_API void herz_sse_end(herz_sse *s);
+
+/* ---- other origins --------------------------------------------------------------------------- */
+
+/** Which pages of other origins may call (CORS, of the Fetch standard). Lists are separated by commas. Text
+ * is copied. */
+struct herz_cors_options {
+  const char *origins; /* "https://a.example, https://b.example:8443", compared exactly; or "*" */
+  const char *methods; /* NULL: whichever is asked for */
+  const char *headers; /* of requests; NULL: whichever are asked for */
+  const char *exposed; /* headers of answers that pages may read besides the usual; NULL: none */
+  bool credentials;    /* with cookies and the like; not with "*" */
+  uint32_t max_age_s;  /* how long a browser may remember; 0: as long as it does by itself */
+};
+/** Adds the middleware, before what else is to run for such calls. Preflights are answered there (204), also
+ * where no OPTIONS route is. HERZ_EINVAL: no origins, "*" with credentials, a text that no header carries. */
+HERZ_API int herz_cors(herz_app *app, const struct herz_cors_options *options);
+/** The same for a group. */
+HERZ_API int herz_group_cors(herz_group *g, const struct herz_cors_options *options);
 
 #ifdef __cplusplus
 }
