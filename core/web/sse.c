@@ -46,8 +46,17 @@ static void append(herz_sse *s, struct event *e) {
   s->bytes += e->len;
 }
 
-/* Makes room for `len` bytes, or says that the reader is too slow. An event that has begun to leave stays,
- * for half of one would be read as another. */
+/* An event that has begun to leave stays: half of one would be read as another. */
+static bool drop_oldest(herz_sse *s) {
+  struct event **oldest = &s->first;
+
+  if (s->first != NULL && s->at > 0) oldest = &s->first->next;
+  if (*oldest == NULL) return false;
+  drop(s, oldest);
+  return true;
+}
+
+/* Makes room for `len` bytes, or says that the reader is too slow. */
 static int make_room(herz_sse *s, size_t len) {
   if (s->bytes + len <= s->queue_bytes) return 0;
   HZ_COUNT(s->c->d->counters, events_overflowed);
@@ -57,8 +66,8 @@ static int make_room(herz_sse *s, size_t len) {
     herz_reply_wake(s->c); /* may end the call: `s` is not touched any more */
     return HERZ_ELIMIT;
   }
-  struct event **oldest = s->at > 0 ? &s->first->next : &s->first;
-  while (s->bytes + len > s->queue_bytes && *oldest != NULL) drop(s, oldest);
+  while (s->bytes + len > s->queue_bytes && drop_oldest(s)) {
+  }
   return s->bytes + len <= s->queue_bytes ? 0 : HERZ_ELIMIT;
 }
 

@@ -51,7 +51,7 @@ Test(web_cors, others_are_told_nothing_and_caches_that_it_depends) {
   static const char *const others[] = {"https://c.example",
                                        "https://a.example.evil.example",
                                        "http://a.example",
-                                       "https://a.exampl",
+                                       "https://aa.example",
                                        "https://A.example",
                                        "null",
                                        A ", " B,
