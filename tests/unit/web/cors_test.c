@@ -54,7 +54,7 @@ Test(web_cors, others_are_told_nothing_and_caches_that_it_depends) {
                                        "https://aa.example",
                                        "https://A.example",
                                        "null",
-                                       A ", " B,
+                                       "https://a.example, https://b.example:8443",
                                        "https://b.example",
                                        "",
                                        ","};
