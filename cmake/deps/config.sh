@@ -23,7 +23,7 @@ PKGS_build="gcc?cc libc6-dev binutils?ld make?make cmake?cmake ninja-build?ninja
 PKGS_test="libcriterion-dev openssl?openssl valgrind?valgrind"
 PKGS_clang="clang?clang llvm?llvm-symbolizer @clang-rt"
 PKGS_lint="clang-format?clang-format clang-tidy?clang-tidy"
-PKGS_interop="nodejs?node npm?npm"
+PKGS_interop="nodejs?node npm?npm curl?curl"
 
 DEP_CFLAGS="-O2 -g1 -fPIC -fno-omit-frame-pointer -fstack-protector-strong -D_FORTIFY_SOURCE=2"
 

@@ -114,6 +114,10 @@ has "no progress elsewhere" "$("$herz" req -o /dev/null "$(url tcp /bytes/100000
 
 # ping
 for s in $schemes; do
+  if [[ $s = http* ]]; then
+    exits "$s: ping" 6 'HTTP has no ping; time calls: herz bench req' "$herz" ping "$(url "$s" /)"
+    continue
+  fi
   exits "$s: ping" 0 '' "$herz" ping -c 2 -i 0.01 "$(url "$s" /)"
   has "$s: ping's summary" "$(cat "$work/exits.out")" '^2 sent, 2 answered; min '
 done

@@ -11,7 +11,7 @@ for s in $schemes; do
   "$herz" req "$(url "$s" /slow/1500)" >"$work/slow.$s" 2>&1 &
   calls+=($!)
 done
-in_flight 6
+in_flight 8
 kill -TERM "$pid"
 i=0
 for s in $schemes; do
@@ -66,7 +66,7 @@ done
 # the caller leaves
 start_herzd --set drain_ms=500 --set limits.close_timeout_ms=500
 cancelled=0
-for s in tls ws wss quic tcp unix; do
+for s in tls ws wss http https quic tcp unix; do
   mark
   "$herz" req "$(url "$s" /slow/20000)" >/dev/null 2>&1 &
   call=$!
@@ -75,7 +75,7 @@ for s in tls ws wss quic tcp unix; do
   wait $call 2>/dev/null
   # Over QUIC nobody hears of it, and the end of a plain stream may mean that only the request is
   # whole: those calls go on until their answer or their deadline.
-  if [ "$s" = tls ] || [ "$s" = ws ] || [ "$s" = wss ]; then
+  if [[ $s = tls || $s = ws* || $s = https ]]; then
     before=$cancelled
     for _ in $(seq 2000); do
       cancelled=$(counter calls_cancelled)

@@ -123,7 +123,7 @@ url() {
     *) echo "$1://${tcp#tcp://}$2" ;;
   esac
 }
-schemes="quic tcp tls unix ws wss"
+schemes="quic tcp tls unix ws wss http https"
 
 # tcp_port: for /dev/tcp
 tcp_port() { echo "${tcp##*:}"; }

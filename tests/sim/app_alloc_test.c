@@ -73,6 +73,9 @@ SURVIVES(tls, server)
 SURVIVES(tls, client)
 SURVIVES(wss, server)
 SURVIVES(wss, client)
+SURVIVES(http, server)
+SURVIVES(http, client)
+SURVIVES(https, server)
 SURVIVES(quic, server)
 SURVIVES(quic, client)
 
@@ -110,6 +113,9 @@ Test(app_steady, a_call_over_tcp_allocates_nothing, .disabled = HZ_ASAN) {
 }
 Test(app_steady, a_call_over_ws_allocates_nothing, .disabled = HZ_ASAN) {
   steady("ws", 0);
+}
+Test(app_steady, a_call_over_http_allocates_nothing, .disabled = HZ_ASAN) {
+  steady("http", 0);
 }
 Test(app_steady, a_call_over_quic_allocates_nothing, .disabled = HZ_ASAN) {
   steady("quic", 0);
