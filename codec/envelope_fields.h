@@ -114,8 +114,7 @@ static inline size_t hz_headers_bound(const struct hz_header *headers, size_t co
 }
 
 static inline size_t hz_body_bound(const struct hz_body *body) {
-  if (body == NULL || body->kind == HZ_BODY_FOLLOWS) return HZ_TEXT_HEAD_MAX;
-  return HZ_TEXT_HEAD_MAX + body->data.n;
+  return HZ_TEXT_HEAD_MAX + (body == NULL ? 0 : body->data.n);
 }
 
 /* Array head and kind: both are one byte, always. */

@@ -106,6 +106,12 @@ void hz_inflow_init(struct hz_inflow *f, struct hz_lane *l, uint64_t id, uint64_
 bool hz_inflow_take(struct hz_inflow *f, size_t len);
 void hz_lane_pump(struct hz_task *t);
 
+/** The body that leaves inside a frame: one that follows has no length there. */
+static inline const struct hz_body *hz_framed_body(const struct hz_body *body) {
+  static const struct hz_body follows = {.kind = HZ_BODY_FOLLOWS};
+  return body->kind == HZ_BODY_FOLLOWS ? &follows : body;
+}
+
 /** Headers of an envelope as an array of at most `max`; returns how many there are (more than `max`:
  * too many) and adds up their bytes. */
 uint32_t hz_headers_array(const struct hz_headers_view *v, struct hz_header *out, uint32_t max,

@@ -144,13 +144,14 @@ hz_err hz_invoke(struct hz_session *s, const struct hz_request *rq, struct hz_in
 
   if (!hz_session_usable(s)) return HZ_ECLOSED;
   if (s->conn->ops->request != NULL) return s->conn->ops->request(s->conn, rq, &inv->call);
-  size_t size = hz_req_size(rq->method, rq->path, rq->headers, rq->header_count, &rq->body);
+  const struct hz_body *body = hz_framed_body(&rq->body);
+  size_t size = hz_req_size(rq->method, rq->path, rq->headers, rq->header_count, body);
   if (s->inflight >= s->peer_calls || s->inflight >= s->owner->limits->calls) return HZ_AGAIN;
   if (size > s->peer_frame) return HZ_ETOOBIG;
   struct hz_buf *b = hz_session_buf(s, size);
   if (b == NULL) return HZ_ENOMEM;
   hz_err err =
-      hz_encode_req(b, s->next_id, rq->method, rq->path, rq->headers, rq->header_count, &rq->body);
+      hz_encode_req(b, s->next_id, rq->method, rq->path, rq->headers, rq->header_count, body);
   if (err == HZ_OK) err = attach(s, inv);
   if (err != HZ_OK) {
     hz_buf_unref(b);

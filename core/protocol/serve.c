@@ -30,12 +30,13 @@ static hz_err respond(struct hz_exchange *x, const struct hz_response *rs) {
   bool whole = rs->body.kind != HZ_BODY_FOLLOWS;
 
   if (c->lane == NULL || c->lane->stream == NULL) return HZ_ECLOSED;
-  size_t size = hz_res_size(rs->headers, rs->header_count, &rs->body);
+  const struct hz_body *body = hz_framed_body(&rs->body);
+  size_t size = hz_res_size(rs->headers, rs->header_count, body);
   if (size > c->session->peer_frame) return HZ_ETOOBIG;
   struct hz_place p;
   hz_err err = hz_lane_reserve(c->lane, size, &p);
   if (err != HZ_OK) return err;
-  err = hz_encode_res(p.b, c->id, rs->status, rs->headers, rs->header_count, &rs->body);
+  err = hz_encode_res(p.b, c->id, rs->status, rs->headers, rs->header_count, body);
   c->answered = err == HZ_OK && whole;
   return hz_lane_commit(c->lane, &p, err, whole && !c->session->mux);
 }
