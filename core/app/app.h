@@ -49,7 +49,7 @@ struct herz_app {
   struct hz_worker first;   /* of the thread that calls herz_loop() */
   struct hz_worker *others; /* worker_count - 1 */
   uint32_t worker_count;    /* 1 before the start */
-  atomic_uint conns;        /* admitted ones, of all workers: counted as they come and go */
+  atomic_uint admitted;     /* connections, of all workers: limits.connections */
   uint32_t threads;         /* that were started and not joined */
   uint32_t running;         /* of them, as far as the first worker has heard */
   bool signalled;           /* the first worker's */

@@ -16,20 +16,35 @@ static struct hz_worker *worker_of(const struct hz_listener *l) {
   return ((const struct hz_session_owner *)l->user)->user;
 }
 
+/* Asking and taking are one step: workers that ask in the same instant share what is left. */
+static bool take_place(herz_app *app) {
+  unsigned taken = atomic_load_explicit(&app->admitted, memory_order_relaxed);
+
+  while (taken < app->config.transport.limits.connections) {
+    if (atomic_compare_exchange_weak_explicit(&app->admitted, &taken, taken + 1,
+                                              memory_order_relaxed, memory_order_relaxed)) {
+      return true;
+    }
+  }
+  return false;
+}
+
+static void give_place_back(herz_app *app) {
+  atomic_fetch_sub_explicit(&app->admitted, 1, memory_order_relaxed);
+}
+
 static bool admit(struct hz_listener *l) {
   struct hz_worker *w = worker_of(l);
 
-  uint32_t conns = atomic_load_explicit(&w->app->conns, memory_order_relaxed);
-
-  if (!w->draining && conns < w->app->config.transport.limits.connections) return true;
+  if (!w->draining && take_place(w->app)) return true;
   HZ_COUNT(&w->counters, conns_refused);
   return false;
 }
 
-static void pending(struct hz_listener *l, int by) {
+static void forgo(struct hz_listener *l) {
   struct hz_worker *w = worker_of(l);
 
-  atomic_fetch_add_explicit(&w->app->conns, (unsigned)by, memory_order_relaxed);
+  give_place_back(w->app);
 }
 
 static void accepted(struct hz_listener *l, struct hz_conn *conn) {
@@ -37,7 +52,6 @@ static void accepted(struct hz_listener *l, struct hz_conn *conn) {
 
   hz_session_accept(conn, l->user);
   w->conn_count++;
-  atomic_fetch_add_explicit(&w->app->conns, 1, memory_order_relaxed);
   hz_list_push(&w->conns, &conn->link);
 }
 
@@ -51,7 +65,7 @@ void hz_worker_conn_ended(const struct hz_session_owner *owner, struct hz_sessio
 
   (void)s, (void)why;
   w->conn_count--;
-  atomic_fetch_sub_explicit(&w->app->conns, 1, memory_order_relaxed);
+  give_place_back(w->app);
   check_drained(w);
 }
 
@@ -104,7 +118,7 @@ static hz_err listen_one(struct hz_worker *w, const herz_group *g,
                               .config = app->config.transport,
                               .share = *share,
                               .admit = admit,
-                              .pending = pending,
+                              .forgo = forgo,
                               .accepted = accepted,
                               .note = note,
                               .user = g == NULL ? &w->server : hz_door_of(g, w)};

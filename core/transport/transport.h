@@ -215,13 +215,13 @@ struct hz_listener {
   struct hz_endpoint bound; /* the real address and port after listen */
   struct hz_transport_config config;
   struct hz_share share;
-  /** Asks the core whether one more connection is welcome; false: turn it away (counted). */
+  /** Asks the core for a place for one more connection; false: turn it away (counted). A place counts
+   * against limits.connections at once: `accepted` fills it, or `forgo` gives it back. */
   bool (*admit)(struct hz_listener *);
-  /** An adapter that admits before it knows what it has: such a connection came (`by` 1), or went
-   * or is about to be handed over (-1). It counts against limits.connections. NULL: nobody counts. */
-  void (*pending)(struct hz_listener *, int by);
-  /** Hands over a new connection right after it was made and before any event of it: sets
-   * events and user. */
+  /** The connection that was admitted will not be handed over. NULL: nobody counts. */
+  void (*forgo)(struct hz_listener *);
+  /** Hands over a connection that was admitted, right after it was made and before any event of it:
+   * sets events and user. */
   void (*accepted)(struct hz_listener *, struct hz_conn *);
   /** One occurrence of something that is counted: "tls_failed", "bad_first_bytes", ... static text;
    * `detail` goes to the log, at most so many a second; without one (NULL) it is only counted.
@@ -229,6 +229,10 @@ struct hz_listener {
   void (*note)(struct hz_listener *, const char *what, const char *detail);
   void *user;
 };
+
+static inline void hz_listener_forgo(struct hz_listener *l) {
+  if (l->forgo != NULL) l->forgo(l);
+}
 
 struct hz_transport_ops {
   const char *scheme; /* "quic" */

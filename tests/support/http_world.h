@@ -162,7 +162,6 @@ static inline void http_world_open(struct http_world *w) {
 /** The client says so much, and the loop turns. */
 static inline void http_world_say(struct http_world *w, const uint8_t *data, size_t len) {
   hz_env_begin(&w->env, 1);
-  w->io.bytes_in += len;
   w->io.events->data(&w->io, data, len);
   hz_env_end(&w->env);
 }

@@ -23,8 +23,8 @@ struct hz_taker {
   enum hz_sniff (*wants)(const uint8_t *first, size_t len);
   /** Takes over `io`, which is open, its peer complete: sets io->events and io->user before it
    * returns, or aborts or closes it with events of its own. `first` (len may be 0 when ALPN decided)
-   * was received already and stands for the call only. `l` admitted the connection; who keeps `l`
-   * past the call holds a reference (hz_iolistener_ref(); hz_iostream_init() does it). */
+   * was received already and stands for the call only. `l` admitted the connection: hz_listener_forgo() when
+   * none is made. Who keeps `l` past the call holds a reference (hz_iolistener_ref(); hz_iostream_init() does it). */
   void (*take)(struct hz_listener *l, struct hz_io *io, const uint8_t *first, size_t len);
 };
 

@@ -90,6 +90,7 @@ static void take(struct hz_listener *l, struct hz_io *io, const uint8_t *first, 
     struct hz_close why;
     hz_close_set(&why, HZ_BY_LOCAL, HZ_LAYER_APP, HZ_CLOSE_INTERNAL, HZ_ENOMEM,
                  "no memory for a connection");
+    hz_listener_forgo(l);
     io->events = &deaf;
     hz_io_abort(io, &why);
     return;

@@ -325,6 +325,7 @@ static void find_listener(struct mem_conn *c) {
   struct mem_conn *p = NULL;
   if (l != NULL && (l->base.admit == NULL || l->base.admit(&l->base))) {
     p = conn_new(c->base.env, &l->base.config.limits, HZ_SERVER);
+    if (p == NULL) hz_listener_forgo(&l->base);
   }
   if (p == NULL) {
     hz_close_set(&c->why, HZ_BY_NETWORK, HZ_LAYER_OS, ECONNREFUSED, HZ_EREFUSED, "mem://%s: %s",

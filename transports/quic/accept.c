@@ -108,11 +108,13 @@ static void make_connection(struct hz_quic_listener *ln, const struct hz_udp_rx 
   struct hz_quic_conn *c;
   hz_err err = hz_quic_conn_accept(ln, a, &c);
   if (err != HZ_OK) {
+    hz_listener_forgo(&ln->base);
     hz_quic_note(ln, "accept_failed", hz_strerror(err));
     return;
   }
   hz_quic_conn_receive(c, rx, data, len);
   if (c->state != HZ_QUIC_DEAD) hz_quic_conn_announce(c);
+  if (!c->accepted) hz_listener_forgo(&ln->base); /* its first packet was its last */
 }
 
 static void first_packet(struct hz_quic_listener *ln, const struct hz_udp_rx *rx,

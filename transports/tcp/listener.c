@@ -31,17 +31,12 @@ struct probe {
 
 /* --- ends of a probe --------------------------------------------------------------------------- */
 
-/* Whom the core has not seen yet counts there all the same, so that silence cannot pass its limit. */
-static void count_probe(struct tcp_listener *l, int by) {
-  if (l->base.base.pending != NULL) l->base.base.pending(&l->base.base, by);
-}
-
+/* Its place in the core is the caller's to give back, or to hand on. */
 static void forget(struct probe *p) {
   struct tcp_listener *l = p->l;
 
   hz_timer_cancel(&l->base.base.env->timers, &p->timer);
   hz_list_remove(&p->link);
-  count_probe(l, -1);
   hz_free(l->base.base.env->alloc, p);
   hz_iolistener_unref(&l->base.base);
 }
@@ -165,6 +160,7 @@ static void on_closed(struct hz_io *io, const struct hz_close *why) {
     hz_listener_note(&p->l->base.base,
                      why->layer == HZ_LAYER_TIMEOUT ? "handshake_timeout" : "tls_failed",
                      why->text);
+  hz_listener_forgo(&p->l->base.base);
   hz_io_destroy(io); /* before the listener, whose limits it has */
   forget(p);
 }
@@ -186,9 +182,9 @@ static const struct hz_io_events probe_events = {
 static void on_accepted(struct hz_acceptor *a, struct hz_io *io) {
   struct tcp_listener *l = a->user;
   struct hz_listener *base = &l->base.base;
-  struct probe *p = NULL;
+  bool admitted = base->admit == NULL || base->admit(base);
+  struct probe *p = admitted ? hz_new(base->env->alloc, struct probe) : NULL;
 
-  if (base->admit == NULL || base->admit(base)) p = hz_new(base->env->alloc, struct probe);
   if (p != NULL) {
     hz_time until = base->env->now + base->config.limits.handshake_timeout_ns;
     if (hz_timer_set(&base->env->timers, &p->timer, until, overdue) != HZ_OK) {
@@ -197,6 +193,7 @@ static void on_accepted(struct hz_acceptor *a, struct hz_io *io) {
     }
   }
   if (p == NULL) {
+    if (admitted) hz_listener_forgo(base);
     hz_listener_note(base, "turned_away", hz_io_peer(io).addr);
     hz_io_destroy(io);
     return;
@@ -206,7 +203,6 @@ static void on_accepted(struct hz_acceptor *a, struct hz_io *io) {
   io->events = &probe_events;
   io->user = p;
   hz_list_push(&l->probes, &p->link);
-  count_probe(l, 1);
   hz_iolistener_ref(base);
 }
 

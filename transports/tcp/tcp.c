@@ -107,6 +107,7 @@ static void take_frames(struct hz_listener *l, struct hz_io *io, const uint8_t *
     struct hz_close why;
     hz_close_set(&why, HZ_BY_LOCAL, HZ_LAYER_APP, HZ_CLOSE_INTERNAL, HZ_ENOMEM, "no memory");
     hz_listener_note(l, "no_memory", "connection");
+    hz_listener_forgo(l);
     io->events = &discarded;
     hz_io_abort(io, &why);
     return;
