@@ -97,7 +97,7 @@ string(REGEX REPLACE "[^0-9;]*([0-9]+)[^;]*" "\\1" _l "${_l}")
 list(JOIN _l "." HERZ_VER_LIBEV)
 
 pkg_search_module(MSGPACK REQUIRED msgpack-c msgpack) # Debian 13, Debian 12
-pkg_check_modules(URCU REQUIRED liburcu)
+pkg_check_modules(URCU REQUIRED liburcu-bp) # threads need no registration: docs/decisions/0028
 pkg_check_modules(ZLIB REQUIRED zlib)
 set(HERZ_VER_MSGPACK "${MSGPACK_VERSION}")
 set(HERZ_VER_URCU "${URCU_VERSION}")

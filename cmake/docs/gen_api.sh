@@ -23,7 +23,7 @@ page() { # HEADER
       return text
     }
     /^#(ifndef|endif|ifdef|include)/ || /^extern "C"/ || /^}$/ && top { next }
-    /^#define HERZ_(HERZ|ADAPTER|WEB)_H/ || /^#define HERZ_(API|PRINTF)/ { next }
+    /^#define HERZ_(HERZ|CONNS|ADAPTER|WEB)_H/ || /^#define HERZ_(API|PRINTF)/ { next }
     /^\/\* ---- / {
       flush_code()
       title = $0
@@ -76,6 +76,7 @@ The public API of libherz. docs/cli.md has the programs, docs/routing.md the pat
 T
 page "$root/core/include/herz/herz.h"
 page "$root/core/include/herz/web.h"
+page "$root/core/include/herz/conns.h"
 page "$root/core/include/herz/adapter.h"
 cat <<'T'
 

@@ -232,6 +232,7 @@ void herz_app_free(herz_app *app) {
   hz_chain_free(&app->chain, alloc_of(app));
   free_groups(app);
   free_kept(app);
+  hz_app_forget_names(app);
   hz_app_unmake(app);
   hz_config_fini(&app->config);
   free(app);

@@ -23,6 +23,14 @@ struct herz_group {
   hz_time timeout_ns;    /* 0: limits.call_timeout_ns */
 };
 
+/** What a listener is called, for connections to refer to by its number: stands until the app is
+ * freed, for a walk may come by when the listener has gone. */
+struct hz_app_name {
+  struct hz_app_name *next;
+  uint8_t number;
+  char url[];
+};
+
 /** A listener in its worker's list: the adapter owns the rest. */
 struct hz_app_listener {
   struct hz_link link;
@@ -45,6 +53,8 @@ struct herz_app {
   struct hz_chain chain; /* herz_use() */
   struct hz_link groups, shares, kept;
   bool started, frozen;
+  uint8_t numbered;                    /* listeners that have a number */
+  _Atomic(struct hz_app_name *) names; /* of them, the newest first; any thread reads */
   char agent[32];
   struct hz_worker first;   /* of the thread that calls herz_loop() */
   struct hz_worker *others; /* worker_count - 1 */
@@ -87,8 +97,19 @@ void hz_door_free(herz_group *g);
 /** Ends the threads of the other workers and waits for them. */
 void hz_app_join(herz_app *app);
 /* listen.c */
-void hz_worker_conn_ended(const struct hz_session_owner *owner, struct hz_session *s,
+void hz_worker_conn_ended(const struct hz_session_owner *owner, struct hz_conn *conn,
                           const struct hz_close *why);
+/* conns.c */
+/** Enters a connection of `w` in its directory. HZ_ENOMEM, HZ_ELIMIT. */
+HZ_MUST_USE hz_err hz_worker_enter_conn(struct hz_worker *w, struct hz_conn *conn);
+/** The first accepted connection of `w` behind the handle `*at`, which becomes its; 0: from the beginning.
+ * NULL: there is none. To close it or others disturbs nothing. On the worker. */
+struct hz_conn *hz_worker_next_conn(struct hz_worker *w, uint64_t *at);
+/** A number for the next listener; 0: there are 255 that have one. */
+uint8_t hz_app_next_number(const herz_app *app);
+/** What that listener is called. Without memory it stays nameless. */
+void hz_app_name_listener(herz_app *app, uint8_t number, const struct hz_endpoint *bound);
+void hz_app_forget_names(herz_app *app);
 /* client.c */
 extern const size_t hz_client_call_size;
 void hz_clients_close(struct hz_worker *w);

@@ -97,8 +97,17 @@ static herz_client *client_of(struct hz_session *s) {
   return s->user;
 }
 
+static void on_attached(struct hz_session *s) {
+  hz_err err = hz_worker_enter_conn(client_of(s)->w, s->conn);
+
+  if (err != HZ_OK) hz_session_close(s, HZ_CLOSE_INTERNAL, err, "memory is short");
+}
+
 static void on_ready(struct hz_session *s) {
   herz_client *cl = client_of(s);
+
+  /* Its address is known by now. */
+  hz_directory_moved(s->conn, hz_conn_addr(s->conn, &(struct hz_peer){.tls = false}));
 
   cl->failures = 0;
   tell(cl, HERZ_CONNECTED, NULL);
@@ -118,11 +127,12 @@ static void on_changed(struct hz_session *s) {
   hz_env_defer(cl->w->env, &cl->settle);
 }
 
-static void on_ended(const struct hz_session_owner *owner, struct hz_session *s,
+static void on_ended(const struct hz_session_owner *owner, struct hz_conn *conn,
                      const struct hz_close *why) {
-  herz_client *cl = client_of(s);
+  herz_client *cl = client_of(conn->user);
 
   (void)owner;
+  hz_directory_remove(&cl->w->directory, conn);
   cl->session = NULL;
   cl->last = *why;
   hz_env_defer(cl->w->env, &cl->settle);
@@ -182,6 +192,7 @@ static void set_up(herz_client *cl, const struct herz_dial_options *o) {
   cl->owner.token = cl->token;
   cl->owner.checksum = app->config.checksum;
   cl->owner.idle_ends = o->idle_ends;
+  cl->owner.attached = on_attached;
   cl->owner.ready = on_ready;
   cl->owner.confirmed = on_confirmed;
   cl->owner.changed = on_changed;

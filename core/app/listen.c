@@ -52,18 +52,22 @@ static void accepted(struct hz_listener *l, struct hz_conn *conn) {
 
   hz_session_accept(conn, l->user);
   w->conn_count++;
-  hz_list_push(&w->conns, &conn->link);
+  hz_err err = hz_worker_enter_conn(w, conn);
+  if (err == HZ_OK) return;
+  HZ_COUNT(&w->counters, no_memory);
+  hz_session_close_conn(conn, HZ_CLOSE_INTERNAL, err, "memory is short");
 }
 
 static void check_drained(struct hz_worker *w) {
   if (w->draining && w->conn_count == 0 && !w->stopped) hz_worker_stop(w);
 }
 
-void hz_worker_conn_ended(const struct hz_session_owner *owner, struct hz_session *s,
+void hz_worker_conn_ended(const struct hz_session_owner *owner, struct hz_conn *conn,
                           const struct hz_close *why) {
   struct hz_worker *w = owner->user;
 
-  (void)s, (void)why;
+  (void)why;
+  hz_directory_remove(&w->directory, conn);
   w->conn_count--;
   give_place_back(w->app);
   check_drained(w);
@@ -117,6 +121,7 @@ static hz_err listen_one(struct hz_worker *w, const herz_group *g,
                               .env = w->env,
                               .config = app->config.transport,
                               .share = *share,
+                              .number = hz_app_next_number(app),
                               .admit = admit,
                               .forgo = forgo,
                               .accepted = accepted,
@@ -206,6 +211,7 @@ static int listen_at(herz_app *app, const herz_group *g, const char *url, char *
   if (err != HZ_OK) return (int)err;
   struct hz_app_listener *al =
       HZ_CONTAINER(app->first.listeners.prev, struct hz_app_listener, link);
+  hz_app_name_listener(app, al->listener->number, &al->listener->bound);
   if (bound != NULL) (void)hz_endpoint_format(&al->listener->bound, bound, bound_len);
   return 0;
 }
@@ -229,9 +235,11 @@ void hz_worker_unlisten(struct hz_worker *w) {
 /* ---- ends ---- */
 
 void hz_worker_close_all(struct hz_worker *w, enum hz_close_code code, const char *text) {
-  /* Connections leave the list only when they have closed, at a turn's end. */
-  for (struct hz_link *l = w->conns.next; l != &w->conns; l = l->next) {
-    hz_session_close_conn(HZ_CONTAINER(l, struct hz_conn, link), code, HZ_OK, text);
+  struct hz_conn *conn;
+  uint64_t at = 0;
+
+  while ((conn = hz_worker_next_conn(w, &at)) != NULL) {
+    hz_session_close_conn(conn, code, HZ_OK, text);
   }
 }
 
@@ -253,9 +261,10 @@ void hz_worker_drain(struct hz_worker *w, uint32_t grace_ms) {
   hz_worker_unlisten(w);
   hz_time until = w->env->now + grace_ms * HZ_MS;
   bool bounded = hz_timer_set(&w->env->timers, &w->grace, until, grace_over) == HZ_OK;
-  for (struct hz_link *l = w->conns.next; l != &w->conns; l = l->next) {
-    hz_session_drain_conn(HZ_CONTAINER(l, struct hz_conn, link), grace_ms);
-  }
+  struct hz_conn *conn;
+  uint64_t at = 0;
+
+  while ((conn = hz_worker_next_conn(w, &at)) != NULL) hz_session_drain_conn(conn, grace_ms);
   if (!bounded) {
     hz_worker_close_all(w, HZ_CLOSE_SHUTDOWN, "memory is short: there is no grace time");
   }

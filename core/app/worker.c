@@ -27,12 +27,13 @@ hz_err hz_worker_init(struct hz_worker *w, herz_app *app, uint32_t index, struct
   w->app = app;
   w->index = index;
   hz_list_init(&w->listeners);
-  hz_list_init(&w->conns);
   hz_list_init(&w->clients);
   hz_list_init(&w->afters);
   hz_alloc_init_libc(&w->libc);
   w->env = env != NULL ? env : app->driver->env_new(&w->libc, &app->config.transport.limits);
-  return w->env == NULL ? HZ_ENOMEM : HZ_OK;
+  if (w->env == NULL) return HZ_ENOMEM;
+  hz_directory_init(&w->directory, w->env, index);
+  return HZ_OK;
 }
 
 hz_err hz_worker_start(struct hz_worker *w) {
@@ -63,6 +64,7 @@ hz_err hz_worker_start(struct hz_worker *w) {
 
 void hz_worker_fini(struct hz_worker *w) {
   hz_timer_cancel(&w->env->timers, &w->grace);
+  hz_directory_fini(&w->directory);
   if (w->started) {
     hz_dispatch_fini(&w->dispatch);
     hz_cache_fini(&w->lanes);
@@ -83,7 +85,7 @@ void hz_worker_stop(struct hz_worker *w) {
 }
 
 bool hz_worker_idle(const struct hz_worker *w) {
-  return hz_list_empty(&w->conns) && hz_list_empty(&w->clients);
+  return w->conn_count == 0 && hz_list_empty(&w->clients);
 }
 
 /* ---- all of an app's ---- */

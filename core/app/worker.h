@@ -1,5 +1,5 @@
 /* A worker: one thread's share of an app, with its loop and all that lives on it. Nothing of it is
- * touched by another thread but its wishes, its counters (read), and its mailbox, which is the env's.
+ * touched by another thread but its wishes, its counters and its directory (read), and its mailbox, which is the env's.
  * Not here: what workers share (app.h). */
 #ifndef CORE_APP_WORKER_H
 #define CORE_APP_WORKER_H
@@ -8,6 +8,7 @@
 #include <stdatomic.h>
 
 #include "core/app/driver.h"
+#include "core/directory/directory.h"
 #include "core/dispatch/dispatch.h"
 #include "core/protocol/session.h"
 
@@ -27,7 +28,9 @@ struct hz_worker {
   struct hz_dispatch dispatch;
   struct hz_cache lanes, served, client_calls;
   struct hz_session_owner server;
-  struct hz_link listeners, conns, clients, afters;
+  struct hz_link listeners, clients, afters;
+  struct hz_directory directory; /* of its connections, the dialled ones too */
+  atomic_uint closings;          /* herz_conn_close() that wait in its mailbox */
   bool started;
   uint32_t conn_count; /* accepted ones */
   hz_time notes_since; /* of this second: */

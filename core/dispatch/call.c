@@ -292,6 +292,7 @@ void hz_call_begin(struct hz_dispatch *d, const struct hz_request *rq, struct hz
     return;
   }
   HZ_COUNT(d->counters, calls);
+  if (x->conn != NULL) hz_conn_called(x->conn);
   c = call_new(d, x);
   if (c == NULL) {
     refuse_bare(d, x);

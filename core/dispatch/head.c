@@ -185,6 +185,10 @@ struct herz_peer herz_peer(const herz_ctx *c) {
   return p;
 }
 
+uint64_t herz_conn_id(const herz_ctx *c) {
+  return c->x == NULL || c->x->conn == NULL ? 0 : c->x->conn->id;
+}
+
 /* W3C Trace Context, 3.2: version "-" trace-id "-" parent-id "-" flags. */
 static bool take_traceparent(herz_ctx *c, const char *tp) {
   if (tp == NULL || strlen(tp) < 55 || tp[2] != '-' || tp[35] != '-') return false;

@@ -23,6 +23,7 @@ static void close_conn(struct hz_session *s, enum hz_close_code code, hz_err err
 
   /* The last frame may still be on its way to the transport, which takes nothing once it closes. */
   if (s->control != NULL) hz_lane_push_out(s->control);
+  hz_conn_set_state(s->conn, HZ_CONN_CLOSING);
   hz_close_set(&why, HZ_BY_LOCAL, HZ_LAYER_APP, code, err, "%s", text);
   s->conn->ops->close(s->conn, &why);
 }
@@ -66,6 +67,7 @@ void hz_session_say_idle(struct hz_session *s, const char *text) {
 void hz_session_drain(struct hz_session *s, uint64_t grace_ms) {
   if (s->failing || s->goaway_sent || s->conn == NULL) return;
   s->goaway_sent = true;
+  hz_conn_set_state(s->conn, HZ_CONN_DRAINING);
   if (s->conn->ops->drain != NULL) {
     s->conn->ops->drain(s->conn);
     return;

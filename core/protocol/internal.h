@@ -51,7 +51,6 @@ void hz_lane_abandon(struct hz_lane *l, uint32_t code);
 void hz_session_rest(struct hz_session *s);
 
 /* session.c */
-uint64_t hz_session_next_id(void);
 /** Around every event that may end in hz_session_rest(): what is on the stack keeps the session. */
 static inline void hz_session_enter(struct hz_session *s) {
   s->busy++;

@@ -168,6 +168,7 @@ hz_err hz_invoke(struct hz_session *s, const struct hz_request *rq, struct hz_in
     if (!s->mux) hz_lane_abandon(l, HZ_CANCEL_INTERNAL);
     return err;
   }
+  hz_conn_called(s->conn);
   return HZ_OK;
 }
 

@@ -1,6 +1,7 @@
 /* Connections of a server between calls: no session, only what a later one has to know, which stands in
  * the connection itself. A session is made for the first bytes that come and goes when nothing of it
  * is left but that. Not here: what a session does (session.c). */
+#include "core/directory/directory.h"
 #include "core/protocol/internal.h"
 
 static const struct hz_conn_events resting_events;
@@ -11,7 +12,6 @@ static const struct hz_session_owner *owner_of(const struct hz_conn *conn) {
 }
 
 void hz_session_accept(struct hz_conn *conn, const struct hz_session_owner *owner) {
-  conn->id = hz_session_next_id();
   conn->slot = hz_transport_slot(conn->ops);
   conn->events = &resting_events;
   conn->user = (void *)(uintptr_t)owner;
@@ -100,6 +100,7 @@ void hz_session_rest(struct hz_session *s) {
 static void hang_up(struct hz_conn *conn, enum hz_close_code code, hz_err err, const char *text) {
   struct hz_close why;
 
+  hz_conn_set_state(conn, HZ_CONN_CLOSING);
   hz_close_set(&why, HZ_BY_LOCAL, HZ_LAYER_APP, code, err, "%s", text);
   conn->ops->close(conn, &why);
 }
@@ -117,22 +118,31 @@ void hz_session_close_conn(struct hz_conn *conn, enum hz_close_code code, hz_err
     hang_up(conn, code, err, text);
 }
 
+/* A message carrier drains by itself; where nothing is under way, closing is all there is to it. */
+static void drain_carrier(struct hz_conn *conn) {
+  if (conn->ops->drain == NULL) {
+    hang_up(conn, HZ_CLOSE_SHUTDOWN, HZ_OK, "drained");
+    return;
+  }
+  hz_conn_set_state(conn, HZ_CONN_DRAINING);
+  conn->ops->drain(conn);
+}
+
 void hz_session_drain_conn(struct hz_conn *conn, uint64_t grace_ms) {
   bool resting = conn->events == &resting_events;
   struct hz_session *s = resting && conn->kept.stream == NULL ? NULL : wake(conn);
 
   if (s != NULL)
     hz_session_drain(s, grace_ms);
-  else if (conn->ops->drain != NULL)
-    conn->ops->drain(conn);
   else
-    hang_up(conn, HZ_CLOSE_SHUTDOWN, HZ_OK, "drained");
+    drain_carrier(conn);
 }
 
 /* ---- events while nobody is there ---- */
 
 static void on_opened(struct hz_conn *conn) {
   conn->kept_opened = true;
+  if (!conn->closing) hz_conn_set_state(conn, HZ_CONN_OPEN);
   hz_session_say_opened(conn, owner_of(conn));
 }
 
@@ -172,6 +182,7 @@ static void on_message(struct hz_conn *conn, const struct hz_request *rq, struct
 }
 
 static void on_moved(struct hz_conn *conn) {
+  hz_directory_moved(conn, hz_conn_addr(conn, &(struct hz_peer){.tls = false}));
   hz_session_say_moved(conn, owner_of(conn));
 }
 
@@ -184,8 +195,7 @@ static void on_closed(struct hz_conn *conn, const struct hz_close *why) {
   const struct hz_close reason = *why;
 
   hz_session_say_closed(conn, owner, conn->kept_opened, &reason);
-  hz_list_remove(&conn->link);
-  if (owner->ended != NULL) owner->ended(owner, NULL, &reason);
+  if (owner->ended != NULL) owner->ended(owner, conn, &reason);
   conn->ops->destroy(conn);
 }
 

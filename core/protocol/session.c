@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/directory/directory.h"
 #include "core/protocol/internal.h"
 
 struct hz_env *hz_session_env(const struct hz_session *s) {
@@ -39,18 +40,12 @@ hz_err hz_session_prepare(struct hz_env *env, const struct hz_session_owner *own
   return HZ_OK;
 }
 
-uint64_t hz_session_next_id(void) {
-  static _Atomic uint64_t next_id = 1;
-
-  return next_id++;
-}
-
 void hz_session_attach(struct hz_session *s, struct hz_conn *conn) {
-  conn->id = hz_session_next_id();
   s->conn = conn;
   conn->user = s;
   conn->slot = hz_transport_slot(conn->ops);
   s->checksum = s->owner->checksum;
+  if (s->owner->attached != NULL) s->owner->attached(s);
 }
 
 void hz_session_free(struct hz_session *s, struct hz_env *env) {
@@ -115,6 +110,7 @@ static void on_opened(struct hz_conn *conn) {
   if (s->conn == NULL) hz_session_attach(s, conn); /* from inside ops->dial() */
   s->mux = (conn->caps & HZ_CAP_STREAMS) == 0;
   s->opened = true;
+  if (!s->failing) hz_conn_set_state(conn, HZ_CONN_OPEN);
   hz_session_say_opened(conn, s->owner);
   if (conn->role != HZ_CLIENT) return;
   if (conn->ops->request != NULL) {
@@ -257,6 +253,7 @@ void hz_session_say_moved(const struct hz_conn *conn, const struct hz_session_ow
 static void on_moved(struct hz_conn *conn) {
   struct hz_session *s = conn->user;
 
+  hz_directory_moved(conn, hz_conn_addr(conn, &(struct hz_peer){.tls = false}));
   hz_session_say_moved(conn, s->owner);
 }
 
@@ -299,8 +296,7 @@ static void on_closed(struct hz_conn *conn, const struct hz_close *why) {
   hz_serve_end_all(s);
   hz_invoke_end_all(s, reason.err == HZ_OK ? HZ_ECLOSED : reason.err, reason.text);
   end_pings(s, HZ_ECLOSED);
-  hz_list_remove(&conn->link);
-  if (s->owner->ended != NULL) s->owner->ended(s->owner, s, &reason);
+  if (s->owner->ended != NULL) s->owner->ended(s->owner, conn, &reason);
   conn->ops->destroy(conn);
   s->conn = NULL;
   hz_session_free(s, env);

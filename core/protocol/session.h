@@ -43,6 +43,8 @@ struct hz_session_owner {
   const char *token;               /* client: for HELLO; NULL: none */
   bool checksum;                   /* client: frames carry the trailer */
   bool idle_ends;                  /* client: no heartbeats while no call is in flight */
+  /** Client: the session has its connection, before any event of it is looked at. */
+  void (*attached)(struct hz_session *);
   /** Client: calls may be made now (in 0-RTT: safe ones). */
   void (*ready)(struct hz_session *);
   /** Client: 0-RTT is over; `accepted` false: every call that was made early has been ended with
@@ -50,8 +52,8 @@ struct hz_session_owner {
   void (*confirmed)(struct hz_session *, bool accepted);
   /** Client: after HZ_AGAIN from hz_invoke(), or GOAWAY came (hz_session_usable() is false then). */
   void (*changed)(struct hz_session *);
-  /** The connection ended; its session, NULL when there was none just then, is freed when this returns. */
-  void (*ended)(const struct hz_session_owner *, struct hz_session *, const struct hz_close *);
+  /** The connection ended; it and its session, if it has one, are freed when this returns. */
+  void (*ended)(const struct hz_session_owner *, struct hz_conn *, const struct hz_close *);
 };
 
 /** Content on its way out: of an answer on the server, of a request on the client. */
@@ -123,8 +125,7 @@ struct hz_session {
 _Static_assert(sizeof(struct hz_session) <= 240, "goes through the hands of each call");
 
 /** Server: a connection that was just accepted, whose events and user are set. It has a session only
- * while something is under way on it. The owner may have it in a list by conn->link; it leaves that
- * before `ended`. */
+ * while something is under way on it. */
 void hz_session_accept(struct hz_conn *conn, const struct hz_session_owner *owner);
 
 /** hz_session_close() and hz_session_drain() on an accepted connection, whether it has a session just

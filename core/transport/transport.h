@@ -19,6 +19,7 @@
 #include "core/guard/limits.h"
 #include "core/time/env.h"
 #include "core/transport/endpoint.h"
+#include "core/transport/entry.h"
 
 struct hz_conn;
 struct hz_stream;
@@ -179,10 +180,32 @@ struct hz_conn {
   uint8_t slot; /* the core's: hz_transport_slot(ops) */
   struct hz_conn_kept kept;
   uint64_t collected_bytes; /* the core's: request content that waits for its end */
-  struct hz_link link;      /* in the core's table */
-  uint64_t id;              /* unique in the process; for logs */
+  uint64_t id;              /* its handle in the app, core/directory/directory.h; 0: none */
+  struct hz_conn_entry *entry; /* the core's: for other threads to read; NULL: not entered */
 };
-_Static_assert(sizeof(struct hz_conn) <= 104, "each idle connection has one");
+_Static_assert(sizeof(struct hz_conn) <= 96, "each idle connection has one");
+
+/** For adapters: `n` bytes came in, or left. What the network carries, but for the headers of its own
+ * layers; over TLS, what is inside. */
+static inline void hz_conn_came(struct hz_conn *c, size_t n) {
+  if (c->entry != NULL) hz_tally_add(&c->entry->bytes_in, n);
+}
+static inline void hz_conn_left(struct hz_conn *c, size_t n) {
+  if (c->entry != NULL) hz_tally_add(&c->entry->bytes_out, n);
+}
+
+/** For the core: a call begins, whichever side asks; how far the connection is. */
+static inline void hz_conn_called(struct hz_conn *c) {
+  if (c->entry == NULL) return;
+  uint32_t calls = atomic_load_explicit(&c->entry->calls, memory_order_relaxed);
+  atomic_store_explicit(&c->entry->calls, calls + 1, memory_order_relaxed);
+}
+static inline void hz_conn_set_state(struct hz_conn *c, enum hz_conn_state state) {
+  if (c->entry == NULL) return;
+  uint8_t kind = atomic_load_explicit(&c->entry->kind, memory_order_relaxed);
+  kind = hz_kind_make(state, hz_kind_family(kind), hz_kind_transport(kind));
+  atomic_store_explicit(&c->entry->kind, kind, memory_order_relaxed);
+}
 
 /** A stream: embedded likewise. */
 struct hz_stream {
@@ -215,6 +238,7 @@ struct hz_listener {
   struct hz_endpoint bound; /* the real address and port after listen */
   struct hz_transport_config config;
   struct hz_share share;
+  uint8_t number; /* the core's: which of the app's listeners; 0: not among those that have one */
   /** Asks the core for a place for one more connection; false: turn it away (counted). A place counts
    * against limits.connections at once: `accepted` fills it, or `forgo` gives it back. */
   bool (*admit)(struct hz_listener *);

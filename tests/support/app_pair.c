@@ -180,7 +180,7 @@ bool ap_dial(struct app_pair *p) {
 static bool all_closed(void *arg) {
   struct app_pair *p = arg;
 
-  return (p->server == NULL || hz_list_empty(&p->server->first.conns)) &&
+  return (p->server == NULL || p->server->first.conn_count == 0) &&
          (p->client == NULL || hz_list_empty(&p->client->first.clients));
 }
 

@@ -172,7 +172,7 @@ void conf_calls_settle(struct conf_calls *c) {
 
 static bool all_gone(void *arg) {
   struct conf_calls *c = arg;
-  return hz_list_empty(&c->server->first.conns) && hz_worker_idle(&c->client->first);
+  return c->server->first.conn_count == 0 && hz_worker_idle(&c->client->first);
 }
 
 static void stop(struct conf_calls *c) {

@@ -155,6 +155,7 @@ static void on_data(struct hz_io *io, const uint8_t *data, size_t len) {
   struct hz_iostream *s = io->user;
 
   s->last_heard = io->env->now;
+  hz_conn_came(&s->conn, len);
   if (s->hung_up || s->hang_wanted || (s->conn.closing && !s->awaiting)) return;
   if (s->hooks->received != NULL)
     s->hooks->received(s, data, len);
@@ -217,10 +218,18 @@ static hz_err push_late(struct hz_iostream *s, struct hz_buf *b) {
   return hz_bufq_push_forced(&late->out, b);
 }
 
+static hz_err hand_over(struct hz_iostream *s, struct hz_buf *b) {
+  size_t len = b->len;
+  hz_err err = hz_io_send(s->io, b);
+
+  if (err == HZ_OK) hz_conn_left(&s->conn, len);
+  return err;
+}
+
 hz_err hz_iostream_push(struct hz_iostream *s, struct hz_buf *b) {
   if (s->hung_up || s->hang_wanted) return HZ_ECLOSED;
   /* What was forced came first and goes first. */
-  hz_err err = waits(s) ? HZ_AGAIN : hz_io_send(s->io, b);
+  hz_err err = waits(s) ? HZ_AGAIN : hand_over(s, b);
   if (err == HZ_AGAIN) s->want_writable = true;
   return err;
 }
@@ -233,7 +242,7 @@ void hz_iostream_force(struct hz_iostream *s, struct hz_buf *b) {
     hz_buf_unref(b);
     return;
   }
-  if (!waits(s)) err = hz_io_send(s->io, b);
+  if (!waits(s)) err = hand_over(s, b);
   if (err == HZ_AGAIN) err = push_late(s, b);
   if (err == HZ_OK) return;
   hz_buf_unref(b);
@@ -248,7 +257,7 @@ static void drain_late(struct hz_iostream *s) {
   while (waits(s)) {
     struct hz_buf *b = hz_bufq_first(&s->late->out);
     size_t len = b->len;
-    hz_err err = hz_io_send(s->io, hz_buf_ref(b));
+    hz_err err = hand_over(s, hz_buf_ref(b));
     if (err != HZ_OK) {
       hz_buf_unref(b);
       return;

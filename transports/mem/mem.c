@@ -105,6 +105,8 @@ static void hear_data(struct mem_stream *s) {
     s->credit -= deaf ? 0 : n;
     s->base.recv_done = fin;
     c->heard = c->peer->heard = c->base.env->now;
+    hz_conn_left(&c->peer->base, n);
+    hz_conn_came(&c->base, n);
     if (!deaf) c->base.events->data(&s->base, iov.iov_base, n, fin);
     if (hz_bufq_consume(&from->out, n)) from->writable = true;
     from->send_over = fin;

@@ -2,7 +2,6 @@
  * and wolfSSL. Not here: dialling (client.c), packets, the end (close.c). */
 #include "transports/quic/conn.h"
 
-#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -37,13 +36,11 @@ static void *mem_realloc(void *p, size_t size, void *a) {
 }
 
 struct hz_quic_conn *hz_quic_conn_new(struct hz_env *env, const struct hz_limits *limits) {
-  static atomic_uint_fast64_t ids;
   struct hz_quic_conn *c = hz_new(env->alloc, struct hz_quic_conn);
   if (c == NULL) return NULL;
   c->base.ops = hz_transport_quic();
   c->base.env = env;
   c->base.caps = c->base.ops->caps;
-  c->base.id = atomic_fetch_add(&ids, 1) + 1;
   c->net = hz_net_of(env);
   c->limits = limits;
   c->mem = (ngtcp2_mem){env->alloc, mem_malloc, mem_free, mem_calloc, mem_realloc};

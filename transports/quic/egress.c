@@ -153,6 +153,7 @@ static int write_train(struct hz_quic_conn *c, size_t *quantum) {
   tx.len = (size_t)n;
   tx.ecn = (uint8_t)pi.ecn;
   hz_quic_outbox_add(o, c, &tx);
+  hz_conn_left(&c->base, tx.len);
   *quantum -= *quantum < tx.len ? *quantum : tx.len;
   return 1;
 }

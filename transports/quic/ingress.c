@@ -42,6 +42,7 @@ void hz_quic_conn_receive(struct hz_quic_conn *c, const struct hz_udp_rx *rx, co
                           size_t len) {
   if (c->state == HZ_QUIC_DEAD) return;
   c->heard = true;
+  hz_conn_came(&c->base, len);
   ngtcp2_path path = hz_quic_conn_path(c);
   struct hz_addr peer = rx->peer, local = rx->local;
   if (c->ln != NULL) { /* a client's socket is connected: what comes, comes on the present path */
