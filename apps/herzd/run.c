@@ -85,7 +85,7 @@ static void print_listener(const char *text) {
   char place[300], line[320];
   if (!url_split(text, &u)) return;
   if (strcmp(u.scheme, "unix") == 0) {
-    printf("  %-10s %s   frames\n", "unix", u.path);
+    printf("  %-10s %s   frames · http · websocket\n", "unix", u.path);
     return;
   }
   where(&u, place, sizeof place);

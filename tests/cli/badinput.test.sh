@@ -99,9 +99,26 @@ has "$name: closed with 1002" "$(raw)" '88[0-9a-f]{2}03ea'
 name="text that is not UTF-8"
 send "$upgrade"'\x81\x82\x00\x00\x00\x00\xff\xfe'
 has "$name: closed with 1007" "$(raw)" '88[0-9a-f]{2}03ef'
-expect "HTTP that is no upgrade" ws_refused 'GET / HTTP/1.1\r\nHost: localhost\r\n\r\n'
-has "HTTP that is no upgrade: an answer" "$(head -n 1 "$work/raw")" '^HTTP/1.1 4'
-expect "HTTP nonsense" ws_refused 'GET  \x01\x02\r\n\r\n\r\n'
+
+# HTTP: refused in its place, and what is smuggled behind it is not served
+smuggled='GET /users/smuggled HTTP/1.1\r\nHost: h\r\n\r\n'
+post='POST /echo HTTP/1.1\r\nHost: h\r\n'
+http() { # NAME STATUS BYTES
+  expect "$1" http_refused "$3$smuggled"
+  has "$1: an answer" "$(head -n 1 "$work/raw")" "^HTTP/1.1 $2"
+  eq "$1: nothing behind it" 0 "$(grep -ac smuggled "$work/raw")"
+}
+http "HTTP nonsense" 400 'GET  \x01\x02\r\n\r\n\r\n'
+http "HTTP without a Host" 400 'GET / HTTP/1.1\r\n\r\n'
+http "two lengths" 400 "$post"'Content-Length: 3\r\nContent-Length: 4\r\n\r\nabc'
+http "a length and chunks" 400 "$post"'Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n'
+http "a coding in disguise" 501 "$post"'Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n'
+http "a space before a colon" 400 "$post"'Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n'
+http "bare line feeds" 400 'GET / HTTP/1.1\nHost: h\n\n'
+http "a folded field" 400 'GET / HTTP/1.1\r\nHost: h\r\nA: b\r\n c\r\n\r\n'
+http "a chunk too large for any number" 400 "$post"'Transfer-Encoding: chunked\r\n\r\nffffffffffffffffff\r\n'
+http "an unknown method" 501 'GOT / HTTP/1.1\r\nHost: h\r\n\r\n'
+http "HTTP/2" 505 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'
 
 # datagrams
 before=$(counter bad_packet)
@@ -128,6 +145,10 @@ stop_herzd
 start_herzd --set limits.frame_timeout_ms=300 --set limits.handshake_timeout_ms=1000
 others=tcp
 expect "header, then silence" frame_timeout '\xca\xfe\x01\x00\x00\x00\x06\x00'
+expect "half a head of HTTP, then silence" http_slow 'GET / HTTP/1.1\r\nHost: h\r\n'
+has "$name: an answer" "$(head -n 1 "$work/raw")" '^HTTP/1.1 408'
+expect "content of HTTP, then silence" http_slow 'POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\nabc'
+has "$name: an answer" "$(head -n 1 "$work/raw")" '^HTTP/1.1 408'
 expect "first bytes, then silence" handshake_timeout '\x16\x03'
 stop_herzd
 finish

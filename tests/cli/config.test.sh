@@ -91,7 +91,7 @@ start_herzd
 block=$(cat "$work/out")
 has "block: first line" "$block" '^herzd [0-9.]+  dev mode, built-in configuration \(herzd config defaults\)$'
 has "block: udp" "$block" "^  udp 127.0.0.1:$(quic_port) +quic \(herz/1\)"
-has "block: tcp" "$block" "^  tcp 127.0.0.1:$(tcp_port) +frames . websocket, plain or tls, told apart by the first bytes"
+has "block: tcp" "$block" "^  tcp 127.0.0.1:$(tcp_port) +frames . http . websocket, plain or tls, by the first bytes"
 has "block: cert" "$block" '^  cert +P-256, 13 days, sha256 [A-Za-z0-9+/]{43}=$'
 has "block: try" "$block" '^  try +herz req quic://'
 has "block: last line" "$block" '^ready in [0-9]+ ms$'

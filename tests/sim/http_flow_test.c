@@ -278,6 +278,15 @@ Test(http_flow, a_service_that_drains_ends_idle_connections) {
   ap_stop(&p);
 }
 
+Test(http_flow, content_that_the_end_ends_has_nothing_behind_it) {
+  start(NULL);
+  say("GET /stream/5 HTTP/1.0\r\nConnection: keep-alive\r\n\r\n" GET("/users/1"));
+  http_run(&p, HZ_SEC);
+  cr_assert(peer.closed);
+  cr_assert_eq(memcmp(peer.in + peer.len - 9, "\r\n\r\n\0\0\0\0\0", 9), 0);
+  stop();
+}
+
 Test(http_flow, values_are_negotiated) {
   start(NULL);
   say("GET /users/1 HTTP/1.1\r\n" H "Accept: application/msgpack\r\n\r\n");

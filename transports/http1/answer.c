@@ -29,8 +29,7 @@ void hz_h1_call_settle(struct hz_h1_call *c) {
   if (c->released && c->h == NULL && !c->held) hz_buf_unref(c->self);
 }
 
-void hz_h1_call_leave(struct hz_h1_call *c) {
-  struct hz_h1 *h = c->h;
+void hz_h1_call_leave(struct hz_h1 *h, struct hz_h1_call *c) {
   hz_list_remove(&c->link);
   h->inflight--;
   if (h->reading == c) h->reading = NULL;
@@ -41,14 +40,19 @@ void hz_h1_call_leave(struct hz_h1_call *c) {
   hz_h1_call_settle(c);
 }
 
-void hz_h1_call_cancel(struct hz_h1_call *c) {
+void hz_h1_call_cancel(struct hz_h1 *h, struct hz_h1_call *c) {
   bool held = c->held;
   c->held = true;
-  hz_h1_call_leave(c);
+  hz_h1_call_leave(h, c);
   if (!c->released) hz_call_cancel(&c->x, HZ_CANCEL_GONE);
   c->held = held;
   c->x.conn = NULL;
   hz_h1_call_settle(c);
+}
+
+void hz_h1_cancel_all(struct hz_h1 *h) {
+  while (!hz_list_empty(&h->calls))
+    hz_h1_call_cancel(h, HZ_CONTAINER(h->calls.next, struct hz_h1_call, link));
 }
 
 /* --- sending, in order ------------------------------------------------------------------------- */
@@ -75,7 +79,10 @@ void hz_h1_flush(struct hz_h1 *h) {
   while (!hz_list_empty(&h->calls)) {
     struct hz_h1_call *c = HZ_CONTAINER(h->calls.next, struct hz_h1_call, link);
     if (!send_out(h, c) || !c->ended) return;
-    hz_h1_call_leave(c);
+    bool over = c->close;
+    hz_h1_call_leave(h, c);
+    if (over)
+      hz_h1_cancel_all(h); /* content that the connection's end ends has nothing behind it */
   }
 }
 

@@ -347,18 +347,13 @@ static bool on_busy(const struct hz_iostream *s) {
   return !h->blocked && (h->inflight > 0 || s->held);
 }
 
-static void cancel_all(struct hz_h1 *h) {
-  while (!hz_list_empty(&h->calls))
-    hz_h1_call_cancel(HZ_CONTAINER(h->calls.next, struct hz_h1_call, link));
-}
-
 /* Answers that are whole go out first. Then our side ends, and what comes is read and dropped for a
  * while: a socket closed over unread bytes is reset, and takes the last answer with it. */
 static bool on_goodbye(struct hz_iostream *s, const struct hz_close *why) {
   struct hz_h1 *h = hz_h1_of(s);
   (void)why;
   hz_h1_flush(h);
-  cancel_all(h);
+  hz_h1_cancel_all(h);
   if (h->eof) return false;
   if (hz_iostream_waiting(s) > 0)
     s->fin_wanted = true;
@@ -369,7 +364,7 @@ static bool on_goodbye(struct hz_iostream *s, const struct hz_close *why) {
 
 static void on_free(struct hz_iostream *s) {
   struct hz_h1 *h = hz_h1_of(s);
-  cancel_all(h);
+  hz_h1_cancel_all(h);
   free_head(h);
   end_content(h);
   hz_buf_unref(h->rest);

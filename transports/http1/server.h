@@ -97,11 +97,12 @@ extern const struct hz_exchange_ops hz_h1_exchange_ops;
 struct hz_h1_call *hz_h1_call_new(struct hz_h1 *h);
 /** Makes the answer that refuses a request which dispatch does not see; `c` leaves with it. */
 void hz_h1_refuse(struct hz_h1_call *c, uint16_t status, const char *text);
-void hz_h1_call_leave(struct hz_h1_call *c);
+void hz_h1_call_leave(struct hz_h1 *h, struct hz_h1_call *c);
 /** Frees `c` when nobody needs it any more. */
 void hz_h1_call_settle(struct hz_h1_call *c);
 /** Tells dispatch that nobody hears the answer. */
-void hz_h1_call_cancel(struct hz_h1_call *c);
+void hz_h1_call_cancel(struct hz_h1 *h, struct hz_h1_call *c);
+void hz_h1_cancel_all(struct hz_h1 *h);
 /** At the end of this turn, so never inside a handler: sends what has its turn, as far as the io takes
  * it, lets the first one go on, reads on, or closes. */
 void hz_h1_pump(struct hz_h1 *h);
