@@ -104,6 +104,7 @@ Test(http_flow, a_handler_that_does_not_read_stops_its_sender) {
   start("limits.call_credit_bytes=65536");
   p.hold = true;
   say("POST /take HTTP/1.1\r\n" H "Content-Length: 10485760\r\n\r\n");
+  uint64_t before = UINT64_MAX;
   for (size_t sent = 0; sent < 10485760;) {
     struct hz_buf *b = hz_buf_copy(&p.client_env->pool, piece, sizeof(piece));
     cr_assert_not_null(b);
@@ -113,12 +114,14 @@ Test(http_flow, a_handler_that_does_not_read_stops_its_sender) {
     }
     hz_buf_unref(b);
     http_run(&p, HZ_SEC);
-    if (!p.hold) continue;
-    cr_assert_lt(p.taken, 1048576, "%lu came through", (unsigned long)p.taken);
-    cr_assert_lt(sent, 4194304, "%zu were taken from the sender", sent);
-    p.hold = false;
-    herz_body_resume(p.reader);
+    if (p.hold && p.taken == before) { /* nothing moves any more */
+      p.hold = false;
+      herz_body_resume(p.reader);
+    }
+    cr_assert(!p.hold || p.taken < 1048576, "%lu came through", (unsigned long)p.taken);
+    before = p.taken;
   }
+  cr_assert_not(p.hold, "it was stopped");
   expect("200({\"got\":10485760})");
   stop();
 }
