@@ -68,8 +68,9 @@ static size_t piece(const struct hz_udp_tx *tx, size_t from) {
   size_t left = tx->len - from, most = tx->segment;
 
   if (most == 0 || most >= left) return left;
-  if (!tx->singly)
-    most *= most * TRAIN_DATAGRAMS <= TRAIN_BYTES ? TRAIN_DATAGRAMS : TRAIN_BYTES / most;
+  size_t datagrams = TRAIN_BYTES / most;
+  if (datagrams > TRAIN_DATAGRAMS) datagrams = TRAIN_DATAGRAMS;
+  if (!tx->singly && datagrams > 1) most *= datagrams;
   return most < left ? most : left;
 }
 
@@ -111,13 +112,13 @@ static void gather(struct batch *b, const struct ev_udp *u, struct hz_udp_tx *tx
   }
 }
 
-static size_t datagrams(const struct hz_udp_tx *tx, size_t len) {
+static size_t datagrams_in(const struct hz_udp_tx *tx, size_t len) {
   return tx->segment == 0 ? 1 : (len + tx->segment - 1) / tx->segment;
 }
 
 static void settle(struct hz_udp_tx *tx, size_t len, hz_tally *count) {
   tx->done += len;
-  hz_tally_add(count, datagrams(tx, len));
+  hz_tally_add(count, datagrams_in(tx, len));
 }
 
 static void some_memory(struct hz_wheel_timer *t, hz_time now) {
