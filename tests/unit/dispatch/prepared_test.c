@@ -135,14 +135,15 @@ Test(prepared, what_has_to_be_decoded_is_decoded_for_each) {
   hz_head_unref(h);
 }
 
-Test(prepared, short_memory_costs_no_answer) {
+/* Under AddressSanitizer a context is an allocation, too. */
+Test(prepared, short_memory_costs_no_answer, .disabled = HZ_ASAN) {
   struct hz_head *h = head_of("/rooms/blue/talk");
   expect(h, 200, NULL); /* the caches are filled */
   hz_head_unref(h);
   h = head_of("/rooms/blue/talk");
   fault_alloc_fail(sim_alloc(env), 1, true);
   expect(h, 200, "MESSAGE /rooms/blue/talk blue q=- origin=http://x");
-  cr_assert(HZ_ASAN || h->prepared == NULL);
+  cr_assert_null(h->prepared);
   fault_alloc_fail(sim_alloc(env), 0, false);
   hz_head_unref(h);
 }
