@@ -36,6 +36,11 @@ static inline hz_err hz_field_uint(struct hz_mp_reader *r, uint64_t *out) {
     r->p += 3;
     return HZ_OK;
   }
+  if (left >= HZ_MP_HEAD_MAX && *r->p == 0xcf) {
+    *out = hz_mp_load64(r->p + 1);
+    r->p += 9;
+    return HZ_OK;
+  }
   return hz_mp_read_uint(r, out);
 }
 

@@ -23,6 +23,13 @@ static void store32(uint8_t *p, uint32_t v) {
   p[3] = (uint8_t)v;
 }
 
+static void store64(uint8_t *p, uint64_t v) {
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+  v = __builtin_bswap64(v);
+#endif
+  memcpy(p, &v, sizeof(v));
+}
+
 static uint32_t trailer_len(uint8_t flags) {
   return (flags & HZ_FRAME_CRC) != 0 ? HZ_FRAME_TRAILER : 0;
 }
@@ -182,11 +189,9 @@ hz_err hz_frame_parse(struct hz_frame_parser *p, const uint8_t **data, size_t *l
 }
 
 void hz_frame_header(uint8_t out[HZ_FRAME_HEADER], uint32_t body_len, uint8_t flags) {
-  out[0] = HZ_FRAME_MAGIC >> 8;
-  out[1] = HZ_FRAME_MAGIC & 0xff;
-  out[AT_VERSION] = HZ_FRAME_VERSION;
-  store32(out + AT_LENGTH, 1 + body_len + trailer_len(flags));
-  out[AT_FLAGS] = flags;
+  uint64_t length = UINT64_C(1) + body_len + trailer_len(flags);
+  store64(out, (uint64_t)HZ_FRAME_MAGIC << 48 | (uint64_t)HZ_FRAME_VERSION << 40 |
+                   (length & UINT32_MAX) << 8 | flags);
 }
 
 void hz_frame_trailer(uint8_t out[HZ_FRAME_TRAILER], uint8_t flags, const void *body,

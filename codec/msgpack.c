@@ -6,11 +6,6 @@
 #include "codec/msgpack_put.h"
 #include "codec/text_scan.h"
 
-static inline uint64_t load64(const uint8_t *p) {
-  return (uint64_t)p[0] << 56 | (uint64_t)p[1] << 48 | (uint64_t)p[2] << 40 | (uint64_t)p[3] << 32 |
-         (uint64_t)p[4] << 24 | (uint64_t)p[5] << 16 | (uint64_t)p[6] << 8 | p[7];
-}
-
 static inline uint32_t load32(const uint8_t *p) {
   return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
 }
@@ -23,7 +18,7 @@ static inline uint16_t load16(const uint8_t *p) {
 static inline uint64_t load_be(const uint8_t *p, size_t n) {
   if (n == 1) return *p;
   if (n == 2) return load16(p);
-  return n == 4 ? load32(p) : load64(p);
+  return n == 4 ? load32(p) : hz_mp_load64(p);
 }
 
 static double load_double(const uint8_t *p, size_t n) {
@@ -33,7 +28,7 @@ static double load_double(const uint8_t *p, size_t n) {
     memcpy(&f, &bits, 4);
     return (double)f;
   }
-  uint64_t bits = load64(p);
+  uint64_t bits = hz_mp_load64(p);
   double d;
   memcpy(&d, &bits, 8);
   return d;
@@ -120,7 +115,7 @@ static hz_err next_wide(struct hz_mp_reader *r, struct hz_mp_item *out) {
     case 0xd0: set_int(out, (int8_t)p[1]); break;
     case 0xd1: set_int(out, (int16_t)load16(p + 1)); break;
     case 0xd2: set_int(out, (int32_t)load32(p + 1)); break;
-    case 0xd3: set_int(out, (int64_t)load64(p + 1)); break;
+    case 0xd3: set_int(out, (int64_t)hz_mp_load64(p + 1)); break;
     case 0xd4:
     case 0xd5:
     case 0xd6:
@@ -213,7 +208,7 @@ hz_err hz_mp_read_uint(struct hz_mp_reader *r, uint64_t *out) {
   struct hz_mp_item item;
   if (hz_mp_left(r) >= HZ_MP_HEAD_MAX && (*r->p & 0xfc) == 0xcc) { /* ids: without a jump */
     unsigned bytes = 1u << (*r->p & 3);
-    *out = load64(r->p + 1) >> (64 - 8 * bytes);
+    *out = hz_mp_load64(r->p + 1) >> (64 - 8 * bytes);
     r->p += 1 + bytes;
     return HZ_OK;
   }

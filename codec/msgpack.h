@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "core/base/buf.h"
 #include "core/base/err.h"
@@ -69,6 +70,16 @@ HZ_MUST_USE hz_err hz_mp_read_bin(struct hz_mp_reader *r, struct hz_str *out);
 HZ_MUST_USE hz_err hz_mp_read_array(struct hz_mp_reader *r, uint32_t *count);
 HZ_MUST_USE hz_err hz_mp_read_map(struct hz_mp_reader *r, uint32_t *pairs);
 HZ_MUST_USE hz_err hz_mp_read_bool(struct hz_mp_reader *r, bool *out);
+
+/** Eight bytes as they stand on the wire. */
+static inline uint64_t hz_mp_load64(const uint8_t *p) {
+  uint64_t v;
+  memcpy(&v, p, sizeof(v));
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+  v = __builtin_bswap64(v);
+#endif
+  return v;
+}
 
 /** True, and the nil is read, when one is next. */
 static inline bool hz_mp_read_nil(struct hz_mp_reader *r) {

@@ -37,12 +37,27 @@ static inline uint64_t hz_text_load64(const uint8_t *p) {
   return w;
 }
 
+/* Sixteen bytes in a register, where there are such. */
+typedef uint64_t hz_text_wide __attribute__((vector_size(16)));
+static inline hz_text_wide hz_text_load(const uint8_t *p) {
+  hz_text_wide w;
+  memcpy(&w, p, sizeof(w));
+  return w;
+}
+
 /** Whether the `n` bytes at `p` keep to `rule`, which is a constant where this is called. */
 static inline __attribute__((always_inline)) bool hz_text_ok(const uint8_t *p, size_t n,
                                                              enum hz_text_rule rule) {
   uint64_t flags = 0;
   if (n >= 8) {
     size_t i = 0;
+    if (rule == HZ_TEXT_ANY && n >= 64) {
+      hz_text_wide all = {0};
+      for (; i + 64 <= n; i += 64)
+        all |= hz_text_load(p + i) | hz_text_load(p + i + 16) | hz_text_load(p + i + 32) |
+               hz_text_load(p + i + 48);
+      flags = all[0] | all[1];
+    }
     for (; i + 16 <= n; i += 16)
       flags |= hz_text_flags(hz_text_load64(p + i), rule) |
                hz_text_flags(hz_text_load64(p + i + 8), rule);

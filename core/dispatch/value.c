@@ -282,21 +282,7 @@ struct out {
 
 static hz_err put_value(const herz_value *v, unsigned depth, struct out *o);
 
-static hz_err put_list(const herz_value *v, unsigned depth, struct out *o) {
-  hz_err err = depth == HZ_DEPTH_MAX ? HZ_EDEPTH : HZ_OK;
-
-  if (v->type == HERZ_ARRAY) {
-    o->at = hz_put_array(o->at, v->list.count);
-  } else {
-    o->at = hz_put_map(o->at, v->list.count / 2);
-  }
-  for (uint32_t i = 0; err == HZ_OK && i < v->list.count; i++) {
-    err = put_value(v->list.items[i], depth + 1, o);
-  }
-  return err;
-}
-
-static hz_err put_bytes(const herz_value *v, struct out *o) {
+static inline hz_err put_bytes(const herz_value *v, struct out *o) {
   if ((size_t)(o->end - o->at) - HZ_MP_HEAD_MAX < v->bytes.n) return HZ_ELIMIT;
   if (v->type == HERZ_STR) {
     o->at = hz_put_str_head(o->at, v->bytes.n);
@@ -307,6 +293,27 @@ static hz_err put_bytes(const herz_value *v, struct out *o) {
   }
   o->at = hz_put_bytes(o->at, v->bytes.p, v->bytes.n);
   return HZ_OK;
+}
+
+static hz_err put_list(const herz_value *v, unsigned depth, struct out *o) {
+  hz_err err = depth == HZ_DEPTH_MAX ? HZ_EDEPTH : HZ_OK;
+
+  if (v->type == HERZ_ARRAY) {
+    o->at = hz_put_array(o->at, v->list.count);
+  } else {
+    o->at = hz_put_map(o->at, v->list.count / 2);
+  }
+  for (uint32_t i = 0; err == HZ_OK && i < v->list.count; i++) {
+    const herz_value *item = v->list.items[i];
+
+    /* Texts are what most lists hold, and every key. */
+    if (item->type == HERZ_STR && (size_t)(o->end - o->at) >= HZ_MP_HEAD_MAX) {
+      err = put_bytes(item, o);
+    } else {
+      err = put_value(item, depth + 1, o);
+    }
+  }
+  return err;
 }
 
 static hz_err put_value(const herz_value *v, unsigned depth, struct out *o) {

@@ -84,7 +84,7 @@ void hz_session_drain(struct hz_session *s, uint64_t grace_ms) {
   hz_session_call_gone(s);
 }
 
-void hz_session_call_gone(struct hz_session *s) {
+void hz_session_drained(struct hz_session *s) {
   if (s->failing || s->conn == NULL || s->inflight > 0) return;
   if (s->goaway_sent) {
     hz_session_close(s, HZ_CLOSE_SHUTDOWN, HZ_OK, "drained");

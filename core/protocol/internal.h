@@ -72,8 +72,12 @@ void hz_session_fail(struct hz_session *s, struct hz_lane *l, enum hz_counter co
 void hz_session_frame(struct hz_lane *l, const struct hz_frame *f);
 /** Client: a PING when nothing was said for an interval, so that the connection does not look idle. */
 void hz_session_keepalive(struct hz_session *s);
-/** Both halves call this when a call has gone: closes a session that drains. */
-void hz_session_call_gone(struct hz_session *s);
+/** Closes a session that drains once its last call has gone. */
+void hz_session_drained(struct hz_session *s);
+/** Both halves call this when a call has gone. */
+static inline void hz_session_call_gone(struct hz_session *s) {
+  if (s->goaway_sent || s->goaway_seen) hz_session_drained(s);
+}
 struct hz_env *hz_session_env(const struct hz_session *s);
 /** A buffer for an envelope of at most `size` bytes; NULL counts no_memory. */
 struct hz_buf *hz_session_buf(struct hz_session *s, size_t size);

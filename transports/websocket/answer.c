@@ -1,7 +1,6 @@
 /* Plain mode's exchanges: answers leave in the order of their messages, whole ones as one frame,
  * streamed ones as fragments. Not here: messages coming in (plain.c). */
 #include <stdio.h>
-#include <string.h>
 
 #include "transports/common/http_head.h"
 #include "transports/websocket/plain.h"
@@ -120,12 +119,11 @@ static bool send_back(struct hz_ws_call *c, struct hz_str body) {
   if (m->cap > 1024 && m->len < m->cap / 4) return false;
   if (m->refs != (c->self == m ? 2 : 1))
     return false; /* somebody keeps it: its head must not change */
-  uint8_t head[HZ_WS_HEADER_MAX];
-  size_t n = hz_ws_header(head, c->text ? HZ_WS_TEXT : HZ_WS_BINARY, true, m->len, NULL);
+  size_t n = hz_ws_header_len(m->len, false);
   if (hz_buf_headroom(m) < n) return false;
   m->start -= (uint32_t)n;
+  (void)hz_ws_header(hz_buf_data(m), c->text ? HZ_WS_TEXT : HZ_WS_BINARY, true, m->len, NULL);
   m->len += (uint32_t)n;
-  memcpy(hz_buf_data(m), head, n);
   c->out = hz_buf_ref(m);
   hz_ws_plain_pump(c->plain);
   return true;

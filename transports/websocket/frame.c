@@ -42,7 +42,7 @@ static hz_err fail(struct hz_ws_parser *p, uint16_t code, const char *text) {
 }
 
 /* First byte: FIN, RSV1-3, opcode (5.2), and whether a message may begin or go on here (5.4). */
-static hz_err check_first(struct hz_ws_parser *p, uint8_t b) {
+static inline hz_err check_first(struct hz_ws_parser *p, uint8_t b) {
   uint8_t op = b & 0x0f;
   bool fin = (b & 0x80) != 0;
   if ((b & 0x70) != 0) return fail(p, HZ_WS_1002_PROTOCOL, "reserved bits without an extension");
@@ -63,7 +63,7 @@ static hz_err check_first(struct hz_ws_parser *p, uint8_t b) {
 }
 
 /* Second byte: mask bit (5.1) and, of a control frame, the length (5.5). */
-static hz_err check_second(struct hz_ws_parser *p, uint8_t b) {
+static inline hz_err check_second(struct hz_ws_parser *p, uint8_t b) {
   p->masked = (b & 0x80) != 0;
   if (p->masked != p->from_client)
     return fail(p, HZ_WS_1002_PROTOCOL,
@@ -80,7 +80,7 @@ static uint8_t length_bytes(uint8_t second) {
 
 /* The length, which must be written in the fewest bytes and without the top bit (5.2), and the
  * limit on a message: both before the first byte of payload. */
-static hz_err check_length(struct hz_ws_parser *p) {
+static inline hz_err check_length(struct hz_ws_parser *p) {
   uint8_t bytes = length_bytes(p->head[1]);
   uint64_t n = p->head[1] & 0x7f;
   if (bytes > 0) {
@@ -111,7 +111,7 @@ static bool fill_head(struct hz_ws_parser *p, uint8_t want, const uint8_t **data
   return p->head_len == want;
 }
 
-static void begin_frame(struct hz_ws_parser *p) {
+static inline void begin_frame(struct hz_ws_parser *p) {
   p->head_len = 0;
   p->offset = 0;
   p->control_len = 0;
@@ -128,7 +128,7 @@ static void begin_frame(struct hz_ws_parser *p) {
 }
 
 /* Nearly every head: it is here whole, with as much behind it as the longest would take. */
-static hz_err take_whole_head(struct hz_ws_parser *p, const uint8_t **data, size_t *len) {
+static inline hz_err take_whole_head(struct hz_ws_parser *p, const uint8_t **data, size_t *len) {
   hz_err e;
   memcpy(p->head, *data, HZ_WS_HEADER_MAX);
   if ((e = check_first(p, p->head[0])) != HZ_OK) return e;
@@ -145,11 +145,10 @@ static hz_err take_whole_head(struct hz_ws_parser *p, const uint8_t **data, size
   return HZ_OK;
 }
 
-static hz_err take_head(struct hz_ws_parser *p, const uint8_t **data, size_t *len) {
+static hz_err take_head_bytes(struct hz_ws_parser *p, const uint8_t **data, size_t *len) {
   /* Each byte or field is checked as soon as it is there. A length that came without its key is
    * checked again with the key: check_length() changes nothing that this could spoil. */
   hz_err e;
-  if (p->head_len == 0 && *len >= HZ_WS_HEADER_MAX) return take_whole_head(p, data, len);
   if (p->head_len < 1) {
     if (!fill_head(p, 1, data, len)) return HZ_AGAIN;
     if ((e = check_first(p, p->head[0])) != HZ_OK) return e;
@@ -169,6 +168,11 @@ static hz_err take_head(struct hz_ws_parser *p, const uint8_t **data, size_t *le
   }
   begin_frame(p);
   return HZ_OK;
+}
+
+static inline hz_err take_head(struct hz_ws_parser *p, const uint8_t **data, size_t *len) {
+  if (p->head_len == 0 && *len >= HZ_WS_HEADER_MAX) return take_whole_head(p, data, len);
+  return take_head_bytes(p, data, len);
 }
 
 static hz_err finish_close(struct hz_ws_parser *p, struct hz_ws_event *out) {
@@ -280,11 +284,6 @@ hz_err hz_ws_parse(struct hz_ws_parser *p, const uint8_t **data, size_t *len, ui
   }
 }
 
-static inline size_t header_len(uint64_t len, const uint8_t *key) {
-  size_t n = len < 126 ? 2 : len > 0xffff ? 10 : 4;
-  return key == NULL ? n : n + 4;
-}
-
 size_t hz_ws_header(uint8_t out[HZ_WS_HEADER_MAX], enum hz_ws_op op, bool fin, uint64_t len,
                     const uint8_t *key) {
   size_t n = 2;
@@ -304,7 +303,7 @@ size_t hz_ws_header(uint8_t out[HZ_WS_HEADER_MAX], enum hz_ws_op op, bool fin, u
 }
 
 hz_err hz_ws_seal(struct hz_buf *b, enum hz_ws_op op, bool fin, const uint8_t *key) {
-  size_t n = header_len(b->len, key);
+  size_t n = hz_ws_header_len(b->len, key != NULL);
   if (b->refs != 1 || hz_buf_headroom(b) < n) return HZ_ELIMIT;
   if (key != NULL) hz_ws_mask(hz_buf_data(b), hz_buf_data(b), b->len, key, 0);
   uint32_t len = b->len;

@@ -104,6 +104,12 @@ size_t hz_ws_payload_near(const struct hz_ws_parser *p, const uint8_t *data, siz
 /** True inside a message or frame: a deadline should run. */
 bool hz_ws_parser_busy(const struct hz_ws_parser *p);
 
+/** Bytes of the header in front of `len` bytes. */
+static inline size_t hz_ws_header_len(uint64_t len, bool masked) {
+  size_t n = len < 126 ? 2 : len > 0xffff ? 10 : 4;
+  return masked ? n + 4 : n;
+}
+
 /** Writes a header: `key` NULL for a server. Returns its length, 2 to HZ_WS_HEADER_MAX. */
 size_t hz_ws_header(uint8_t out[HZ_WS_HEADER_MAX], enum hz_ws_op op, bool fin, uint64_t len,
                     const uint8_t *key);

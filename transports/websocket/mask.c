@@ -12,7 +12,8 @@ void hz_ws_mask(uint8_t *dst, const uint8_t *src, size_t len, const uint8_t key[
   /* The key as it falls on src[0], then side by side: in words, for most messages are short and
    * must not wait for bytes that were just stored. */
   const uint32_t i = offset & 3;
-  const uint8_t turned[4] = {key[i], key[(i + 1) & 3], key[(i + 2) & 3], key[(i + 3) & 3]};
+  uint8_t turned[4] = {key[0], key[1], key[2], key[3]};
+  for (uint32_t n = 0; i != 0 && n < 4; n++) turned[n] = key[(i + n) & 3];
   uint32_t key4;
   memcpy(&key4, turned, 4);
   const uint64_t key8 = key4 | (uint64_t)key4 << 32;

@@ -164,8 +164,9 @@ static void feed(struct hz_ws_plain *p, const uint8_t *data, size_t len) {
     }
     size_t near = hz_ws_payload_near(ws->parser, data, len);
     if (near == 0) near = 1; /* an empty frame may have a full one behind it */
-    if (p->message == NULL) p->message = hz_buf_new(&hz_ws_env(ws)->pool, near);
-    if (p->message == NULL || hz_buf_reserve(&p->message, near) != HZ_OK) {
+    bool had = p->message != NULL;
+    if (!had) p->message = hz_buf_new(&hz_ws_env(ws)->pool, near);
+    if (p->message == NULL || (had && hz_buf_reserve(&p->message, near) != HZ_OK)) {
       hz_ws_fail(ws, HZ_WS_1011_INTERNAL, HZ_ENOMEM, "no memory for a message");
       break;
     }
