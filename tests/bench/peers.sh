@@ -42,7 +42,7 @@ done
 for s in ngtcp2 wolfssl; do
   [ -d "$SRC/$s" ] || leave_out "no source of $s in ${SRC#"$ROOT"/}: make distclean build"
 done
-nghttp3=$(find "$SRC/debs/usr/lib" -name libnghttp3.a | head -n 1)
+nghttp3=$(find "$SRC/debs/usr/lib" -name libnghttp3.a 2>/dev/null | head -n 1 || true)
 [ -n "$nghttp3" ] || leave_out "no nghttp3 in ${SRC#"$ROOT"/}/debs: make distclean build"
 
 # built NAME FUNCTION: once, its output in a log; a failure leaves the peers out and nothing else.
