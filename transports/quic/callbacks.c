@@ -1,6 +1,5 @@
-/* What ngtcp2 tells: its callbacks, turned into the events of the core. The core may call any
- * operation from inside them; none of those writes packets (egress.c does, at the turn's end).
- * Not here: CRYPTO (crypto.c). */
+/* What ngtcp2 tells: its callbacks. Those about streams and datagrams are for the application
+ * protocol (app.h). None writes packets (egress.c does, at the turn's end). Not here: CRYPTO (crypto.c). */
 #include <string.h>
 
 #include "transports/quic/conn.h"
@@ -49,62 +48,29 @@ static void open_early(struct hz_quic_conn *c) {
 
 static int stream_open(ngtcp2_conn *qc, int64_t id, void *user) {
   struct hz_quic_conn *c = user;
+  (void)qc;
   open_early(c);
-  if (hz_quic_mute(c)) return 0;
-  struct hz_quic_stream *s = hz_quic_stream_new(c, id, false);
-  if (s == NULL) { /* this stream is refused, the others live */
-    return ngtcp2_conn_shutdown_stream(qc, 0, id, HZ_CLOSE_INTERNAL) == 0 ? 0 : NGTCP2_ERR_NOMEM;
-  }
-  if (ngtcp2_conn_set_stream_user_data(qc, id, s) != 0) {
-    hz_quic_stream_free(s);
-    return NGTCP2_ERR_CALLBACK_FAILURE;
-  }
-  c->base.events->stream(&c->base, &s->base);
-  return 0;
+  return c->app->stream_open(c, id);
 }
 
 static int recv_stream_data(ngtcp2_conn *qc, uint32_t flags, int64_t id, uint64_t offset,
-                            const uint8_t *data, size_t len, void *user, void *stream_user) {
+                            const uint8_t *data, size_t len, void *user, void *stream) {
   struct hz_quic_conn *c = user;
-  struct hz_quic_stream *s = stream_user;
+  (void)qc;
   (void)offset;
-  if (s == NULL || s->stopped_recv || hz_quic_mute(c)) { /* nobody reads it */
-    ngtcp2_conn_extend_max_offset(qc, len);
-    return ngtcp2_conn_extend_max_stream_offset(qc, id, len) == 0 ? 0 : NGTCP2_ERR_NOMEM;
-  }
-  bool fin = (flags & NGTCP2_STREAM_DATA_FLAG_FIN) != 0;
-  s->unconsumed += len;
-  if (fin) s->base.recv_done = true;
-  if (len == 0 && !fin) return 0;
-  /* Bytes that came out of order lie in ngtcp2, which frees them when the stream is stopped; the core
-   * goes on reading after it has asked for that. */
-  c->delivering = s;
-  c->base.events->data(&s->base, data, len, fin);
-  bool stop = c->delivering == s && s->stop_owed;
-  c->delivering = NULL;
-  if (stop) hz_quic_stream_stop_now(s);
-  return 0;
+  return c->app->data(c, id, stream, data, len, (flags & NGTCP2_STREAM_DATA_FLAG_FIN) != 0);
 }
 
 static int acked(ngtcp2_conn *qc, int64_t id, uint64_t offset, uint64_t len, void *user,
-                 void *stream_user) {
-  struct hz_quic_stream *s = stream_user;
+                 void *stream) {
+  struct hz_quic_conn *c = user;
   (void)qc;
-  (void)id;
-  (void)user;
-  if (s == NULL) return 0;
-  hz_quic_sendq_acked(&s->q, offset + len);
-  if (s->fin_sent && offset + len == s->q.sent && (!s->fin_alone || len == 0)) s->fin_acked = true;
-  hz_quic_stream_relieve(s);
-  return 0;
+  return c->app->acked(c, id, stream, offset, len);
 }
 
 static int stream_close(ngtcp2_conn *qc, uint32_t flags, int64_t id, uint64_t code, void *user,
-                        void *stream_user) {
-  struct hz_quic_stream *s = stream_user;
-  (void)user;
-  (void)flags;
-  (void)code;
+                        void *stream) {
+  struct hz_quic_conn *c = user;
   if (!ngtcp2_conn_is_local_stream2(qc, id)) { /* one is gone, another may come */
     if (ngtcp2_is_bidi_stream(id)) {
       ngtcp2_conn_extend_max_streams_bidi(qc, 1);
@@ -112,69 +78,46 @@ static int stream_close(ngtcp2_conn *qc, uint32_t flags, int64_t id, uint64_t co
       ngtcp2_conn_extend_max_streams_uni(qc, 1);
     }
   }
-  if (s != NULL) hz_quic_stream_end(s);
-  return 0;
+  bool coded = (flags & NGTCP2_STREAM_CLOSE_FLAG_APP_ERROR_CODE_SET) != 0;
+  return c->app->closed(c, id, stream, coded ? code : UINT64_MAX);
 }
 
 static int stream_reset(ngtcp2_conn *qc, int64_t id, uint64_t final_size, uint64_t code, void *user,
-                        void *stream_user) {
+                        void *stream) {
   struct hz_quic_conn *c = user;
-  struct hz_quic_stream *s = stream_user;
   (void)qc;
-  (void)id;
   (void)final_size;
-  if (s == NULL || s->base.recv_done) return 0;
-  s->base.recv_done = true;
-  if (!s->stopped_recv && !hz_quic_mute(c) && c->base.events->reset != NULL) {
-    c->base.events->reset(&s->base, code);
-  }
-  return 0;
+  return c->app->reset(c, id, stream, code);
 }
 
-static int recv_stop_sending(ngtcp2_conn *qc, int64_t id, uint64_t code, void *user,
-                             void *stream_user) {
+static int recv_stop_sending(ngtcp2_conn *qc, int64_t id, uint64_t code, void *user, void *stream) {
   struct hz_quic_conn *c = user;
-  struct hz_quic_stream *s = stream_user;
   (void)qc;
-  (void)id;
-  if (s == NULL || s->cut) return 0;
-  hz_quic_stream_cut(s);
-  if (!hz_quic_mute(c) && c->base.events->stop != NULL) c->base.events->stop(&s->base, code);
-  return 0;
+  return c->app->stop(c, id, stream, code);
 }
 
 static int extend_max_stream_data(ngtcp2_conn *qc, int64_t id, uint64_t max, void *user,
-                                  void *stream_user) {
+                                  void *stream) {
   struct hz_quic_conn *c = user;
-  struct hz_quic_stream *s = stream_user;
   (void)qc;
-  (void)id;
   (void)max;
-  if (s == NULL || s->cut || hz_link_in_list(&s->ready)) return 0;
-  if (s->q.unsent > 0 || (s->fin_queued && !s->fin_sent)) hz_list_push(&c->ready, &s->ready);
-  return 0;
-}
-
-static int more_streams(struct hz_quic_conn *c, bool *wanted) {
-  if (!*wanted) return 0;
-  *wanted = false;
-  if (c->opened && !hz_quic_mute(c) && c->base.events->slots != NULL)
-    c->base.events->slots(&c->base);
-  return 0;
+  return c->app->room(c, id, stream);
 }
 
 static int more_bidi(ngtcp2_conn *qc, uint64_t max, void *user) {
   struct hz_quic_conn *c = user;
   (void)qc;
   (void)max;
-  return more_streams(c, &c->want_bidi);
+  c->app->slots(c, HZ_BIDI);
+  return 0;
 }
 
 static int more_uni(ngtcp2_conn *qc, uint64_t max, void *user) {
   struct hz_quic_conn *c = user;
   (void)qc;
   (void)max;
-  return more_streams(c, &c->want_uni);
+  c->app->slots(c, HZ_UNI);
+  return 0;
 }
 
 static int recv_datagram(ngtcp2_conn *qc, uint32_t flags, const uint8_t *data, size_t len,
@@ -183,9 +126,7 @@ static int recv_datagram(ngtcp2_conn *qc, uint32_t flags, const uint8_t *data, s
   (void)qc;
   (void)flags;
   open_early(c);
-  if (!hz_quic_mute(c) && c->base.events->datagram != NULL) {
-    c->base.events->datagram(&c->base, data, len);
-  }
+  c->app->datagram(c, data, len);
   return 0;
 }
 

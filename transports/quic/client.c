@@ -54,7 +54,7 @@ static hz_err open_socket(struct hz_quic_conn *c, const struct hz_endpoint *at, 
 static hz_err open_tls(struct hz_quic_conn *c, const struct hz_endpoint *at,
                        const struct hz_transport_config *config, char *why, size_t why_len) {
   const struct hz_tls_params params = {
-      .role = HZ_CLIENT, .use = HZ_TLS_QUIC, .alpn = HZ_QUIC_ALPN, .name = at->host};
+      .role = HZ_CLIENT, .use = HZ_TLS_QUIC, .alpn = c->app->alpn, .name = at->host};
   hz_err err = hz_tls_ctx_new(c->base.env->alloc, &config->tls, &params, &c->tls, why, why_len);
   if (err != HZ_OK) {
     c->tls = NULL;
@@ -149,6 +149,14 @@ static hz_err set_up(struct hz_quic_conn *c, const struct hz_endpoint *at,
 hz_err hz_quic_dial(struct hz_env *env, const struct hz_endpoint *at,
                     const struct hz_transport_config *config, const struct hz_conn_events *events,
                     void *user, struct hz_conn **out, char *why, size_t why_len) {
+  return hz_quic_dial_app(env, at, config, events, user, &hz_quic_native, out, why, why_len);
+}
+
+hz_err hz_quic_dial_app(struct hz_env *env, const struct hz_endpoint *at,
+                        const struct hz_transport_config *config,
+                        const struct hz_conn_events *events, void *user,
+                        const struct hz_quic_app *app, struct hz_conn **out, char *why,
+                        size_t why_len) {
   if (hz_net_of(env) == NULL) {
     (void)snprintf(why, why_len, "quic: this environment has no network");
     return HZ_EUNSUPPORTED;
@@ -167,7 +175,8 @@ hz_err hz_quic_dial(struct hz_env *env, const struct hz_endpoint *at,
   c->base.events = events;
   c->base.user = user;
   c->accepted = true;
-  hz_err err = set_up(c, at, config, why, why_len);
+  hz_err err = hz_quic_conn_app(c, app);
+  if (err == HZ_OK) err = set_up(c, at, config, why, why_len);
   if (err != HZ_OK) {
     hz_quic_destroy(&c->base);
     return err;

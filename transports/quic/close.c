@@ -26,21 +26,14 @@ void hz_quic_close(struct hz_conn *base, const struct hz_close *why) {
 bool hz_quic_flushed(const struct hz_quic_conn *c) {
   if (c->hurry) return true;
   if (c->dg_count > 0) return false;
-  for (const struct hz_link *l = c->streams.next; l != &c->streams; l = l->next) {
-    const struct hz_quic_stream *s =
-        HZ_CONTAINER((struct hz_link *)(uintptr_t)l, struct hz_quic_stream, link);
-    if (s->cut) continue;
-    /* CONNECTION_CLOSE makes the peer forget what is still missing: acknowledged, not just sent. */
-    if (hz_quic_sendq_held(&s->q) > 0 || (s->fin_queued && !s->fin_acked)) return false;
-  }
-  return true;
+  return c->app->flushed(c);
 }
 
 void hz_quic_finish(struct hz_quic_conn *c) {
   ngtcp2_ccerr cc;
   ngtcp2_ccerr_default(&cc);
   struct hz_close why = c->why;
-  hz_quic_reason_to_wire(&cc, &why);
+  hz_quic_reason_to_wire(&cc, &why, c->app);
   hz_quic_end(c, &why, &cc);
 }
 
@@ -53,8 +46,12 @@ void hz_quic_fail(struct hz_quic_conn *c, int liberr) {
   if (liberr == NGTCP2_ERR_CRYPTO || liberr == NGTCP2_ERR_CALLBACK_FAILURE) {
     alert = ngtcp2_conn_get_tls_alert2(c->qc);
   }
-  hz_quic_reason_from_error(&why, &cc, liberr, alert, c->base.role,
-                            c->shake != NULL ? c->shake->detail : NULL);
+  bool told = liberr == NGTCP2_ERR_CALLBACK_FAILURE && c->app->explain != NULL &&
+              c->app->explain(c, &why, &cc);
+  if (!told) {
+    hz_quic_reason_from_error(&why, &cc, liberr, alert, c->base.role,
+                              c->shake != NULL ? c->shake->detail : NULL);
+  }
   if (c->base.closing) why = c->why; /* it was over already: the core's reason stands */
   bool silent = liberr == NGTCP2_ERR_IDLE_CLOSE || liberr == NGTCP2_ERR_DROP_CONN ||
                 liberr == NGTCP2_ERR_RETRY || liberr == NGTCP2_ERR_RECV_VERSION_NEGOTIATION;
@@ -102,9 +99,7 @@ void hz_quic_end(struct hz_quic_conn *c, const struct hz_close *why, const ngtcp
 
 void hz_quic_bury_task(struct hz_task *t) {
   struct hz_quic_conn *c = HZ_CONTAINER(t, struct hz_quic_conn, bury);
-  while (!hz_list_empty(&c->streams)) {
-    hz_quic_stream_end(HZ_CONTAINER(c->streams.next, struct hz_quic_stream, link));
-  }
+  c->app->end(c);
   if (!c->accepted) { /* the core never heard of it */
     hz_quic_destroy(&c->base);
     return;

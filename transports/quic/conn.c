@@ -43,6 +43,7 @@ struct hz_quic_conn *hz_quic_conn_new(struct hz_env *env, const struct hz_limits
   c->base.caps = c->base.ops->caps;
   c->net = hz_net_of(env);
   c->limits = limits;
+  c->app = &hz_quic_native;
   c->mem = (ngtcp2_mem){env->alloc, mem_malloc, mem_free, mem_calloc, mem_realloc};
   c->flush.fn = hz_quic_flush_task;
   c->bury.fn = hz_quic_bury_task;
@@ -193,6 +194,19 @@ void hz_quic_conn_announce(struct hz_quic_conn *c) {
   if (c->ln != NULL) c->ln->base.accepted(&c->ln->base, &c->base);
 }
 
+hz_err hz_quic_conn_app(struct hz_quic_conn *c, const struct hz_quic_app *app) {
+  if (app == c->app) return HZ_OK;
+  hz_err err = app->begin(c);
+  if (err == HZ_OK) c->app = app;
+  return err;
+}
+
+int hz_quic_conn_app_ready(struct hz_quic_conn *c) {
+  if (c->app_ready || c->app->ready == NULL) return 0;
+  c->app_ready = true;
+  return c->app->ready(c);
+}
+
 void hz_quic_conn_open(struct hz_quic_conn *c, bool early) {
   if (c->opened) return;
   hz_quic_conn_announce(c);
@@ -200,7 +214,7 @@ void hz_quic_conn_open(struct hz_quic_conn *c, bool early) {
   c->base.early = c->early_told = early;
   if (early && c->base.role == HZ_CLIENT) { /* what the ticket was made for */
     c->who.tls = true;
-    (void)snprintf(c->who.alpn, sizeof(c->who.alpn), "%s", HZ_QUIC_ALPN);
+    (void)snprintf(c->who.alpn, sizeof(c->who.alpn), "%s", c->app->alpn);
   } else {
     hz_tls_peer(c->tls, c->ssl, &c->who);
   }
@@ -239,9 +253,7 @@ void hz_quic_conn_shed(struct hz_quic_conn *c) {
   hz_quic_qlog_close(c->qlog);
   c->qlog = NULL;
   drop_datagrams(c);
-  for (struct hz_link *l = c->streams.next; l != &c->streams; l = l->next) {
-    hz_quic_sendq_fini(&HZ_CONTAINER(l, struct hz_quic_stream, link)->q);
-  }
+  c->app->shed(c);
 }
 
 void hz_quic_peer(const struct hz_conn *base, struct hz_peer *out) {
@@ -254,10 +266,7 @@ void hz_quic_destroy(struct hz_conn *base) {
   c->state = HZ_QUIC_DEAD;
   hz_quic_conn_shed(c);
   hz_env_undefer(&c->bury);
-  struct hz_link *l;
-  while ((l = hz_list_pop(&c->spare)) != NULL) {
-    hz_free(alloc, HZ_CONTAINER(l, struct hz_quic_stream, link));
-  }
+  c->app->free(c);
   hz_tls_ctx_unref(c->tls);
   hz_quic_session_free(c->session);
   hz_free(alloc, (void *)(uintptr_t)c->who.tls_subject);

@@ -9,13 +9,13 @@
 #include "core/transport/transport.h"
 #include "transports/common/net.h"
 #include "transports/common/tls_wolfssl.h"
+#include "transports/quic/app.h"
 #include "transports/quic/cid_table.h"
 #include "transports/quic/outbox.h"
 #include "transports/quic/sendq.h"
 #include "transports/quic/tls_guard.h"
 #include "transports/quic/token.h"
 
-#define HZ_QUIC_ALPN "herz/1"
 #define HZ_QUIC_CID_LEN 16u /* of the IDs that we give out */
 #define HZ_QUIC_SPARE_STREAMS 32u
 /* A peer that acknowledges everything but one byte keeps all that follows in memory: a stream
@@ -73,6 +73,7 @@ struct hz_quic_conn {
   const struct hz_limits *limits;
   const struct hz_quic_keys *keys;
   struct hz_quic_dialled *dialled; /* NULL on a server */
+  const struct hz_quic_app *app;   /* herz/1 until ALPN says otherwise */
 
   ngtcp2_conn *qc;
   ngtcp2_mem mem;
@@ -85,9 +86,14 @@ struct hz_quic_conn {
   struct hz_task flush;        /* writes packets at the turn's end */
   struct hz_task bury;         /* tells the core that all is over */
 
-  struct hz_link streams, ready, relief, spare;
-  struct hz_quic_stream *delivering; /* the core is being given bytes of it */
-  uint32_t spare_count;
+  union {
+    struct { /* herz/1 */
+      struct hz_link streams, ready, relief, spare;
+      struct hz_quic_stream *delivering; /* the core is being given bytes of it */
+      uint32_t spare_count;
+    };
+    void *app_state; /* of another protocol, from its begin() on */
+  };
   struct hz_buf **datagrams; /* a ring of limits.datagrams */
   uint32_t dg_head, dg_count;
   struct hz_link waiting; /* out->waiting */
@@ -98,6 +104,7 @@ struct hz_quic_conn {
   bool early_keys;          /* 0-RTT may be used */
   bool early_told;          /* `opened` came early: `confirmed` is owed */
   bool checked;             /* ALPN was checked */
+  bool app_ready;           /* app->ready() was called */
   bool half_open;           /* counted as such by the listener */
   bool validated;           /* a server: came with a good token */
   bool want_bidi, want_uni; /* somebody waits for `slots` */
@@ -153,6 +160,12 @@ HZ_MUST_USE hz_err hz_quic_conn_tls(struct hz_quic_conn *c);
 hz_err hz_quic_dial(struct hz_env *env, const struct hz_endpoint *at,
                     const struct hz_transport_config *config, const struct hz_conn_events *events,
                     void *user, struct hz_conn **out, char *why, size_t why_len);
+/** The same for another protocol than herz/1. */
+hz_err hz_quic_dial_app(struct hz_env *env, const struct hz_endpoint *at,
+                        const struct hz_transport_config *config,
+                        const struct hz_conn_events *events, void *user,
+                        const struct hz_quic_app *app, struct hz_conn **out, char *why,
+                        size_t why_len);
 /** ops->destroy; also for one that the core never knew. */
 void hz_quic_destroy(struct hz_conn *base);
 /** ops->peer. */
@@ -166,6 +179,10 @@ void hz_quic_conn_drop_tls(struct hz_quic_conn *c);
 void hz_quic_conn_announce(struct hz_quic_conn *c);
 /** `opened`, once. */
 void hz_quic_conn_open(struct hz_quic_conn *c, bool early);
+/** The protocol that ALPN named; once. HZ_ENOMEM. */
+HZ_MUST_USE hz_err hz_quic_conn_app(struct hz_quic_conn *c, const struct hz_quic_app *app);
+/** app->ready(), once. 0, or what ends the connection. */
+HZ_MUST_USE int hz_quic_conn_app_ready(struct hz_quic_conn *c);
 /** The path as ngtcp2 wants it, pointing into `c`. */
 ngtcp2_path hz_quic_conn_path(struct hz_quic_conn *c);
 

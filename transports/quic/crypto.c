@@ -19,12 +19,13 @@ static int refuse(ngtcp2_conn *qc, uint8_t alert) {
   return NGTCP2_ERR_CRYPTO;
 }
 
-/* wolfSSL lets a peer pass that offers no ALPN at all; QUIC does not (RFC 9001 8.1). */
-static bool alpn_agreed(WOLFSSL *ssl) {
+/* What was agreed on; NULL: nothing. wolfSSL lets a peer pass that offers no ALPN at all; QUIC does not
+ * (RFC 9001 8.1). */
+static const struct hz_quic_app *agreed(WOLFSSL *ssl) {
   char *name = NULL;
   unsigned short len = 0;
-  return wolfSSL_ALPN_GetProtocol(ssl, &name, &len) == WOLFSSL_SUCCESS &&
-         len == sizeof(HZ_QUIC_ALPN) - 1 && memcmp(name, HZ_QUIC_ALPN, len) == 0;
+  if (wolfSSL_ALPN_GetProtocol(ssl, &name, &len) != WOLFSSL_SUCCESS) return NULL;
+  return hz_quic_app_find(name, len);
 }
 
 /* In the extension of RFC 9001 8.2: wolfSSL would take the one of the drafts as well. */
@@ -40,7 +41,7 @@ static bool peer_sent_parameters(WOLFSSL *ssl) {
 static int explain(struct hz_quic_conn *c, ngtcp2_conn *qc) {
   bool hello_read = c->base.role == HZ_SERVER && c->shake->guard.hello_first_done;
   uint8_t alert = ngtcp2_conn_get_tls_alert2(qc);
-  if (hello_read && alert == 0 && !alpn_agreed(c->ssl)) return refuse(qc, ALERT_NO_ALPN);
+  if (hello_read && alert == 0 && agreed(c->ssl) == NULL) return refuse(qc, ALERT_NO_ALPN);
   /* ngtcp2 would call it TRANSPORT_PARAMETER_ERROR; RFC 9001 8.2 wants the TLS alert. */
   if (hello_read && (alert == 0 || alert == ALERT_MISSING_EXTENSION) &&
       !peer_sent_parameters(c->ssl)) {
@@ -88,8 +89,15 @@ int hz_quic_recv_crypto(ngtcp2_conn *qc, ngtcp2_encryption_level level, uint64_t
   if (ngtcp2_crypto_read_write_crypto_data(qc, level, data, len) != 0) return explain(c, qc);
   if (server && !c->checked && c->shake->guard.hello_first_done) {
     c->checked = true;
-    if (!alpn_agreed(c->ssl)) return refuse(qc, ALERT_NO_ALPN);
+    const struct hz_quic_app *app = agreed(c->ssl);
+    if (app == NULL) return refuse(qc, ALERT_NO_ALPN);
     if (!peer_sent_parameters(c->ssl)) return refuse(qc, ALERT_MISSING_EXTENSION);
+    if (hz_quic_conn_app(c, app) != HZ_OK) return refuse(qc, ALERT_INTERNAL);
+  }
+  /* With the keys for sending (after a HelloRetryRequest not yet). */
+  if (server && ngtcp2_conn_get_remote_transport_params2(qc) != NULL &&
+      hz_quic_conn_app_ready(c) != 0) {
+    return NGTCP2_ERR_CALLBACK_FAILURE;
   }
   if (!server && level == NGTCP2_ENCRYPTION_LEVEL_1RTT) hz_quic_session_ticket(c);
   return 0;
@@ -106,16 +114,12 @@ int hz_quic_client_initial(ngtcp2_conn *qc, void *user) {
  * been (RFC 9001 4.6.2). The core opens new ones. */
 static int early_rejected(struct hz_quic_conn *c, ngtcp2_conn *qc) {
   if (ngtcp2_conn_tls_early_data_rejected(qc) != 0) return NGTCP2_ERR_CALLBACK_FAILURE;
-  while (!hz_list_empty(&c->streams)) {
-    struct hz_quic_stream *s = HZ_CONTAINER(c->streams.next, struct hz_quic_stream, link);
-    s->unconsumed = 0;
-    hz_quic_stream_end(s);
-  }
-  return 0;
+  c->app_ready = false;
+  return c->app->early_rejected(c);
 }
 
 static int client_completed(struct hz_quic_conn *c, ngtcp2_conn *qc) {
-  if (!alpn_agreed(c->ssl)) return refuse(qc, ALERT_NO_ALPN);
+  if (agreed(c->ssl) != c->app) return refuse(qc, ALERT_NO_ALPN);
   bool early = c->early_keys;
   bool taken = early && wolfSSL_get_early_data_status(c->ssl) == WOLFSSL_EARLY_DATA_ACCEPTED;
   c->early_keys = false;
@@ -153,6 +157,7 @@ int hz_quic_handshake_completed(ngtcp2_conn *qc, void *user) {
   if (rv != 0) return rv;
   c->state = HZ_QUIC_OPEN;
   if (c->base.role == HZ_SERVER) c->confirmed = true; /* RFC 9001 4.1.2 */
+  if (hz_quic_conn_app_ready(c) != 0) return NGTCP2_ERR_CALLBACK_FAILURE;
   hz_quic_conn_open(c, false);
   return 0;
 }

@@ -2,11 +2,9 @@
  * packets, into the outbox of the socket. Not here: deciding how much may leave (ngtcp2's congestion
  * control and pacing), sending (outbox.c). */
 #include <string.h>
-#include <sys/uio.h>
 
 #include "transports/quic/conn.h"
 
-#define IOV_MAX_STREAM 16
 #define QUANTUM_FULL (64u * 1024u) /* ngtcp2's largest */
 /* Two trains: with more, receivers' socket buffers overflow. */
 #define QUANTUM_MAX (2 * HZ_QUIC_TRAIN_BYTES)
@@ -22,18 +20,9 @@ static void pop_datagram(struct hz_quic_conn *c) {
   c->dg_count--;
 }
 
-struct writer {
-  ngtcp2_conn *qc;
-  ngtcp2_path *path;
-  ngtcp2_pkt_info *pi;
-  uint8_t *dest;
-  size_t len;
-  ngtcp2_tstamp ts;
-};
-
 /* Puts waiting datagrams into the packet. NGTCP2_ERR_WRITE_MORE: there is room left, or nothing was
  * put in; otherwise the packet is finished. */
-static ngtcp2_ssize write_datagrams(struct hz_quic_conn *c, const struct writer *w) {
+static ngtcp2_ssize write_datagrams(struct hz_quic_conn *c, const struct hz_quic_writer *w) {
   while (c->dg_count > 0) {
     struct hz_buf *b = c->datagrams[c->dg_head];
     if (b->len > hz_quic_datagram_max(&c->base)) { /* the path has become narrower */
@@ -53,67 +42,13 @@ static ngtcp2_ssize write_datagrams(struct hz_quic_conn *c, const struct writer 
   return NGTCP2_ERR_WRITE_MORE;
 }
 
-static bool has_more(const struct hz_quic_stream *s) {
-  return !s->cut && (s->q.unsent > 0 || (s->fin_queued && !s->fin_sent));
-}
-
-/* The stream whose turn it is. When the connection's window is used up only a FIN alone can go. */
-static struct hz_quic_stream *next_stream(struct hz_quic_conn *c) {
-  bool blocked = ngtcp2_conn_get_max_data_left2(c->qc) == 0;
-  for (struct hz_link *l = c->ready.next; l != &c->ready; l = l->next) {
-    struct hz_quic_stream *s = HZ_CONTAINER(l, struct hz_quic_stream, ready);
-    if (has_more(s) && (!blocked || s->q.unsent == 0)) return s;
-  }
-  return NULL;
-}
-
-static void took(struct hz_quic_conn *c, struct hz_quic_stream *s, size_t n, bool fin) {
-  hz_quic_sendq_sent(&s->q, n);
-  if (fin) {
-    s->fin_sent = true;
-    s->fin_alone = n == 0;
-  }
-  if (s->q.refused && !hz_link_in_list(&s->relief)) hz_list_push(&c->relief, &s->relief);
-  hz_list_remove(&s->ready);
-  if (has_more(s)) hz_list_push(&c->ready, &s->ready); /* behind the others: round robin */
-}
-
-static ngtcp2_ssize write_stream(struct hz_quic_conn *c, struct hz_quic_stream *s,
-                                 const struct writer *w) {
-  struct iovec iov[IOV_MAX_STREAM];
-  ngtcp2_vec vec[IOV_MAX_STREAM];
-  size_t total = 0;
-  int count = s->q.unsent > 0 ? hz_quic_sendq_iov(&s->q, iov, IOV_MAX_STREAM) : 0;
-  for (int i = 0; i < count; i++) {
-    vec[i] = (ngtcp2_vec){.base = iov[i].iov_base, .len = iov[i].iov_len};
-    total += iov[i].iov_len;
-  }
-  bool fin = s->fin_queued && total == s->q.unsent;
-  uint32_t flags = NGTCP2_WRITE_STREAM_FLAG_MORE | (fin ? NGTCP2_WRITE_STREAM_FLAG_FIN : 0);
-  ngtcp2_ssize taken = -1;
-  ngtcp2_ssize n = ngtcp2_conn_writev_stream(w->qc, w->path, w->pi, w->dest, w->len, &taken, flags,
-                                             (int64_t)s->base.id, vec, (size_t)count, w->ts);
-  if (taken >= 0) took(c, s, (size_t)taken, fin && (size_t)taken == total);
-  switch (n) {
-    case NGTCP2_ERR_STREAM_DATA_BLOCKED:
-      /* The stream's own window: extend_max_stream_data brings it back. The connection's: it stays
-     * in line, next_stream() passes it over. */
-      if (ngtcp2_conn_get_max_data_left2(w->qc) > 0) hz_list_remove(&s->ready);
-      return NGTCP2_ERR_WRITE_MORE;
-    case NGTCP2_ERR_STREAM_SHUT_WR:
-    case NGTCP2_ERR_STREAM_NOT_FOUND: hz_quic_stream_cut(s); return NGTCP2_ERR_WRITE_MORE;
-    default: return n;
-  }
-}
-
 /* Builds one packet (ngtcp2_write_pkt). */
 static ngtcp2_ssize write_packet(ngtcp2_conn *qc, ngtcp2_path *path, ngtcp2_pkt_info *pi,
                                  uint8_t *dest, size_t len, ngtcp2_tstamp ts, void *user) {
   struct hz_quic_conn *c = user;
-  const struct writer w = {qc, path, pi, dest, len, ts};
+  const struct hz_quic_writer w = {qc, path, pi, dest, len, ts};
   ngtcp2_ssize n = write_datagrams(c, &w);
-  struct hz_quic_stream *s;
-  while (n == NGTCP2_ERR_WRITE_MORE && (s = next_stream(c)) != NULL) n = write_stream(c, s, &w);
+  if (n == NGTCP2_ERR_WRITE_MORE) n = c->app->write(c, &w);
   if (n != NGTCP2_ERR_WRITE_MORE) return n;
   ngtcp2_ssize taken;
   return ngtcp2_conn_writev_stream(qc, path, pi, dest, len, &taken, NGTCP2_WRITE_STREAM_FLAG_NONE,
@@ -190,22 +125,17 @@ static bool write_all(struct hz_quic_conn *c, hz_time *wake) {
   return any;
 }
 
-/* The senders that were refused may go on as soon as their bytes are on the way; to wait for the
- * acknowledgement would let the pipe run dry. */
-static void relieve(struct hz_quic_conn *c) {
-  struct hz_link now, *l;
-  hz_list_init(&now);
-  hz_list_splice(&now, &c->relief);
-  while ((l = hz_list_pop(&now)) != NULL) {
-    hz_quic_stream_relieve(HZ_CONTAINER(l, struct hz_quic_stream, relief));
-  }
-}
-
 void hz_quic_flush_task(struct hz_task *t) {
   struct hz_quic_conn *c = HZ_CONTAINER(t, struct hz_quic_conn, flush);
   if (c->state == HZ_QUIC_DEAD) return;
   c->starved = false;
-  if (c->early_keys && !c->opened && !c->base.closing) hz_quic_conn_open(c, true);
+  if (c->early_keys && !c->opened && !c->base.closing) {
+    if (hz_quic_conn_app_ready(c) != 0) {
+      hz_quic_fail(c, NGTCP2_ERR_CALLBACK_FAILURE);
+      return;
+    }
+    hz_quic_conn_open(c, true);
+  }
   bool ping_due = c->ping && ngtcp2_conn_get_expiry2(c->qc) <= c->base.env->now;
   hz_time wake = 0;
   bool any = write_all(c, &wake);
@@ -216,7 +146,7 @@ void hz_quic_flush_task(struct hz_task *t) {
     ngtcp2_conn_set_keep_alive_timeout(c->qc, UINT64_MAX);
     wake = 0;
   }
-  relieve(c);
+  c->app->written(c);
   if (c->base.closing && hz_quic_flushed(c)) {
     hz_quic_finish(c);
     return;

@@ -27,7 +27,7 @@ static void closed_by_peer(struct hz_quic_conn *c) {
     hz_close_set(&why, HZ_BY_PEER, HZ_LAYER_PROTOCOL, 0, HZ_ERESET,
                  "stateless reset: the peer has lost this connection (restarted?)");
   } else {
-    hz_quic_reason_from_peer(&why, ngtcp2_conn_get_ccerr2(c->qc), c->base.role);
+    hz_quic_reason_from_peer(&why, ngtcp2_conn_get_ccerr2(c->qc), c->base.role, c->app);
   }
   hz_quic_end(c, &why, NULL);
 }

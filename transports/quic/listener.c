@@ -107,7 +107,9 @@ static hz_err set_up(struct hz_quic_listener *ln, const struct hz_endpoint *at, 
   ln->prefixes = hz_calloc(env->alloc, HZ_QUIC_PREFIX_SLOTS, sizeof(uint16_t));
   if (ln->prefixes == NULL) return HZ_ENOMEM;
 
-  const struct hz_tls_params params = {.role = HZ_SERVER, .use = HZ_TLS_QUIC, .alpn = HZ_QUIC_ALPN};
+  char alpn[HZ_QUIC_ALPN_LIST_MAX];
+  hz_quic_app_list(alpn);
+  const struct hz_tls_params params = {.role = HZ_SERVER, .use = HZ_TLS_QUIC, .alpn = alpn};
   hz_err err = hz_tls_ctx_new(env->alloc, &ln->base.config.tls, &params, &ln->tls, why, why_len);
   if (err != HZ_OK) {
     ln->tls = NULL;

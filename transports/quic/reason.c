@@ -68,8 +68,8 @@ const char *hz_quic_alert_name(unsigned alert) {
 static const char *alert_hint(unsigned alert, bool by_peer, enum hz_role role) {
   switch (alert) {
     case 120:
-      return role == HZ_CLIENT ? ": the server does not speak herz/1"
-                               : ": the client does not speak herz/1";
+      if (role == HZ_SERVER) return ": the client speaks no protocol that is spoken here";
+      return by_peer ? ": the server does not speak " : ": the server chose another protocol";
     case 109: return by_peer ? "" : ": no QUIC transport parameters";
     case 48:
       return by_peer ? ": the certificate shown is from an authority not trusted there"
@@ -79,18 +79,6 @@ static const char *alert_hint(unsigned alert, bool by_peer, enum hz_role role) {
       return by_peer ? ": a client certificate is wanted (cert_file)"
                      : ": the client showed no certificate";
     default: return "";
-  }
-}
-
-static hz_err app_err(uint64_t code) {
-  switch (code) {
-    case HZ_CLOSE_NONE: return HZ_OK;
-    case HZ_CLOSE_IDLE: return HZ_ETIMEOUT;
-    case HZ_CLOSE_PROTOCOL: return HZ_EPROTO;
-    case HZ_CLOSE_LIMIT: return HZ_ELIMIT;
-    case HZ_CLOSE_INTERNAL: return HZ_EINTERNAL;
-    case HZ_CLOSE_AUTH: return HZ_EREFUSED;
-    default: return HZ_ECLOSED;
   }
 }
 
@@ -113,18 +101,20 @@ static void copy_phrase(char *out, size_t cap, const uint8_t *p, size_t len) {
   out[n] = '\0';
 }
 
-void hz_quic_reason_from_peer(struct hz_close *out, const ngtcp2_ccerr *cc, enum hz_role role) {
+void hz_quic_reason_from_peer(struct hz_close *out, const ngtcp2_ccerr *cc, enum hz_role role,
+                              const struct hz_quic_app *app) {
   char phrase[72];
   copy_phrase(phrase, sizeof(phrase), cc->reason, cc->reasonlen);
   const char *sep = phrase[0] != '\0' ? ": " : "";
   uint64_t code = cc->error_code;
   if (cc->type == NGTCP2_CCERR_TYPE_APPLICATION) {
-    hz_close_set(out, HZ_BY_PEER, HZ_LAYER_APP, code, app_err(code),
-                 "closed by the peer, code %llu%s%s", (unsigned long long)code, sep, phrase);
+    app->reason_of(out, code, phrase);
   } else if (code >= NGTCP2_CRYPTO_ERROR && code < NGTCP2_CRYPTO_ERROR + 0x100) {
     unsigned alert = (unsigned)(code - NGTCP2_CRYPTO_ERROR);
-    hz_close_set(out, HZ_BY_PEER, HZ_LAYER_TLS, alert, HZ_ETLS, "TLS alert %u %s%s%s%s", alert,
-                 hz_quic_alert_name(alert), alert_hint(alert, true, role), sep, phrase);
+    bool no_alpn = alert == 120 && role == HZ_CLIENT;
+    hz_close_set(out, HZ_BY_PEER, HZ_LAYER_TLS, alert, HZ_ETLS, "TLS alert %u %s%s%s%s%s", alert,
+                 hz_quic_alert_name(alert), alert_hint(alert, true, role), no_alpn ? app->alpn : "",
+                 sep, phrase);
   } else {
     hz_close_set(out, HZ_BY_PEER, HZ_LAYER_PROTOCOL, code, transport_err(code, HZ_OK),
                  "QUIC error %#llx %s from the peer%s%s", (unsigned long long)code,
@@ -171,17 +161,8 @@ void hz_quic_reason_from_error(struct hz_close *out, ngtcp2_ccerr *cc, int liber
   }
 }
 
-void hz_quic_reason_to_wire(ngtcp2_ccerr *cc, const struct hz_close *why) {
-  uint64_t code = why->code;
-  if (why->layer != HZ_LAYER_APP) {
-    switch (why->err) {
-      case HZ_OK: code = HZ_CLOSE_NONE; break;
-      case HZ_ETIMEOUT: code = HZ_CLOSE_IDLE; break;
-      case HZ_ELIMIT: code = HZ_CLOSE_LIMIT; break;
-      case HZ_EPROTO: code = HZ_CLOSE_PROTOCOL; break;
-      default: code = HZ_CLOSE_INTERNAL; break;
-    }
-  }
-  ngtcp2_ccerr_set_application_error(cc, code, (const uint8_t *)why->text,
+void hz_quic_reason_to_wire(ngtcp2_ccerr *cc, const struct hz_close *why,
+                            const struct hz_quic_app *app) {
+  ngtcp2_ccerr_set_application_error(cc, app->code_of(why), (const uint8_t *)why->text,
                                      strnlen(why->text, sizeof(why->text)));
 }

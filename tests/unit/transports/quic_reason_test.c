@@ -11,7 +11,7 @@ static struct hz_close from_peer(ngtcp2_ccerr_type type, uint64_t code, const ch
                      .error_code = code,
                      .reason = (const uint8_t *)phrase,
                      .reasonlen = strlen(phrase)};
-  hz_quic_reason_from_peer(&out, &cc, HZ_CLIENT);
+  hz_quic_reason_from_peer(&out, &cc, HZ_CLIENT, &hz_quic_native);
   return out;
 }
 
@@ -72,7 +72,7 @@ Test(quic_reason, the_cores_reason_goes_out_as_an_application_code) {
     struct hz_close why;
     ngtcp2_ccerr cc;
     hz_close_set(&why, HZ_BY_LOCAL, cases[i].layer, cases[i].code, cases[i].err, "words");
-    hz_quic_reason_to_wire(&cc, &why);
+    hz_quic_reason_to_wire(&cc, &why, &hz_quic_native);
     cr_assert_eq(cc.type, NGTCP2_CCERR_TYPE_APPLICATION);
     cr_assert_eq(cc.error_code, cases[i].wire);
     cr_assert_eq(cc.reasonlen, 5u);
