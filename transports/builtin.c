@@ -4,6 +4,7 @@
 #include "transports/common/ev_env.h"
 #include "transports/common/sniff.h"
 #include "transports/http1/http1.h"
+#include "transports/h3/h3.h"
 #include "transports/mem/mem.h"
 #include "transports/quic/quic.h"
 #include "transports/tcp/tcp.h"
@@ -21,6 +22,7 @@ void hz_builtin_register(void) {
   hz_transport_register(hz_transport_https());
   hz_sniff_register(hz_http1_taker());
   hz_upgrade_register(hz_ws_upgrade());
+  hz_quic_app_register(hz_h3_app());
 }
 
 static const struct hz_driver libev_driver = {.env_new = hz_ev_env_new,

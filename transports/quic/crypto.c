@@ -19,13 +19,18 @@ static int refuse(ngtcp2_conn *qc, uint8_t alert) {
   return NGTCP2_ERR_CRYPTO;
 }
 
-/* What was agreed on; NULL: nothing. wolfSSL lets a peer pass that offers no ALPN at all; QUIC does not
- * (RFC 9001 8.1). */
-static const struct hz_quic_app *agreed(WOLFSSL *ssl) {
+/* wolfSSL lets a peer pass that offers no ALPN at all; QUIC does not (RFC 9001 8.1). */
+static struct hz_str alpn_of(WOLFSSL *ssl) {
   char *name = NULL;
   unsigned short len = 0;
-  if (wolfSSL_ALPN_GetProtocol(ssl, &name, &len) != WOLFSSL_SUCCESS) return NULL;
-  return hz_quic_app_find(name, len);
+  if (wolfSSL_ALPN_GetProtocol(ssl, &name, &len) != WOLFSSL_SUCCESS) len = 0;
+  return (struct hz_str){name, len};
+}
+
+/* What was agreed on; NULL: nothing. */
+static const struct hz_quic_app *agreed(WOLFSSL *ssl) {
+  struct hz_str name = alpn_of(ssl);
+  return hz_quic_app_find(name.p, name.n);
 }
 
 /* In the extension of RFC 9001 8.2: wolfSSL would take the one of the drafts as well. */
@@ -119,7 +124,7 @@ static int early_rejected(struct hz_quic_conn *c, ngtcp2_conn *qc) {
 }
 
 static int client_completed(struct hz_quic_conn *c, ngtcp2_conn *qc) {
-  if (agreed(c->ssl) != c->app) return refuse(qc, ALERT_NO_ALPN);
+  if (!hz_str_eq(alpn_of(c->ssl), hz_str_of(c->app->alpn))) return refuse(qc, ALERT_NO_ALPN);
   bool early = c->early_keys;
   bool taken = early && wolfSSL_get_early_data_status(c->ssl) == WOLFSSL_EARLY_DATA_ACCEPTED;
   c->early_keys = false;
