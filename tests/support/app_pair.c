@@ -39,6 +39,45 @@ static void wide(herz_ctx *c) {
   herz_reply_bytes(c, HERZ_OK, NULL, content, sizeof(content));
 }
 
+/* Byte number i is the lowest of i / 256, so that blocks lost or swapped change the sum. */
+struct down {
+  uint64_t at, left;
+};
+
+static long read_down(void *arg, void *dst, size_t cap) {
+  struct down *d = arg;
+  size_t n = cap < d->left ? cap : (size_t)d->left;
+
+  for (size_t i = 0; i < n; i++) ((uint8_t *)dst)[i] = (uint8_t)((d->at + i) >> 8);
+  d->at += n;
+  d->left -= n;
+  return (long)n;
+}
+
+static void bytes(herz_ctx *c) {
+  struct down *d = herz_alloc(c, sizeof(*d));
+
+  HERZ_ENSURE(c, d != NULL);
+  *d = (struct down){0, strtoull(herz_param(c, "n"), NULL, 10)};
+  herz_on_end(c, ended, herz_arg(c));
+  herz_reply_stream(c, HERZ_OK, NULL, read_down, d);
+}
+
+/* Takes one piece and no more, until the test asks for the rest. */
+static bool on_drip(herz_ctx *c, const void *data, size_t len, bool fin, void *arg) {
+  struct app_pair *p = arg;
+
+  (void)data;
+  p->drip = fin ? NULL : c;
+  p->dripped += len;
+  if (fin) herz_reply_text(c, HERZ_OK, "whole");
+  return p->drip_on;
+}
+
+static void drip(herz_ctx *c) {
+  herz_on_body(c, on_drip, herz_arg(c));
+}
+
 static void silent(herz_ctx *c) {
   herz_on_end(c, ended, herz_arg(c));
 }
@@ -147,6 +186,8 @@ static bool serve(struct app_pair *p) {
          herz_get(p->server, "/wide", wide) == 0 &&
          herz_route(p->server, "GET", "/stream/:n", stream, p) == 0 &&
          herz_route_stream(p->server, "POST", "/take", take_all, p) == 0 &&
+         herz_route(p->server, "GET", "/bytes/:n", bytes, p) == 0 &&
+         herz_route_stream(p->server, "POST", "/drip", drip, p) == 0 &&
          herz_route(p->server, "GET", "/silent", silent, p) == 0 &&
          herz_listen(p->server, at, NULL, 0) == 0;
 }

@@ -196,7 +196,7 @@ void hz_quic_conn_announce(struct hz_quic_conn *c) {
 
 hz_err hz_quic_conn_app(struct hz_quic_conn *c, const struct hz_quic_app *app) {
   if (app == c->app) return HZ_OK;
-  hz_err err = app->begin(c);
+  hz_err err = app->begin == NULL ? HZ_OK : app->begin(c);
   if (err == HZ_OK) c->app = app;
   return err;
 }
