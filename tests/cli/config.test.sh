@@ -90,7 +90,7 @@ unset HERZD_UNDER
 start_herzd
 block=$(cat "$work/out")
 has "block: first line" "$block" '^herzd [0-9.]+  dev mode, built-in configuration \(herzd config defaults\)$'
-has "block: udp" "$block" "^  udp 127.0.0.1:$(quic_port) +quic \(herz/1\)"
+has "block: udp" "$block" "^  udp 127.0.0.1:$(quic_port) +quic \(herz/1\) · http/3"
 has "block: tcp" "$block" "^  tcp 127.0.0.1:$(tcp_port) +frames . http . websocket, plain or tls, by the first bytes"
 has "block: cert" "$block" '^  cert +P-256, 13 days, sha256 [A-Za-z0-9+/]{43}=$'
 has "block: try" "$block" '^  try +herz req quic://'
