@@ -18,6 +18,8 @@ void hz_builtin_register(void) {
   hz_transport_register(hz_transport_ws());
   hz_transport_register(hz_transport_wss());
   hz_transport_register(hz_transport_quic());
+  hz_quic_app_register(hz_h3_app());
+  hz_transport_register(hz_transport_h3());
   hz_transport_register(hz_transport_http());
   hz_transport_register(hz_transport_https());
   hz_sniff_register(hz_http1_taker());

@@ -28,6 +28,7 @@ struct conf_transport {
   bool reasons;       /* code and text of a close reach the peer below the level of frames */
   bool no_half_close; /* the end of one direction ends the connection */
   bool one_call;      /* a connection carries one call at a time and is made anew when it ends */
+  bool made_anew;     /* a connection that ended well is made anew with the next call */
 };
 
 /** On real sockets in one loop, or on the simulator with a rough path. */

@@ -129,7 +129,7 @@ void conf_calls_draining_server_lets_calls_finish(struct conf_calls *c) {
   conf_calls_until(c, conf_call_is_done, &a, "the call finishes");
   CONF_CHECK(a.err == 0 && a.status == HERZ_OK, "%s", herz_strerror(a.err));
   conf_answer_free(&a);
-  if (c->t->one_call) return; /* the client outlives its connection */
+  if (c->t->one_call || c->t->made_anew) return; /* the client outlives its connection */
   conf_calls_until(c, client_closed, c, "the server closes then");
   CONF_CHECK(c->why_text[0] != '\0');
 }

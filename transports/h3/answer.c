@@ -21,8 +21,8 @@ static bool deaf(const struct hz_h3_stream *s) {
 
 /* ---- to nghttp3 ---- */
 
-static nghttp3_ssize read_content(nghttp3_conn *nc, int64_t id, nghttp3_vec *vec, size_t max,
-                                  uint32_t *flags, void *user, void *stream) {
+nghttp3_ssize hz_h3_read_content(nghttp3_conn *nc, int64_t id, nghttp3_vec *vec, size_t max,
+                                 uint32_t *flags, void *user, void *stream) {
   struct hz_h3 *h3 = user;
   struct hz_h3_stream *s = stream;
   struct iovec iov[VECS];
@@ -61,7 +61,11 @@ void hz_h3_relieve(struct hz_h3 *h3) {
   hz_list_splice(&now, &h3->relief);
   while ((l = hz_list_pop(&now)) != NULL) {
     struct hz_h3_stream *s = HZ_CONTAINER(l, struct hz_h3_stream, relief);
-    if (!s->cut && hz_quic_sendq_relieved(&s->out)) hz_call_writable(&s->x);
+    if (s->cut || !hz_quic_sendq_relieved(&s->out)) continue;
+    if (s->call != NULL)
+      s->call->events->writable(s->call);
+    else
+      hz_call_writable(&s->x);
   }
 }
 
@@ -76,7 +80,7 @@ static void go_on(struct hz_h3_stream *s) {
   hz_quic_flush_soon(h3->qc);
 }
 
-static nghttp3_nv nv_of(struct hz_str name, struct hz_str value) {
+nghttp3_nv hz_h3_nv(struct hz_str name, struct hz_str value) {
   bool secret = hz_str_eq(name, HZ_STR("set-cookie")) || hz_str_eq(name, HZ_STR("authorization"));
   return (nghttp3_nv){.name = (const uint8_t *)name.p,
                       .namelen = name.n,
@@ -86,13 +90,13 @@ static nghttp3_nv nv_of(struct hz_str name, struct hz_str value) {
 }
 
 static hz_err submit_head(struct hz_h3_stream *s, const struct hz_http_response *head) {
-  static const nghttp3_data_reader reader = {.read_data = read_content};
+  static const nghttp3_data_reader reader = {.read_data = hz_h3_read_content};
   nghttp3_nv nv[HZ_HTTP_FIELDS_MAX + 1];
   char status[8];
   (void)snprintf(status, sizeof(status), "%03u", (unsigned)head->status);
-  nv[0] = nv_of(HZ_STR(":status"), hz_str_of(status));
+  nv[0] = hz_h3_nv(HZ_STR(":status"), hz_str_of(status));
   for (uint32_t i = 0; i < head->count; i++)
-    nv[i + 1] = nv_of(head->fields[i].name, head->fields[i].value);
+    nv[i + 1] = hz_h3_nv(head->fields[i].name, head->fields[i].value);
   int rv = nghttp3_conn_submit_response(s->h3->nc, s->id, nv, head->count + 1,
                                         head->content ? &reader : NULL);
   if (rv != 0) return rv == NGHTTP3_ERR_NOMEM ? HZ_ENOMEM : HZ_ECLOSED;
@@ -152,15 +156,17 @@ static hz_err on_respond(struct hz_exchange *x, const struct hz_response *rs) {
   return answer(s, rs);
 }
 
-static size_t on_room(struct hz_exchange *x) {
-  struct hz_h3_stream *s = of(x);
-  if (deaf(s)) return HZ_H3_PIECE; /* body() says HZ_ECLOSED */
+size_t hz_h3_room(struct hz_h3_stream *s) {
   if (s->out.unsent >= s->out.high || hz_quic_sendq_held(&s->out) >= s->out.held_max) {
     s->out.refused = true;
     return 0;
   }
   size_t room = s->out.high - s->out.unsent;
   return room < HZ_H3_PIECE ? room : HZ_H3_PIECE;
+}
+
+static size_t on_room(struct hz_exchange *x) {
+  return deaf(of(x)) ? HZ_H3_PIECE : hz_h3_room(of(x)); /* then body() says HZ_ECLOSED */
 }
 
 /* Uses up `b`. */
@@ -182,18 +188,20 @@ static hz_err on_body(struct hz_exchange *x, const void *data, size_t len) {
   return b == NULL ? HZ_ENOMEM : send_piece(s, b);
 }
 
-static uint8_t *on_reserve(struct hz_exchange *x, size_t *cap) {
-  struct hz_h3_stream *s = of(x);
-  size_t room = on_room(x);
-  if (deaf(s) || room == 0) return NULL;
+uint8_t *hz_h3_reserve(struct hz_h3_stream *s, size_t *cap) {
+  size_t room = deaf(s) ? 0 : hz_h3_room(s);
+  if (room == 0) return NULL;
   if (s->place == NULL) s->place = hz_buf_new(&s->env->pool, HZ_H3_PIECE);
   if (s->place == NULL) return NULL;
   if (*cap > room) *cap = room;
   return hz_buf_data(s->place);
 }
 
-static hz_err on_commit(struct hz_exchange *x, size_t len) {
-  struct hz_h3_stream *s = of(x);
+static uint8_t *on_reserve(struct hz_exchange *x, size_t *cap) {
+  return hz_h3_reserve(of(x), cap);
+}
+
+hz_err hz_h3_commit(struct hz_h3_stream *s, size_t len) {
   struct hz_buf *b = s->place;
   s->place = NULL;
   if (b == NULL || len == 0) {
@@ -204,6 +212,10 @@ static hz_err on_commit(struct hz_exchange *x, size_t len) {
   return send_piece(s, b);
 }
 
+static hz_err on_commit(struct hz_exchange *x, size_t len) {
+  return hz_h3_commit(of(x), len);
+}
+
 static void submit_trailers(struct hz_h3_stream *s, const struct hz_header *t, uint32_t count) {
   nghttp3_nv nv[HZ_HTTP_FIELDS_MAX];
   size_t n = 0;
@@ -212,20 +224,23 @@ static void submit_trailers(struct hz_h3_stream *s, const struct hz_header *t, u
         hz_http_is_connection_field(t[i].name)) {
       continue;
     }
-    nv[n++] = nv_of(t[i].name, t[i].value); /* nghttp3 writes names in lower case */
+    nv[n++] = hz_h3_nv(t[i].name, t[i].value); /* nghttp3 writes names in lower case */
   }
   if (n > 0) s->trailers = nghttp3_conn_submit_trailers(s->h3->nc, s->id, nv, n) == 0;
 }
 
-static void on_end(struct hz_exchange *x, const struct hz_header *trailers, uint32_t count) {
-  struct hz_h3_stream *s = of(x);
+void hz_h3_finish(struct hz_h3_stream *s, const struct hz_header *trailers, uint32_t count) {
   if (deaf(s) || !s->answered || s->ending) return;
   submit_trailers(s, trailers, count);
   s->ending = true;
   go_on(s);
 }
 
-static uint64_t code_of(uint32_t cancel) {
+static void on_end(struct hz_exchange *x, const struct hz_header *trailers, uint32_t count) {
+  hz_h3_finish(of(x), trailers, count);
+}
+
+uint64_t hz_h3_cancel_code(uint32_t cancel) {
   switch (cancel) {
     case HZ_CANCEL_REFUSED: return NGHTTP3_H3_REQUEST_REJECTED;
     case HZ_CANCEL_INTERNAL: return NGHTTP3_H3_INTERNAL_ERROR;
@@ -236,7 +251,7 @@ static uint64_t code_of(uint32_t cancel) {
 
 static void on_abort(struct hz_exchange *x, uint32_t code) {
   struct hz_h3_stream *s = of(x);
-  if (!deaf(s)) hz_h3_stream_reset(s, code_of(code));
+  if (!deaf(s)) hz_h3_stream_reset(s, hz_h3_cancel_code(code));
 }
 
 static void on_consume(struct hz_exchange *x, size_t n) {

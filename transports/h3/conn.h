@@ -6,6 +6,8 @@
 #include <nghttp3/nghttp3.h>
 
 #include "core/message/message.h"
+#include "core/message/outcall.h"
+#include "transports/http/request.h"
 #include "transports/quic/conn.h"
 #include "transports/quic/limiter.h"
 
@@ -32,9 +34,13 @@ struct hz_h3 {
   struct hz_link streams; /* requests that QUIC has a stream of */
   struct hz_link relief;  /* were told to wait, and something has left since */
   uint32_t calls;         /* that dispatch has */
+  uint32_t outlived;      /* streams that QUIC is through with and nghttp3 is not */
   struct hz_quic_limiter cancels;
   struct hz_timer drain; /* from the first GOAWAY to the second */
-  bool draining, last_call;
+  bool draining;         /* server: GOAWAY was said */
+  bool last_call;        /* no new requests from here on */
+  bool wants_slots;      /* client: somebody waits for a stream */
+  char *authority;       /* client: of :authority; its own */
   /* While nghttp3 reads bytes of a stream that stream cannot be stopped: they may lie in ngtcp2, which
    * frees them then. */
   struct {
@@ -57,10 +63,11 @@ struct hz_h3_head {
 };
 
 /** One request and its answer, in a buffer of the pool. Freed when dispatch has released it and QUIC's
- * stream is closed. */
+ * stream is closed. On a client `call` takes the place of `x`. */
 struct hz_h3_stream {
-  struct hz_exchange x; /* first */
-  struct hz_h3 *h3;     /* NULL: QUIC's stream is gone */
+  struct hz_exchange x;    /* first */
+  struct hz_outcall *call; /* client: NULL once it has ended */
+  struct hz_h3 *h3;        /* NULL: QUIC's stream is gone */
   struct hz_env *env;
   struct hz_buf *self;
   struct hz_link link, relief;
@@ -72,7 +79,9 @@ struct hz_h3_stream {
   struct hz_buf *place;       /* between reserve and commit */
   bool released;              /* dispatch is through with it, or never had it */
   bool held;                  /* inside hz_call_cancel() */
-  bool collects;              /* dispatch waits for content */
+  bool collects;              /* dispatch, or the caller, waits for content */
+  bool fin_came;              /* nghttp3 has all that will come */
+  bool outlives;              /* QUIC's stream is closed, but what came waits for QPACK */
   bool recv_done;             /* the request is whole, or nothing more of it is wanted */
   bool answered;              /* a head was submitted */
   bool content;               /* content follows it */
@@ -97,13 +106,59 @@ void hz_h3_note(struct hz_h3 *h3, const char *what, const char *detail);
 void hz_h3_drain(struct hz_conn *base);
 /** A draining connection closes when its last request is gone. */
 void hz_h3_settle(struct hz_h3 *h3);
-extern const struct hz_transport_ops hz_h3_ops;
+/** nghttp3's object; also anew, for a client whose early data was refused. HZ_ENOMEM. */
+HZ_MUST_USE hz_err hz_h3_make(struct hz_h3 *h3);
+void hz_h3_random(uint8_t *dest, size_t len);
+/* Members of hz_quic_app. */
+hz_err hz_h3_begin(struct hz_quic_conn *c);
+int hz_h3_ready(struct hz_quic_conn *c);
+bool hz_h3_flushed(const struct hz_quic_conn *c);
+bool hz_h3_explain(const struct hz_quic_conn *c, struct hz_close *why, ngtcp2_ccerr *cc);
+void hz_h3_shed(struct hz_quic_conn *c);
+void hz_h3_end(struct hz_quic_conn *c);
+void hz_h3_free(struct hz_quic_conn *c);
+
+/* io.c: members of hz_quic_app, and nghttp3's callbacks. */
+extern const nghttp3_callbacks hz_h3_callbacks;
+int hz_h3_on_stream_open(struct hz_quic_conn *c, int64_t id);
+int hz_h3_on_data(struct hz_quic_conn *c, int64_t id, void *stream, const uint8_t *bytes,
+                  size_t len, bool fin);
+int hz_h3_on_acked(struct hz_quic_conn *c, int64_t id, void *stream, uint64_t offset, uint64_t len);
+int hz_h3_on_closed(struct hz_quic_conn *c, int64_t id, void *stream, uint64_t code);
+int hz_h3_on_reset(struct hz_quic_conn *c, int64_t id, void *stream, uint64_t code);
+int hz_h3_on_stop(struct hz_quic_conn *c, int64_t id, void *stream, uint64_t code);
+int hz_h3_on_room(struct hz_quic_conn *c, int64_t id, void *stream);
+void hz_h3_on_slots(struct hz_quic_conn *c, enum hz_dir dir);
+void hz_h3_on_datagram(struct hz_quic_conn *c, const uint8_t *bytes, size_t len);
+ngtcp2_ssize hz_h3_on_write(struct hz_quic_conn *c, const struct hz_quic_writer *w);
+void hz_h3_on_written(struct hz_quic_conn *c);
+
+/* client.c */
+/** ops->dial, ops->request. */
+hz_err hz_h3_dial(struct hz_env *env, const struct hz_endpoint *at,
+                  const struct hz_transport_config *config, const struct hz_conn_events *events,
+                  void *user, struct hz_conn **out, char *why, size_t why_len);
+hz_err hz_h3_request(struct hz_conn *conn, const struct hz_request *rq, struct hz_outcall *x);
+/** hz_quic_app.early_rejected. */
+int hz_h3_early_rejected(struct hz_quic_conn *c);
+/** The head of an answer is whole; `in` has no method. */
+void hz_h3_call_head(struct hz_h3_stream *s, const struct hz_http_incoming *in, bool fin);
+/** A limit was passed by it. */
+void hz_h3_call_refused(struct hz_h3_stream *s);
+/** The answer is whole. */
+void hz_h3_call_whole(struct hz_h3_stream *s);
+/** The server gave it up. */
+void hz_h3_call_reset(struct hz_h3_stream *s, uint64_t code);
+/** Its stream is gone, for the connection's reason. */
+void hz_h3_call_gone(struct hz_h3_stream *s);
 
 /* stream.c */
 /** A request that has begun to come; NULL: no memory. */
 struct hz_h3_stream *hz_h3_stream_new(struct hz_h3 *h3, int64_t id);
 /** QUIC's stream is closed: who waits for the answer is told. `s` may be freed. */
 void hz_h3_stream_gone(struct hz_h3_stream *s);
+/** Lets go of those that `outlives` once they wait for nothing any more. Not inside nghttp3. */
+void hz_h3_reap(struct hz_h3 *h3);
 void hz_h3_stream_free_if_done(struct hz_h3_stream *s);
 /** Nothing more is sent: RESET_STREAM. */
 void hz_h3_stream_reset(struct hz_h3_stream *s, uint64_t code);
@@ -127,6 +182,19 @@ uint64_t hz_h3_section_max(const struct hz_limits *l);
 
 /* answer.c */
 extern const struct hz_exchange_ops hz_h3_exchange_ops;
+/** Content out of `s->out`. */
+nghttp3_ssize hz_h3_read_content(nghttp3_conn *nc, int64_t id, nghttp3_vec *vec, size_t max,
+                                 uint32_t *flags, void *user, void *stream);
+nghttp3_nv hz_h3_nv(struct hz_str name, struct hz_str value);
+/** How much content may be queued; 0: `relieve` comes. */
+size_t hz_h3_room(struct hz_h3_stream *s);
+/** A place for it (hz_h3_room() is not 0), and what was written there: sent when `s->content`. */
+uint8_t *hz_h3_reserve(struct hz_h3_stream *s, size_t *cap);
+HZ_MUST_USE hz_err hz_h3_commit(struct hz_h3_stream *s, size_t len);
+/** The content is whole. */
+void hz_h3_finish(struct hz_h3_stream *s, const struct hz_header *trailers, uint32_t count);
+/** HTTP/3's code for a cancel code. */
+uint64_t hz_h3_cancel_code(uint32_t cancel);
 /** The answer is out, or there will be none: what is left of the request is not read any more. */
 void hz_h3_leave_rest(struct hz_h3_stream *s);
 /** Answers a request that dispatch does not get to see. */

@@ -6,6 +6,9 @@
 
 #include "transports/quic/app.h"
 
+/** "h3": dials https servers over HTTP/3. Listening is QUIC's. Never NULL. */
+const struct hz_transport_ops *hz_transport_h3(void);
+
 /** "h3": with this every quic:// listener serves HTTP/3 as well. Never NULL. */
 const struct hz_quic_app *hz_h3_app(void);
 

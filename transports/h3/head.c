@@ -46,7 +46,7 @@ static void refuse_later(struct hz_h3 *h3, struct hz_h3_head *h, uint16_t status
 static bool is_pseudo(int32_t token) {
   return token == NGHTTP3_QPACK_TOKEN__METHOD || token == NGHTTP3_QPACK_TOKEN__PATH ||
          token == NGHTTP3_QPACK_TOKEN__SCHEME || token == NGHTTP3_QPACK_TOKEN__AUTHORITY ||
-         token == NGHTTP3_QPACK_TOKEN__PROTOCOL;
+         token == NGHTTP3_QPACK_TOKEN__PROTOCOL || token == NGHTTP3_QPACK_TOKEN__STATUS;
 }
 
 /* Whether one more field is within the limits; counts it. */
@@ -153,6 +153,7 @@ static void take_field(struct view *v, int32_t token, struct hz_str name, struct
     case NGHTTP3_QPACK_TOKEN__PATH: v->in.target = value; return;
     case NGHTTP3_QPACK_TOKEN__SCHEME: v->in.scheme = value; return;
     case NGHTTP3_QPACK_TOKEN__AUTHORITY: v->in.authority = value; return;
+    case NGHTTP3_QPACK_TOKEN__STATUS: v->in.target = value; return; /* an answer's */
     case NGHTTP3_QPACK_TOKEN_COOKIE:
       if (v->cookies == NULL) break;
       add_cookie(v, value);
@@ -200,6 +201,13 @@ static void begin_call(struct hz_h3_stream *s, struct hz_http_request *r, bool f
   conn->events->message(conn, &r->rq, &s->x);
 }
 
+static void refuse(struct hz_h3_stream *s, uint16_t status, const char *why) {
+  if (s->h3->qc->base.role == HZ_CLIENT)
+    hz_h3_call_refused(s);
+  else
+    hz_h3_refuse(s, status, why);
+}
+
 static void serve(struct hz_h3_stream *s, struct hz_http_incoming *in, bool fin) {
   struct hz_http_request r;
   const char *why = "";
@@ -222,10 +230,12 @@ int hz_h3_end_headers(nghttp3_conn *nc, int64_t id, int fin, void *user, void *s
   if (s == NULL || s->recv_done || hz_quic_mute(h3->qc)) return 0;
   hz_wheel_cancel(&s->env->wheel, &s->late);
   if (s->head.refused != 0) {
-    hz_h3_refuse(s, s->head.refused, s->head.why);
+    refuse(s, s->head.refused, s->head.why);
   } else if (!view_make(&s->env->pool, &s->head, &v)) {
     hz_h3_note(h3, "no_memory", NULL);
-    hz_h3_refuse(s, 503, "memory is short");
+    refuse(s, 503, "memory is short");
+  } else if (h3->qc->base.role == HZ_CLIENT) {
+    hz_h3_call_head(s, &v.in, fin != 0);
   } else {
     serve(s, &v.in, fin != 0);
   }

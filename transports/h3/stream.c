@@ -2,6 +2,18 @@
  * with it. Not here: its head (head.c), its answer (answer.c). */
 #include "transports/h3/conn.h"
 
+void hz_h3_reap(struct hz_h3 *h3) {
+  struct hz_link *l = h3->streams.next;
+  while (h3->outlived > 0 && l != &h3->streams) {
+    struct hz_h3_stream *s = HZ_CONTAINER(l, struct hz_h3_stream, link);
+    l = l->next;
+    if (!s->outlives || !s->recv_done) continue;
+    h3->outlived--;
+    (void)nghttp3_conn_close_stream(h3->nc, s->id, NGHTTP3_H3_NO_ERROR);
+    hz_h3_stream_gone(s);
+  }
+}
+
 static void late(struct hz_wheel_timer *t, hz_time now) {
   struct hz_h3_stream *s = HZ_CONTAINER(t, struct hz_h3_stream, late);
   (void)now;
@@ -25,7 +37,8 @@ struct hz_h3_stream *hz_h3_stream_new(struct hz_h3 *h3, int64_t id) {
   hz_quic_sendq_init(&s->out, env->alloc, l->send_high_bytes, l->send_low_bytes,
                      (size_t)l->send_high_bytes * HZ_QUIC_HELD_FACTOR);
   hz_list_push(&h3->streams, &s->link);
-  hz_wheel_set(&env->wheel, &s->late, env->now + l->frame_timeout_ns, late);
+  if (h3->qc->base.role == HZ_SERVER)
+    hz_wheel_set(&env->wheel, &s->late, env->now + l->frame_timeout_ns, late);
   return s;
 }
 
@@ -56,7 +69,10 @@ void hz_h3_stream_gone(struct hz_h3_stream *s) {
   s->unconsumed = 0;
   s->cut = s->recv_done = true;
   s->held = true;
-  cancel(s, HZ_CANCEL_GONE);
+  if (s->call != NULL)
+    hz_h3_call_gone(s);
+  else
+    cancel(s, HZ_CANCEL_GONE);
   s->held = false;
   hz_quic_sendq_fini(&s->out);
   if (!s->released) h3->calls--; /* its handler is on the stack, or has promised an answer */

@@ -5,10 +5,8 @@
 #include <string.h>
 
 #include "transports/common/tls.h"
+#include "transports/http/outgoing.h"
 #include "transports/http1/client_conn.h"
-
-/* Headers of a request at most, with those that are added. */
-#define FIELDS_MAX (256u + 6u)
 
 static struct hz_h1_client *client_of(struct hz_outcall *x) {
   return x->carrier;
@@ -59,80 +57,16 @@ hz_err hz_h1_dial(const struct hz_transport_ops *ops, struct hz_env *env,
 
 /* --- the request --------------------------------------------------------------------------------- */
 
-static bool is(struct hz_str name, const char *lower) {
-  return hz_str_ieq(name, hz_str_of(lower));
-}
-
-/* A list of fields that grows; `full` says that one did not fit. */
-struct fields {
-  struct hz_header at[FIELDS_MAX];
-  uint32_t count;
-  bool typed, accepts, hosted;
-  char digits[24];
-};
-
-static void add(struct fields *f, struct hz_str name, struct hz_str value) {
-  f->at[f->count++] = (struct hz_header){name, value};
-}
-
-/* The caller's own fields, but none that frames the message or is the connection's. */
-static bool take_fields(struct fields *f, const struct hz_request *rq) {
-  if (rq->header_count > FIELDS_MAX - 6) return false;
-  for (uint32_t i = 0; i < rq->header_count; i++) {
-    const struct hz_header *h = &rq->headers[i];
-    if (!hz_http_is_token(h->name) || !hz_http_value_ok(h->value)) return false;
-    if (hz_http_is_connection_field(h->name) || is(h->name, "content-length") ||
-        is(h->name, "expect"))
-      continue;
-    f->typed = f->typed || is(h->name, "content-type");
-    f->accepts = f->accepts || is(h->name, "accept");
-    f->hosted = f->hosted || is(h->name, "host");
-    add(f, h->name, h->value);
-  }
-  return true;
-}
-
-/* Methods whose requests have content by their nature say that there is none (RFC 9110 8.6). */
-static bool has_content_by_nature(struct hz_str method) {
-  return hz_str_eq(method, HZ_STR("POST")) || hz_str_eq(method, HZ_STR("PUT")) ||
-         hz_str_eq(method, HZ_STR("PATCH"));
-}
-
-static void describe_body(struct fields *f, const struct hz_request *rq) {
-  const struct hz_body *body = &rq->body;
-  if (body->kind == HZ_BODY_FOLLOWS && body->data.n == 0) {
-    add(f, HZ_STR("transfer-encoding"), HZ_STR("chunked"));
-  } else if (body->data.n > 0 || has_content_by_nature(rq->method)) {
-    int n = snprintf(f->digits, sizeof(f->digits), "%zu", body->data.n);
-    add(f, HZ_STR("content-length"), (struct hz_str){f->digits, (size_t)n});
-  }
-  if (f->typed || body->kind == HZ_BODY_NONE) return;
-  if (body->kind == HZ_BODY_VALUE) add(f, HZ_STR("content-type"), HZ_STR("application/msgpack"));
-  if (body->kind == HZ_BODY_TEXT)
-    add(f, HZ_STR("content-type"), HZ_STR("text/plain; charset=utf-8"));
-}
-
-static bool path_ok(struct hz_str p, struct hz_str method) {
-  if (hz_str_eq(p, HZ_STR("*")) && hz_str_eq(method, HZ_STR("OPTIONS"))) return true;
-  if (p.n == 0 || p.p[0] != '/') return false;
-  for (size_t i = 0; i < p.n; i++)
-    if ((unsigned char)p.p[i] <= 0x20 || p.p[i] == 0x7f || p.p[i] == '#') return false;
-  return true;
-}
-
 /* NULL with `*err`: it cannot be said in HTTP, or memory is short. */
 static struct hz_buf *write_request(struct hz_h1_client *c, const struct hz_request *rq,
                                     hz_err *err) {
-  struct fields f;
-  f.count = 0;
-  f.typed = f.accepts = f.hosted = false;
-  *err = HZ_EINVAL;
-  if (!hz_http_is_token(rq->method) || !path_ok(rq->path, rq->method)) return NULL;
-  if (!take_fields(&f, rq)) return NULL;
-  if (!f.hosted) add(&f, HZ_STR("host"), hz_str_of(c->host));
-  /* So that values keep their types; everything else is welcome too. */
-  if (!f.accepts) add(&f, HZ_STR("accept"), HZ_STR("application/msgpack, */*;q=0.5"));
-  describe_body(&f, rq);
+  struct hz_http_outgoing f;
+  *err = hz_http_outgoing_make(rq, &f);
+  if (*err != HZ_OK) return NULL;
+  f.at[f.count++] =
+      (struct hz_header){HZ_STR("host"), f.host.p != NULL ? f.host : hz_str_of(c->host)};
+  if (!f.known)
+    f.at[f.count++] = (struct hz_header){HZ_STR("transfer-encoding"), HZ_STR("chunked")};
   bool whole = rq->body.kind != HZ_BODY_NONE && rq->body.kind != HZ_BODY_FOLLOWS;
   struct hz_str body = whole ? rq->body.data : (struct hz_str){NULL, 0};
   *err = HZ_ENOMEM;

@@ -133,8 +133,11 @@ static hz_err set_up(struct hz_quic_conn *c, const struct hz_endpoint *at,
   if (err == HZ_OK) err = open_socket(c, at, why, why_len);
   if (err != HZ_OK) return err;
   if (config->tls.session_file != NULL) {
-    char server[HZ_HOST_MAX + 16];
-    (void)snprintf(server, sizeof(server), "%s:%u", at->host, (unsigned)at->port);
+    char server[HZ_HOST_MAX + 32];
+    bool native = c->app == &hz_quic_native;
+    /* A ticket is good for the protocol that it was given in. */
+    (void)snprintf(server, sizeof(server), "%s%s%s:%u", native ? "" : c->app->alpn,
+                   native ? "" : " ", at->host, (unsigned)at->port);
     c->session = hz_quic_session_open(c->base.env->alloc, config->tls.session_file, server);
   }
   c->out = &c->dialled->out;
