@@ -139,7 +139,9 @@ static void on_confirmed(struct hz_conn *conn, bool accepted) {
   struct hz_session *s = conn->user;
 
   if (conn->role == HZ_SERVER) return;
-  if (!accepted) {
+  if (!accepted && conn->ops->request != NULL) {
+    s->owner->ready(s);
+  } else if (!accepted) {
     s->ready = false;
     open_control(s);
   }

@@ -184,6 +184,100 @@ Test(h3_life, early_data_is_for_safe_methods_others_are_425) {
   (void)rmdir(dir);
 }
 
+/* ---- the client ---- */
+
+struct visit {
+  struct app_pair p;
+  char dir[32], session[64];
+};
+
+static bool is_closed(void *arg) {
+  return ((struct app_pair *)arg)->closed > 0;
+}
+
+/* A first visit by h3:// leaves a ticket behind; the second one may begin. */
+static void come_back(struct visit *v, const char *name) {
+  char config[128];
+  struct ap_result r;
+  strcpy(v->dir, "/tmp/herz-h3-XXXXXX");
+  cr_assert_not_null(mkdtemp(v->dir));
+  (void)snprintf(v->session, sizeof(v->session), "%s/session", v->dir);
+  (void)snprintf(config, sizeof(config), "tls.session_file=%s", v->session);
+  cr_assert(ap_start(&v->p, name, 1, "h3", config));
+  sim_path(v->p.sim, AP_SERVER, AP_CLIENT, &(struct sim_link){.delay_ns = 10 * HZ_MS});
+  cr_assert(ap_dial(&v->p));
+  cr_assert(ap_call(&v->p, "GET", "/users/1", NULL, 0, &r));
+  cr_assert(ap_wait(&v->p, &r, 60 * HZ_SEC));
+  cr_assert_eq(r.status, 200, "%s", r.text);
+  sim_run_for(v->p.sim, HZ_SEC);
+  v->p.closed = 0;
+  herz_client_close(v->p.cl);
+  cr_assert(sim_run_until(v->p.sim, is_closed, &v->p, sim_now(v->p.sim) + 60 * HZ_SEC));
+  sim_run_for(v->p.sim, HZ_SEC);
+  cr_assert_eq(access(v->session, R_OK), 0);
+}
+
+static void depart(struct visit *v) {
+  ap_stop(&v->p);
+  (void)unlink(v->session);
+  (void)rmdir(v->dir);
+}
+
+Test(h3_life, the_clients_safe_calls_go_early_and_others_wait) {
+  struct visit v;
+  struct ap_result get, post;
+  come_back(&v, NAME(the_clients_safe_calls_go_early_and_others_wait));
+  hz_time from = sim_now(v.p.sim);
+  cr_assert(ap_dial(&v.p));
+  cr_assert(ap_call(&v.p, "POST", "/echo", "once", 4, &post));
+  cr_assert(ap_call(&v.p, "GET", "/users/1", NULL, 0, &get));
+  cr_assert(ap_wait(&v.p, &get, 60 * HZ_SEC));
+  cr_assert_eq(get.status, 200, "%s", get.text);
+  cr_assert_lt(sim_now(v.p.sim) - from, 30 * HZ_MS, "one round trip");
+  cr_assert(ap_wait(&v.p, &post, 60 * HZ_SEC));
+  cr_assert_eq(post.status, 200, "%s", post.text);
+  cr_assert_eq(post.sum, ap_sum("once", 4));
+  cr_assert_eq(v.p.server->first.counters.v[HZ_C_calls_early], 1u);
+  cr_assert_eq(v.p.server->first.counters.v[HZ_C_calls_early_refused], 0u);
+  depart(&v);
+}
+
+Test(h3_life, the_clients_calls_in_refused_early_data_are_made_again) {
+  struct visit v;
+  struct ap_result get, post;
+  come_back(&v, NAME(the_clients_calls_in_refused_early_data_are_made_again));
+  hz_worker_unlisten(&v.p.server->first); /* the ticket's key goes with the listener */
+  sim_run_for(v.p.sim, HZ_SEC);
+  cr_assert_eq(herz_listen(v.p.server, "quic://" AP_SERVER ":4433", NULL, 0), 0);
+  cr_assert(ap_dial(&v.p));
+  cr_assert(ap_call(&v.p, "GET", "/users/1", NULL, 0, &get));
+  cr_assert(ap_call(&v.p, "POST", "/echo", "once", 4, &post));
+  cr_assert(ap_wait(&v.p, &get, 60 * HZ_SEC));
+  cr_assert(ap_wait(&v.p, &post, 60 * HZ_SEC));
+  cr_assert_eq(get.status, 200, "%s", get.text);
+  cr_assert_eq(post.status, 200, "%s", post.text);
+  depart(&v);
+}
+
+/* An answer whose fields need insertions that come on another stream, which were lost on the way. */
+Test(h3_life, answers_that_wait_for_qpack_outlive_their_streams) {
+  SIM_FOR_SEEDS(seed, 1, 20) {
+    struct app_pair p;
+    struct ap_result r[20];
+    cr_assert(
+        ap_start(&p, NAME(answers_that_wait_for_qpack_outlive_their_streams), seed, "h3", NULL));
+    sim_path(p.sim, AP_SERVER, AP_CLIENT,
+             &(struct sim_link){.delay_ns = 10 * HZ_MS, .loss = 0.1, .reorder = 0.3});
+    cr_assert(ap_dial(&p));
+    for (int i = 0; i < 20; i++) cr_assert(ap_call(&p, "GET", "/users/1", NULL, 0, &r[i]));
+    for (int i = 0; i < 20; i++) {
+      cr_assert(ap_wait(&p, &r[i], 60 * HZ_SEC));
+      cr_assert_eq(r[i].status, 200, "seed %llu: %s", (unsigned long long)seed, r[i].text);
+    }
+    ap_stop(&p);
+  }
+}
+
 /* ---- memory ---- */
 
 /* Each allocation of the server fails once: nothing leaks, and the next client is served. */

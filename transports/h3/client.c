@@ -137,7 +137,7 @@ hz_err hz_h3_request(struct hz_conn *conn, const struct hz_request *rq, struct h
   struct hz_h3 *h3 = hz_h3_of(c);
   if (conn->closing || c->state == HZ_QUIC_DEAD || h3->last_call || h3->failed != 0)
     return HZ_ECLOSED;
-  h3->wants_slots = !c->opened || ngtcp2_conn_get_streams_bidi_left2(c->qc) == 0;
+  h3->wants_slots = !c->opened || !c->app_ready || ngtcp2_conn_get_streams_bidi_left2(c->qc) == 0;
   if (h3->wants_slots) return HZ_AGAIN;
   struct hz_http_outgoing head;
   hz_err err = hz_http_outgoing_make(rq, &head);

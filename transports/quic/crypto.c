@@ -130,6 +130,7 @@ static int client_completed(struct hz_quic_conn *c, ngtcp2_conn *qc) {
   c->early_keys = false;
   if (early && !taken && early_rejected(c, qc) != 0) return NGTCP2_ERR_CALLBACK_FAILURE;
   c->base.early = false;
+  if (hz_quic_conn_app_ready(c) != 0) return NGTCP2_ERR_CALLBACK_FAILURE;
   if (c->early_told) {
     hz_tls_peer(c->tls, c->ssl, &c->who);
     c->early_told = false;
