@@ -24,7 +24,6 @@ void hz_builtin_register(void) {
   hz_transport_register(hz_transport_https());
   hz_sniff_register(hz_http1_taker());
   hz_upgrade_register(hz_ws_upgrade());
-  hz_quic_app_register(hz_h3_app());
 }
 
 static const struct hz_driver libev_driver = {.env_new = hz_ev_env_new,

@@ -189,7 +189,7 @@ static void begin_call(struct hz_h3_stream *s, struct hz_http_request *r, bool f
   }
   r->rq.early = conn->early;
   s->collects = r->rq.body.kind == HZ_BODY_FOLLOWS;
-  s->head_only = s->x.head_only = r->head;
+  s->head_only = r->head;
   s->x.json_values = !r->msgpack;
   s->released = false;
   h3->calls++;
