@@ -19,7 +19,7 @@ struct hz_h1_call *hz_h1_call_new(struct hz_h1 *h) {
   struct hz_h1_call *c = (void *)(hz_buf_tail(b) + skip);
   *c = (struct hz_h1_call){.self = b, .env = env, .h = h};
   c->x.ops = &hz_h1_exchange_ops;
-  c->x.conn = &h->s.conn;
+  c->x.conn = &h->s->conn;
   hz_list_push(&h->calls, &c->link);
   h->inflight++;
   return c;
@@ -65,7 +65,7 @@ void hz_h1_pump(struct hz_h1 *h) {
 static bool send_out(struct hz_h1 *h, struct hz_h1_call *c) {
   if (h->blocked) return false;
   if (c->out == NULL) return true;
-  hz_err err = hz_iostream_push(&h->s, c->out);
+  hz_err err = hz_iostream_push(h->s, c->out);
   if (err == HZ_AGAIN) {
     h->blocked = true;
     return false;
@@ -91,7 +91,7 @@ static void say_continue(struct hz_h1 *h, struct hz_h1_call *c) {
   struct hz_buf *b = hz_buf_copy(&c->env->pool, text, sizeof(text) - 1);
   c->expects = false;
   /* Without it the client goes on after a while by itself. */
-  if (b != NULL) hz_iostream_force(&h->s, b);
+  if (b != NULL) hz_iostream_force(h->s, b);
 }
 
 /* The first call goes on. */
@@ -111,23 +111,24 @@ static void close_after_last(struct hz_h1 *h) {
   else
     hz_close_set(&why, h->eof ? HZ_BY_PEER : HZ_BY_LOCAL, HZ_LAYER_APP, HZ_CLOSE_NONE, HZ_OK,
                  "the last request is answered");
-  hz_iostream_shut(&h->s, &why);
+  hz_iostream_shut(h->s, &why);
 }
 
 void hz_h1_pump_now(struct hz_task *t) {
   struct hz_h1 *h = HZ_CONTAINER(t, struct hz_h1, pump);
+  struct hz_iostream *s = h->s;
   struct hz_close why;
-  if (h->s.conn.closing) return;
+  if (s->conn.closing) return;
   if (h->broken) {
     hz_close_set(&why, HZ_BY_LOCAL, HZ_LAYER_APP, HZ_CLOSE_INTERNAL, HZ_EINTERNAL,
                  "an answer could not be completed");
-    hz_iostream_shut(&h->s, &why);
+    hz_iostream_shut(s, &why);
     return;
   }
   hz_h1_flush(h);
   let_first_go_on(h);
   hz_h1_resume(h);
-  if (h->s.hooks != &hz_h1_hooks || h->s.conn.closing) return; /* it became something else */
+  if (s->hooks != &hz_h1_hooks || s->conn.closing) return; /* it became something else, and `h` is gone */
   if (!hz_list_empty(&h->calls)) return;
   /* Content that nobody wants stands before the next request. */
   if (h->content && !hz_h1_may_skip(h)) h->last = true;
@@ -144,7 +145,7 @@ static hz_err on_respond(struct hz_exchange *x, const struct hz_response *rs) {
   if (h == NULL) return HZ_ECLOSED;
   if (c->responded) return HZ_EINVAL; /* one answer a call */
   const struct hz_http_answering to = {
-      .env = c->env, .alt_svc = h->s.conn.listener->config.alt_svc, .head = c->head};
+      .env = c->env, .alt_svc = h->s->conn.listener->config.alt_svc, .head = c->head};
   hz_err err = hz_http_response_make(rs, &to, &head);
   if (err != HZ_OK) return err;
   bool follows = head.content && rs->body.kind == HZ_BODY_FOLLOWS;
@@ -199,11 +200,11 @@ static hz_err send_piece(struct hz_h1_call *c, struct hz_buf *b) {
   }
   if (c->counted) c->owed -= b->len;
   if (c->chunked) hz_h1_make_chunk(b);
-  hz_err err = hz_iostream_push(&h->s, b);
+  hz_err err = hz_iostream_push(h->s, b);
   if (err == HZ_AGAIN) {
     /* room() has been promised: this one piece goes beyond the mark. */
     h->blocked = true;
-    hz_iostream_force(&h->s, b);
+    hz_iostream_force(h->s, b);
     return HZ_OK;
   }
   if (err != HZ_OK) hz_buf_unref(b);
@@ -301,7 +302,7 @@ static void on_abort(struct hz_exchange *x, uint32_t code) {
 static void on_consume(struct hz_exchange *x, size_t n) {
   struct hz_h1_call *c = call_of(x);
   c->unconsumed -= n < c->unconsumed ? n : c->unconsumed;
-  if (c->h != NULL && c->h->reading == c && !c->h->s.conn.closing) hz_h1_update_hold(c->h);
+  if (c->h != NULL && c->h->reading == c && !c->h->s->conn.closing) hz_h1_update_hold(c->h);
 }
 
 static void on_release(struct hz_exchange *x) {
@@ -312,7 +313,7 @@ static void on_release(struct hz_exchange *x) {
     /* Without an answer the others behind it would wait for ever. */
     if (!c->ended) on_abort(x, HZ_CANCEL_INTERNAL);
     if (h->reading == c) h->reading = NULL;
-    if (!h->s.conn.closing) hz_h1_update_hold(h);
+    if (!h->s->conn.closing) hz_h1_update_hold(h);
     hz_h1_pump(h);
   }
   hz_h1_call_settle(c);

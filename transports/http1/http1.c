@@ -85,8 +85,12 @@ static void take(struct hz_listener *l, struct hz_io *io, const uint8_t *first, 
                                            .eof = no_event,
                                            .writable = no_event,
                                            .closed = turned_away};
-  struct hz_h1 *h = hz_slab_get(&io->env->objects, HZ_UPGRADE_BYTES);
-  if (h == NULL) {
+  struct hz_slab *objects = &io->env->objects;
+  struct hz_h1_conn *c = hz_slab_get(objects, HZ_UPGRADE_BYTES);
+  struct hz_h1 *h = hz_slab_get(objects, sizeof(*h));
+  if (c == NULL || h == NULL) {
+    hz_slab_put(objects, c, HZ_UPGRADE_BYTES);
+    hz_slab_put(objects, h, sizeof(*h));
     struct hz_close why;
     hz_close_set(&why, HZ_BY_LOCAL, HZ_LAYER_APP, HZ_CLOSE_INTERNAL, HZ_ENOMEM,
                  "no memory for a connection");
@@ -95,9 +99,10 @@ static void take(struct hz_listener *l, struct hz_io *io, const uint8_t *first, 
     hz_io_abort(io, &why);
     return;
   }
-  hz_h1_init(h);
-  hz_iostream_init(&h->s, hz_io_peer(io).tls ? &https_ops : &http_ops, &hz_h1_hooks, io->env, l);
-  hz_iostream_accept(&h->s, io, first, len);
+  c->h = h;
+  hz_h1_init(h, &c->s);
+  hz_iostream_init(&c->s, hz_io_peer(io).tls ? &https_ops : &http_ops, &hz_h1_hooks, io->env, l);
+  hz_iostream_accept(&c->s, io, first, len);
 }
 
 const struct hz_taker *hz_http1_taker(void) {

@@ -34,13 +34,13 @@ static void watch(struct hz_h1 *h) {
   if ((h->head == NULL && !h->content) || hz_wheel_armed(&h->slow)) return;
   struct hz_env *env = hz_h1_env(h);
   h->came = 0;
-  hz_wheel_set(&env->wheel, &h->slow, env->now + hz_iostream_limits(&h->s)->frame_timeout_ns, slow_due);
+  hz_wheel_set(&env->wheel, &h->slow, env->now + hz_iostream_limits(h->s)->frame_timeout_ns, slow_due);
 }
 
 static void close_now(struct hz_h1 *h, enum hz_close_code code, hz_err err, const char *text) {
   struct hz_close why;
   hz_close_set(&why, HZ_BY_LOCAL, HZ_LAYER_APP, code, err, "%s", text);
-  hz_iostream_shut(&h->s, &why);
+  hz_iostream_shut(h->s, &why);
 }
 
 /* Room for an object in a pooled buffer; NULL when memory is short. */
@@ -60,7 +60,7 @@ static void note_refusal(struct hz_h1 *h, uint16_t status, const char *text) {
   const char *what = status == 408                    ? "http_slow"
                      : status == 414 || status == 431 ? "head_too_large"
                                                       : "http_refused";
-  hz_listener_note(h->s.conn.listener, what, text);
+  hz_listener_note(h->s->conn.listener, what, text);
 }
 
 /* Answers a request that never became a call; the connection ends with it. */
@@ -99,16 +99,16 @@ static void refuse_content(struct hz_h1 *h, uint16_t status, const char *text) {
 
 static void slow_due(struct hz_wheel_timer *t, hz_time now) {
   struct hz_h1 *h = HZ_CONTAINER(t, struct hz_h1, slow);
-  hz_time period = hz_iostream_limits(&h->s)->frame_timeout_ns;
+  hz_time period = hz_iostream_limits(h->s)->frame_timeout_ns;
   uint64_t came = h->came;
   (void)now;
-  if (h->s.conn.closing) return;
+  if (h->s->conn.closing) return;
   if (h->head != NULL) {
     refuse_head(h, 408, "the request's head was not complete in time");
     return;
   }
   /* While we do not read, or have not said that we will, it is we who are slow. */
-  bool ours = h->s.held || (h->reading != NULL && h->reading->expects);
+  bool ours = h->s->held || (h->reading != NULL && h->reading->expects);
   if (ours || came >= period / HZ_MS * HZ_H1_SLOW_BYTES_PER_SEC / 1000) {
     watch(h);
     return;
@@ -120,7 +120,7 @@ static void slow_due(struct hz_wheel_timer *t, hz_time now) {
 /* --- requests ------------------------------------------------------------------------------------ */
 
 static bool full(const struct hz_h1 *h) {
-  uint32_t most = hz_iostream_limits(&h->s)->calls < HZ_H1_PIPELINE ? hz_iostream_limits(&h->s)->calls : HZ_H1_PIPELINE;
+  uint32_t most = hz_iostream_limits(h->s)->calls < HZ_H1_PIPELINE ? hz_iostream_limits(h->s)->calls : HZ_H1_PIPELINE;
   return h->inflight >= most;
 }
 
@@ -129,7 +129,7 @@ static void begin_content(struct hz_h1 *h, struct hz_h1_call *c, const struct hz
   if (rq->framing == HZ_HTTP_CHUNKED) {
     h->chunks = pooled(h, sizeof(*h->chunks), &h->chunks_buf);
     if (h->chunks == NULL) return;
-    hz_chunks_init(h->chunks, hz_iostream_limits(&h->s));
+    hz_chunks_init(h->chunks, hz_iostream_limits(h->s));
   }
   h->left = rq->length;
   h->content = true;
@@ -151,13 +151,13 @@ static void begin_call(struct hz_h1 *h, const struct hz_http_request *rq, bool o
   if (rq->close) h->last = true;
   c->held = true;
   begin_content(h, c, rq);
-  if (h->s.conn.closing) { /* no memory: the call went with the others */
+  if (h->s->conn.closing) { /* no memory: the call went with the others */
     c->held = false;
     c->released = true;
     hz_h1_call_settle(c);
     return;
   }
-  h->s.conn.events->message(&h->s.conn, &rq->rq, &c->x);
+  h->s->conn.events->message(&h->s->conn, &rq->rq, &c->x);
   c->held = false;
   if (c->h != NULL && c->expects && !c->responded) hz_h1_pump(h);
   hz_h1_call_settle(c);
@@ -186,12 +186,13 @@ static void take_request(struct hz_h1 *h, bool more) {
 /* The connection becomes something else: nothing of what it was is looked at after. */
 static void turn_into(struct hz_h1 *h, const struct hz_upgrade *u, const uint8_t *data,
                       size_t len) {
-  struct hz_iostream *s = &h->s;
+  struct hz_iostream *s = h->s;
   struct hz_http_head *head = h->head;
   struct hz_buf *b = h->head_buf;
   hz_wheel_cancel(&hz_h1_env(h)->wheel, &h->slow);
   hz_env_undefer(&h->pump);
-  memset((char *)h + sizeof(*s), 0, HZ_UPGRADE_BYTES - sizeof(*s));
+  hz_slab_put(&s->conn.env->objects, h, sizeof(*h));
+  memset((char *)s + sizeof(*s), 0, HZ_UPGRADE_BYTES - sizeof(*s));
   u->take(s, head);
   hz_http_head_fini(head);
   hz_buf_unref(b);
@@ -203,7 +204,7 @@ static bool feed_head(struct hz_h1 *h, const uint8_t **data, size_t *len) {
   if (h->head == NULL) {
     h->head = pooled(h, sizeof(*h->head), &h->head_buf);
     if (h->head == NULL) return false;
-    hz_http_head_init(h->head, &hz_h1_env(h)->pool, hz_iostream_limits(&h->s), false);
+    hz_http_head_init(h->head, &hz_h1_env(h)->pool, hz_iostream_limits(h->s), false);
   }
   hz_err err = hz_http_head_feed(h->head, data, len);
   if (err == HZ_AGAIN) return true;
@@ -223,10 +224,10 @@ static bool feed_head(struct hz_h1 *h, const uint8_t **data, size_t *len) {
 /* --- content ------------------------------------------------------------------------------------- */
 
 void hz_h1_update_hold(struct hz_h1 *h) {
-  size_t window = hz_iostream_limits(&h->s)->call_credit_bytes;
+  size_t window = hz_iostream_limits(h->s)->call_credit_bytes;
   size_t untaken = h->reading == NULL ? 0 : h->reading->unconsumed;
-  bool held = untaken > (h->s.held ? window / 2 : window);
-  hz_iostream_hold(&h->s, held || h->rest != NULL);
+  bool held = untaken > (h->s->held ? window / 2 : window);
+  hz_iostream_hold(h->s, held || h->rest != NULL);
 }
 
 bool hz_h1_may_skip(const struct hz_h1 *h) {
@@ -240,7 +241,7 @@ static void hand_over(struct hz_h1 *h, struct hz_h1_call *c, struct hz_str piece
   hz_call_body(&c->x, piece.p, piece.n, fin);
   c->held = false;
   hz_h1_call_settle(c);
-  if (!h->s.conn.closing) hz_h1_update_hold(h);
+  if (!h->s->conn.closing) hz_h1_update_hold(h);
 }
 
 static void feed_content(struct hz_h1 *h, const uint8_t **data, size_t *len) {
@@ -281,7 +282,7 @@ static void stash(struct hz_h1 *h, const uint8_t *data, size_t len) {
 }
 
 static void feed(struct hz_h1 *h, const uint8_t *data, size_t len) {
-  while (len > 0 && !h->s.conn.closing) {
+  while (len > 0 && !h->s->conn.closing) {
     if (h->content) {
       feed_content(h, &data, &len);
     } else if (h->last) {
@@ -293,12 +294,12 @@ static void feed(struct hz_h1 *h, const uint8_t *data, size_t len) {
       return;
     }
   }
-  if (!h->s.conn.closing) watch(h);
+  if (!h->s->conn.closing) watch(h);
 }
 
 void hz_h1_resume(struct hz_h1 *h) {
   struct hz_buf *b = h->rest;
-  if (b == NULL || full(h) || h->s.conn.closing) return;
+  if (b == NULL || full(h) || h->s->conn.closing) return;
   h->rest = NULL;
   hz_h1_update_hold(h);
   feed(h, hz_buf_data(b), b->len);
@@ -327,7 +328,8 @@ static void on_eof(struct hz_iostream *s) {
 
 /* --- the connection ------------------------------------------------------------------------------ */
 
-void hz_h1_init(struct hz_h1 *h) {
+void hz_h1_init(struct hz_h1 *h, struct hz_iostream *s) {
+  h->s = s;
   hz_list_init(&h->calls);
   h->pump.fn = hz_h1_pump_now;
 }
@@ -343,7 +345,7 @@ static void on_writable(struct hz_iostream *s) {
 }
 
 static bool on_busy(const struct hz_iostream *s) {
-  const struct hz_h1 *h = (const struct hz_h1 *)(const void *)s;
+  const struct hz_h1 *h = hz_h1_of(s);
   return !h->blocked && (h->inflight > 0 || s->held);
 }
 
@@ -369,11 +371,13 @@ static void on_free(struct hz_iostream *s) {
   end_content(h);
   hz_buf_unref(h->rest);
   hz_env_undefer(&h->pump);
-  hz_slab_put(&hz_h1_env(h)->objects, h, HZ_UPGRADE_BYTES);
+  struct hz_env *env = s->conn.env;
+  hz_slab_put(&env->objects, h, sizeof(*h));
+  hz_slab_put(&env->objects, s, HZ_UPGRADE_BYTES);
 }
 
 void hz_h1_op_drain(struct hz_conn *conn) {
-  struct hz_h1 *h = (struct hz_h1 *)(void *)conn;
+  struct hz_h1 *h = hz_h1_of((struct hz_iostream *)(void *)conn);
   if (conn->closing) return;
   h->last = h->draining = true;
   hz_h1_pump(h);

@@ -21,9 +21,9 @@
 
 struct hz_h1_call;
 
-/** A connection that is served. While it is idle it holds no buffer. */
+/** What HTTP keeps of a connection that is served. While that is idle it holds no buffer. */
 struct hz_h1 {
-  struct hz_iostream s;       /* first */
+  struct hz_iostream *s;
   struct hz_link calls;       /* hz_h1_call.link, in the order of their requests */
   struct hz_http_head *head;  /* that is coming in */
   struct hz_buf *head_buf;    /* which it is in */
@@ -67,13 +67,18 @@ struct hz_h1_call {
   bool released;
 };
 
-_Static_assert(sizeof(struct hz_h1) <= HZ_UPGRADE_BYTES, "idle connections are many");
+/** The connection itself. What it becomes by an upgrade has no use for the rest, and lies here. */
+struct hz_h1_conn {
+  struct hz_iostream s; /* first */
+  struct hz_h1 *h;
+};
+_Static_assert(sizeof(struct hz_h1_conn) <= HZ_UPGRADE_BYTES, "idle connections are many");
 
-static inline struct hz_h1 *hz_h1_of(struct hz_iostream *s) {
-  return (struct hz_h1 *)(void *)s;
+static inline struct hz_h1 *hz_h1_of(const struct hz_iostream *s) {
+  return ((const struct hz_h1_conn *)(const void *)s)->h;
 }
 static inline struct hz_env *hz_h1_env(const struct hz_h1 *h) {
-  return h->s.conn.env;
+  return h->s->conn.env;
 }
 /** The newest call. */
 static inline bool hz_h1_is_newest(const struct hz_h1_call *c) {
@@ -82,7 +87,7 @@ static inline bool hz_h1_is_newest(const struct hz_h1_call *c) {
 
 /* server.c */
 extern const struct hz_iostream_hooks hz_h1_hooks;
-void hz_h1_init(struct hz_h1 *h);
+void hz_h1_init(struct hz_h1 *h, struct hz_iostream *s);
 void hz_h1_op_drain(struct hz_conn *conn);
 /** Goes on with input that had to wait. */
 void hz_h1_resume(struct hz_h1 *h);
