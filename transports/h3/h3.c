@@ -46,6 +46,7 @@ const struct hz_transport_ops *hz_transport_h3(void) {
       .dial = hz_h3_dial,
       .close = hz_quic_close,
       .destroy = hz_quic_destroy,
+      .peer = hz_quic_peer,
       .stream_send = no_stream,
       .stream_consume = no_consume,
       .request = hz_h3_request,
