@@ -85,7 +85,7 @@ struct hz_exchange {
   const struct hz_exchange_ops *ops;
   struct hz_conn *conn; /* NULL once the connection has closed */
   void *call;           /* dispatch's; NULL before hz_call_begin() and after release */
-  bool json_values;     /* set by the carrier before the call begins: values are wanted as JSON text */
+  bool json_values; /* set by the carrier before the call begins: values are wanted as JSON text */
 };
 
 /** Carrier to dispatch (implemented in core/dispatch/call.c).

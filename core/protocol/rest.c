@@ -186,6 +186,17 @@ static void on_moved(struct hz_conn *conn) {
   hz_session_say_moved(conn, owner_of(conn));
 }
 
+/* It counts from here on where it has come to. */
+static void on_turned(struct hz_conn *conn, const struct hz_transport_ops *ops) {
+  struct hz_counters *counters = owner_of(conn)->counters;
+
+  if (conn->kept_opened) HZ_COUNT_T(counters, conn->slot, conns_closed, 1);
+  conn->ops = ops;
+  conn->slot = hz_transport_slot(ops);
+  if (conn->kept_opened) HZ_COUNT_T(counters, conn->slot, conns_opened, 1);
+  hz_conn_set_transport(conn, conn->slot);
+}
+
 static void on_idle(struct hz_conn *conn, const struct hz_close *why) {
   if (wake(conn) != NULL) conn->events->idle(conn, why);
 }
@@ -226,6 +237,7 @@ static const struct hz_conn_events resting_events = {
     .datagram = on_datagram,
     .message = on_message,
     .moved = on_moved,
+    .turned = on_turned,
     .idle = on_idle,
     .closed = on_closed,
 };

@@ -25,6 +25,7 @@ struct hz_conn;
 struct hz_stream;
 struct hz_listener;
 struct hz_exchange;
+struct hz_transport_ops;
 struct hz_outcall;
 struct hz_request;
 
@@ -153,6 +154,9 @@ struct hz_conn_events {
    * reason, closes the connection for `why` when this returns: what is sent inside leaves before.
    * Optional. */
   void (*idle)(struct hz_conn *, const struct hz_close *why);
+  /** The connection goes on as one of another adapter, `ops` (HTTP/1.1 that is upgraded): sets conn->ops.
+   * Through hz_conn_turn(); NULL: nobody counts. */
+  void (*turned)(struct hz_conn *, const struct hz_transport_ops *ops);
   /** Once, last: after it the core calls ops->destroy. */
   void (*closed)(struct hz_conn *, const struct hz_close *);
 };
@@ -179,8 +183,8 @@ struct hz_conn {
   bool kept_opened : 1, kept_welcomed : 1, kept_begun : 1, kept_checksum : 1; /* the core's, too */
   uint8_t slot; /* the core's: hz_transport_slot(ops) */
   struct hz_conn_kept kept;
-  uint64_t collected_bytes; /* the core's: request content that waits for its end */
-  uint64_t id;              /* its handle in the app, core/directory/directory.h; 0: none */
+  uint64_t collected_bytes;    /* the core's: request content that waits for its end */
+  uint64_t id;                 /* its handle in the app, core/directory/directory.h; 0: none */
   struct hz_conn_entry *entry; /* the core's: for other threads to read; NULL: not entered */
 };
 _Static_assert(sizeof(struct hz_conn) <= 96, "each idle connection has one");
@@ -192,6 +196,21 @@ static inline void hz_conn_came(struct hz_conn *c, size_t n) {
 }
 static inline void hz_conn_left(struct hz_conn *c, size_t n) {
   if (c->entry != NULL) hz_tally_add(&c->entry->bytes_out, n);
+}
+
+static inline void hz_conn_set_transport(struct hz_conn *c, uint32_t slot) {
+  if (c->entry == NULL) return;
+  uint8_t kind = atomic_load_explicit(&c->entry->kind, memory_order_relaxed);
+  kind = hz_kind_make(hz_kind_state(kind), hz_kind_family(kind), slot);
+  atomic_store_explicit(&c->entry->kind, kind, memory_order_relaxed);
+}
+
+/** For adapters: the connection goes on as one of `ops`. */
+static inline void hz_conn_turn(struct hz_conn *c, const struct hz_transport_ops *ops) {
+  if (c->events->turned != NULL)
+    c->events->turned(c, ops);
+  else
+    c->ops = ops;
 }
 
 /** For the core: a call begins, whichever side asks; how far the connection is. */

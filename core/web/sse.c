@@ -204,6 +204,7 @@ herz_sse *herz_sse_open(herz_ctx *c, const struct herz_sse_options *options) {
   if (herz_reply_stream(c, HERZ_OK, "text/event-stream", read_events, s) != 0) return NULL;
   /* Events have no end by themselves; the queue's bound and the heartbeat stand for the deadline. */
   hz_wheel_cancel(&env_of(s)->wheel, &c->deadline);
+  c->due = HZ_TIME_NEVER;
   hz_wheel_set(&env_of(s)->wheel, &s->heartbeat, s->said + s->heartbeat_ns, beat);
   return s;
 }

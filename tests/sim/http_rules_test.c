@@ -100,13 +100,13 @@ Test(http_rules, methods_that_http_knows_more_of) {
   http_say(&p, &peer, "OPTIONS /users/1 HTTP/1.1\r\n" H "\r\nOPTIONS * HTTP/1.1\r\n" H "\r\n");
   http_say(&p, &peer, "PUT /users/1 HTTP/1.1\r\n" H "\r\nGET /nope HTTP/1.1\r\n" H "\r\n");
   http_run(&p, HZ_SEC);
-  cr_assert_eq(strncmp(http_story(&peer), "200 204 204 405[", 16), 0, "%s", http_story(&peer));
-  cr_assert_not_null(strstr(http_story(&peer), " 404("), "%s", http_story(&peer));
+  cr_assert_eq(strncmp(http_story(&peer), "200 204 204 405", 15), 0, "%s", http_story(&peer));
+  cr_assert_not_null(strstr(http_story(&peer), " 404["), "%s", http_story(&peer));
   cr_assert_eq(p.ended, 1, "nothing was made for HEAD's sake");
   peer.len = 0;
   http_say(&p, &peer, "OPTIONS /users/1 HTTP/1.1\r\n" H "\r\n");
   http_run(&p, HZ_SEC);
-  cr_assert_str_eq(http_field(&peer, "allow"), "GET");
+  cr_assert_str_eq(http_field(&peer, "allow"), "GET, HEAD, OPTIONS");
   raw_hang_up(&p, &peer);
   stop();
 }

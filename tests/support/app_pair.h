@@ -21,7 +21,7 @@ struct app_pair {
   int closed;                 /* how often HERZ_CLOSED came */
   herz_deferred *promises[4]; /* of the handler of GET /later */
   unsigned promised,
-      ended;        /* how often it was called; ended calls of it, /silent, /stream, /take, /bytes */
+      ended; /* how often it was called; ended calls of it, /silent, /stream, /take, /bytes */
   herz_ctx *reader; /* of POST /take, while its content comes */
   uint64_t taken;   /* of that content */
   bool hold;        /* POST /take does not take it */

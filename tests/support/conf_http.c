@@ -93,7 +93,7 @@ void conf_calls_http_head_is_get_without_content(struct conf_calls *c) {
   CONF_CHECK(a.len == 0 && c->produced == 0, "nothing is made for it");
   conf_answer_free(&a);
   ask(c, "HEAD", "/echo", NULL, 405, &a);
-  HAS(&a, "allow=POST");
+  HAS(&a, "allow=OPTIONS, POST");
   conf_answer_free(&a);
   ask(c, "HEAD", "/nope", NULL, 404, &a);
   conf_answer_free(&a);
@@ -104,7 +104,7 @@ void conf_calls_http_options_tell_what_is_allowed(struct conf_calls *c) {
   struct conf_answer a;
   conf_calls_listen(c);
   ask(c, "OPTIONS", "/users/1", NULL, 204, &a);
-  HAS(&a, "allow=GET");
+  HAS(&a, "allow=GET, HEAD, OPTIONS");
   HAS_NOT(&a, "content-length=");
   conf_answer_free(&a);
   ask(c, "OPTIONS", "*", NULL, 204, &a);
@@ -182,10 +182,10 @@ void conf_calls_http_errors_are_values(struct conf_calls *c) {
   struct conf_answer a;
   conf_calls_listen(c);
   ask(c, "GET", "/nope", "application/json", 404, &a);
-  HAS(&a, "content-type=application/json");
+  HAS(&a, "content-type=application/problem+json");
   conf_answer_free(&a);
   ask(c, "PUT", "/users/1", NULL, 405, &a);
-  HAS(&a, "allow=GET");
+  HAS(&a, "allow=GET, HEAD, OPTIONS");
   HAS(&a, "content-type=application/msgpack");
   conf_answer_free(&a);
   ask(c, "GET", "/fail", NULL, 500, &a);

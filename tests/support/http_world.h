@@ -67,6 +67,15 @@ static void http_world_destroy(struct hz_io *io) {
   http_world_check(http_world_of(io)->closed);
 }
 
+static void http_world_peer(const struct hz_io *io, struct hz_peer *out) {
+  (void)io;
+  *out = (struct hz_peer){.addr = "mem"};
+}
+static bool http_world_took(struct hz_io *io) {
+  (void)io;
+  return true;
+}
+
 static uint64_t http_world_wall(struct hz_env *e) {
   (void)e;
   return HZ_SEC;
@@ -115,7 +124,9 @@ static inline void http_world_init(struct http_world *w) {
                                           .pause = http_world_pause,
                                           .close = http_world_close,
                                           .abort = http_world_close,
-                                          .destroy = http_world_destroy};
+                                          .destroy = http_world_destroy,
+                                          .peer = http_world_peer,
+                                          .took = http_world_took};
   static const struct hz_env_ops env_ops = {.wall_ns = http_world_wall,
                                             .random = http_world_random,
                                             .arm = http_world_arm,
@@ -131,6 +142,7 @@ static inline void http_world_init(struct http_world *w) {
   http_world_check(hz_routes_init(&w->routes, &w->alloc) == HZ_OK);
   w->io.ops = &io_ops;
   w->io.env = &w->env;
+  w->io.limits = &w->limits;
 }
 
 static inline void http_world_route(struct http_world *w, const char *method, const char *pattern,

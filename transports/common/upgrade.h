@@ -13,7 +13,7 @@
 struct hz_upgrade {
   const char *token; /* "websocket" */
   /** A request on `s` asks for it, no call is under way, and `head` is whole: takes the connection over,
-   * whose memory behind the hz_iostream, HZ_UPGRADE_BYTES in all, is zeroed. Sets s->hooks and s->conn.ops before it returns, and
+   * whose memory behind the hz_iostream, HZ_UPGRADE_BYTES in all, is zeroed. Sets s->hooks and turns s->conn (hz_conn_turn()) before it returns, and
    * answers, if only to refuse. `head` stands for the call. What comes behind the request goes to
    * hooks->received. */
   void (*take)(struct hz_iostream *s, const struct hz_http_head *head);

@@ -128,7 +128,8 @@ void hz_h1_pump_now(struct hz_task *t) {
   hz_h1_flush(h);
   let_first_go_on(h);
   hz_h1_resume(h);
-  if (s->hooks != &hz_h1_hooks || s->conn.closing) return; /* it became something else, and `h` is gone */
+  if (s->hooks != &hz_h1_hooks || s->conn.closing)
+    return; /* it became something else, and `h` is gone */
   if (!hz_list_empty(&h->calls)) return;
   /* Content that nobody wants stands before the next request. */
   if (h->content && !hz_h1_may_skip(h)) h->last = true;

@@ -34,7 +34,8 @@ static void watch(struct hz_h1 *h) {
   if ((h->head == NULL && !h->content) || hz_wheel_armed(&h->slow)) return;
   struct hz_env *env = hz_h1_env(h);
   h->came = 0;
-  hz_wheel_set(&env->wheel, &h->slow, env->now + hz_iostream_limits(h->s)->frame_timeout_ns, slow_due);
+  hz_wheel_set(&env->wheel, &h->slow, env->now + hz_iostream_limits(h->s)->frame_timeout_ns,
+               slow_due);
 }
 
 static void close_now(struct hz_h1 *h, enum hz_close_code code, hz_err err, const char *text) {
@@ -120,7 +121,8 @@ static void slow_due(struct hz_wheel_timer *t, hz_time now) {
 /* --- requests ------------------------------------------------------------------------------------ */
 
 static bool full(const struct hz_h1 *h) {
-  uint32_t most = hz_iostream_limits(h->s)->calls < HZ_H1_PIPELINE ? hz_iostream_limits(h->s)->calls : HZ_H1_PIPELINE;
+  uint32_t most = hz_iostream_limits(h->s)->calls < HZ_H1_PIPELINE ? hz_iostream_limits(h->s)->calls
+                                                                   : HZ_H1_PIPELINE;
   return h->inflight >= most;
 }
 

@@ -129,12 +129,11 @@ _Static_assert(sizeof(struct hz_ws) <= HZ_UPGRADE_BYTES, "lies where HTTP/1.1's 
 
 static void take(struct hz_iostream *s, const struct hz_http_head *head) {
   s->hooks = &hz_ws_hooks;
-  s->conn.ops = hz_io_peer(s->io).tls ? &wss_ops : &ws_ops;
+  hz_conn_turn(&s->conn, hz_io_peer(s->io).tls ? &wss_ops : &ws_ops);
   hz_ws_opening_answer(hz_ws_of(s), head);
 }
 
 const struct hz_upgrade *hz_ws_upgrade(void) {
-  static const struct hz_upgrade upgrade = {
-      .token = "websocket", .take = take};
+  static const struct hz_upgrade upgrade = {.token = "websocket", .take = take};
   return &upgrade;
 }

@@ -30,11 +30,11 @@ struct hz_ws_client {
 
 /* An idle connection is this and no more: what is needed now and then is made then. */
 struct hz_ws {
-  struct hz_iostream s;          /* first */
-  struct hz_ws_parser *parser;   /* from a frame's first byte to its message's last; then NULL */
-  struct hz_ws_plain *plain;     /* NULL: herz.v1 */
-  struct hz_ws_client *client;   /* NULL on a server */
-  struct hz_buf *pong;           /* waits because the io was full; of the latest ping (5.5.3) */
+  struct hz_iostream s;        /* first */
+  struct hz_ws_parser *parser; /* from a frame's first byte to its message's last; then NULL */
+  struct hz_ws_plain *plain;   /* NULL: herz.v1 */
+  struct hz_ws_client *client; /* NULL on a server */
+  struct hz_buf *pong;         /* waits because the io was full; of the latest ping (5.5.3) */
   union {
     struct hz_http_head *head; /* client: while opening */
     const char *refusal_text;  /* server, with `refusal`: static */

@@ -17,12 +17,12 @@ struct hz_ws_plain {
   struct hz_ws *ws;
   struct hz_link calls; /* hz_ws_call.link, in the order of their messages */
   uint32_t inflight, max_inflight;
-  uint64_t inflight_bytes; /* of their messages */
-  struct hz_buf *message;  /* the one that is coming in */
-  struct hz_buf *handed;   /* the one that a handler is looking at just now */
-  struct hz_buf *rest;     /* input behind the message that made us stop reading */
-  struct hz_task pump;     /* hz_ws_plain_pump() */
-  struct hz_head *head;    /* what every message is called with */
+  uint64_t inflight_bytes;    /* of their messages */
+  struct hz_buf *message;     /* the one that is coming in */
+  struct hz_buf *handed;      /* the one that a handler is looking at just now */
+  struct hz_buf *rest;        /* input behind the message that made us stop reading */
+  struct hz_task pump;        /* hz_ws_plain_pump() */
+  struct hz_head *head;       /* what every message is called with */
   bool blocked;               /* the io is full */
   bool ending;                /* the peer's close frame came: answer it after the last answer */
   const char *broken;         /* an answer cannot be ended: close for this reason; static */
