@@ -223,6 +223,7 @@ static herz_ctx *call_new(struct hz_dispatch *d, struct hz_exchange *x) {
   c->d = d;
   c->x = x;
   c->slot = x->conn->slot;
+  hz_conn_called(x->conn);
   HZ_COUNT_T(d->counters, c->slot, calls, 1);
   c->started = d->env->now;
   c->source.fd = -1;
@@ -292,7 +293,6 @@ void hz_call_begin(struct hz_dispatch *d, const struct hz_request *rq, struct hz
     return;
   }
   HZ_COUNT(d->counters, calls);
-  if (x->conn != NULL) hz_conn_called(x->conn);
   c = call_new(d, x);
   if (c == NULL) {
     refuse_bare(d, x);

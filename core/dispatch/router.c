@@ -1,13 +1,14 @@
 /* The trie: registration, freezing, matching. Edges for text live in one hash table of the whole
  * router, keyed by (node, text), so that a node with a thousand children costs no more to pass than
- * one with two. Not here: cutting paths (path.c). */
+ * one with two. Not here: cutting paths (path.c), what a pattern is
+ * (pattern.c). */
 #include "core/dispatch/router.h"
 
 #include <assert.h>
-#include <stdarg.h>
-#include <stdio.h>
+#include <string.h>
 
 #include "core/dispatch/path.h"
+#include "core/dispatch/pattern.h"
 
 struct route {
   struct route *next_made; /* all routes, newest first */
@@ -49,32 +50,8 @@ struct hz_router {
   bool frozen;
 };
 
-enum kind { TEXT, PARAM, WILD };
-
-/* A pattern taken apart; names point into it or into `decoded`. */
-struct pattern {
-  struct hz_path path;
-  enum kind kind[HZ_PATH_SEGMENTS_MAX];
-  struct hz_str name[HZ_PATH_SEGMENTS_MAX];
-  char decoded[HZ_PATH_MAX];
-};
-
-/* Where the text of a failure goes. */
-struct why {
-  char *text;
-  size_t len;
-};
-
-static HZ_PRINTF(3, 4) hz_err fail(struct why why, hz_err err, const char *fmt, ...) {
-  va_list args;
-  va_start(args, fmt);
-  if (why.len > 0) vsnprintf(why.text, why.len, fmt, args);
-  va_end(args);
-  return err;
-}
-
-static hz_err no_memory(struct why why) {
-  return fail(why, HZ_ENOMEM, "memory is short: no route can be added");
+static hz_err no_memory(struct hz_route_why why) {
+  return hz_route_fail(why, HZ_ENOMEM, "memory is short: no route can be added");
 }
 
 /* --- edges --- */
@@ -193,74 +170,11 @@ static bool is_method(struct hz_str s) {
   return true;
 }
 
-static bool is_name(struct hz_str s) {
-  for (size_t i = 0; i < s.n; i++) {
-    char c = s.p[i];
-    bool letter = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_';
-    if (!letter && (i == 0 || c < '0' || c > '9')) return false;
-  }
-  return s.n > 0;
-}
-
-/* A parameter's or wildcard's segment: its name, which must be new in this pattern. */
-static hz_err parse_param(struct pattern *p, uint32_t i, uint32_t *params, struct hz_str pattern,
-                          struct why why) {
-  struct hz_str raw = p->path.seg[i].raw;
-  p->kind[i] = raw.p[0] == ':' ? PARAM : WILD;
-  p->name[i] = (struct hz_str){raw.p + 1, raw.n - 1};
-  if (!is_name(p->name[i])) {
-    return fail(why, HZ_EINVAL,
-                "pattern \"%.*s\": \"%.*s\" wants a name of letters, digits and _ behind its %c "
-                "(write %%%02X for the character itself)",
-                HZ_STR_ARG(pattern), HZ_STR_ARG(raw), raw.p[0], (unsigned)raw.p[0]);
-  }
-  if (p->kind[i] == WILD && i + 1 < p->path.count) {
-    return fail(why, HZ_EINVAL, "pattern \"%.*s\": \"%.*s\" takes all that is left: put it last",
-                HZ_STR_ARG(pattern), HZ_STR_ARG(raw));
-  }
-  for (uint32_t k = 0; k < i; k++) {
-    if (p->kind[k] != TEXT && hz_str_eq(p->name[k], p->name[i])) {
-      return fail(why, HZ_EINVAL, "pattern \"%.*s\" has two parameters \"%.*s\": rename one",
-                  HZ_STR_ARG(pattern), HZ_STR_ARG(p->name[i]));
-    }
-  }
-  if (++*params > HZ_ROUTE_PARAMS_MAX) {
-    return fail(why, HZ_EINVAL, "pattern \"%.*s\" has more than %u parameters: use fewer",
-                HZ_STR_ARG(pattern), HZ_ROUTE_PARAMS_MAX);
-  }
-  return HZ_OK;
-}
-
-static hz_err parse_pattern(struct pattern *p, struct hz_str pattern, struct why why) {
-  p->path.count = 0;
-  if (pattern.n > 0 && memchr(pattern.p, '?', pattern.n) != NULL) {
-    return fail(why, HZ_EINVAL, "pattern \"%.*s\" has a query: drop it, handlers read queries",
-                HZ_STR_ARG(pattern));
-  }
-  const char *wrong = hz_path_split(pattern, &p->path);
-  if (wrong != NULL) {
-    int shown = pattern.n < 128 ? (int)pattern.n : 128;
-    return fail(why, HZ_EINVAL, "pattern \"%.*s\": %s: correct it", shown, pattern.p, wrong);
-  }
-  uint32_t params = 0;
-  char *at = p->decoded;
-  for (uint32_t i = 0; i < p->path.count; i++) {
-    const struct hz_segment *seg = &p->path.seg[i];
-    if (seg->raw.n > 0 && (seg->raw.p[0] == ':' || seg->raw.p[0] == '*')) {
-      hz_err err = parse_param(p, i, &params, pattern, why);
-      if (err != HZ_OK) return err;
-    } else {
-      p->kind[i] = TEXT;
-      p->name[i] = (struct hz_str){at, hz_segment_decode(seg, at)};
-      at += p->name[i].n;
-    }
-  }
-  return HZ_OK;
-}
-
-static struct node *child(const struct hz_router *r, const struct node *n, enum kind kind,
+static struct node *child(const struct hz_router *r, const struct node *n, enum hz_seg_kind kind,
                           struct hz_str name) {
-  return kind == TEXT ? find_text(r, n, key_of(name)) : kind == PARAM ? n->param : n->wild;
+  return kind == HZ_SEG_TEXT    ? find_text(r, n, key_of(name))
+         : kind == HZ_SEG_PARAM ? n->param
+                                : n->wild;
 }
 
 static struct route **slot_of(struct node *n, struct hz_str method) {
@@ -271,15 +185,16 @@ static struct route **slot_of(struct node *n, struct hz_str method) {
 }
 
 /* Walks as far as there are nodes, changing nothing. */
-static hz_err check_conflicts(const struct hz_router *r, const struct pattern *p,
-                              struct hz_str method, struct hz_str pattern, struct why why) {
+static hz_err check_conflicts(const struct hz_router *r, const struct hz_pattern *p,
+                              struct hz_str method, struct hz_str pattern,
+                              struct hz_route_why why) {
   struct node *n = r->root;
   for (uint32_t i = 0; i < p->path.count; i++) {
     n = child(r, n, p->kind[i], p->name[i]);
     if (n == NULL) return HZ_OK;
-    if (p->kind[i] == TEXT || hz_str_eq(n->name, p->name[i])) continue;
+    if (p->kind[i] == HZ_SEG_TEXT || hz_str_eq(n->name, p->name[i])) continue;
     const struct route *other = n->made_by;
-    return fail(
+    return hz_route_fail(
         why, HZ_EEXIST,
         "route %.*s %.*s conflicts with %.*s %.*s: segment %u is called \"%.*s\" in one and "
         "\"%.*s\" in the other: use one name",
@@ -288,10 +203,11 @@ static hz_err check_conflicts(const struct hz_router *r, const struct pattern *p
   }
   const struct route *other = *slot_of(n, method);
   if (other == NULL || !hz_str_eq(other->method, method)) return HZ_OK;
-  return fail(why, HZ_EEXIST,
-              "route %.*s %.*s conflicts with %.*s %.*s: both take the same requests: remove one",
-              HZ_STR_ARG(method), HZ_STR_ARG(pattern), HZ_STR_ARG(other->method),
-              HZ_STR_ARG(other->pattern));
+  return hz_route_fail(
+      why, HZ_EEXIST,
+      "route %.*s %.*s conflicts with %.*s %.*s: both take the same requests: remove one",
+      HZ_STR_ARG(method), HZ_STR_ARG(pattern), HZ_STR_ARG(other->method),
+      HZ_STR_ARG(other->pattern));
 }
 
 static struct route *route_new(struct hz_router *r, struct hz_str method, struct hz_str pattern,
@@ -310,16 +226,16 @@ static struct route *route_new(struct hz_router *r, struct hz_str method, struct
 }
 
 /* The node one segment below `n`, made when it is not there. */
-static struct node *descend(struct hz_router *r, struct node *n, enum kind kind, struct hz_str name,
-                            const struct route *made_by) {
+static struct node *descend(struct hz_router *r, struct node *n, enum hz_seg_kind kind,
+                            struct hz_str name, const struct route *made_by) {
   struct node *next = child(r, n, kind, name);
   if (next != NULL) return next;
-  if (kind == TEXT && grow_edges(r) != HZ_OK) return NULL;
+  if (kind == HZ_SEG_TEXT && grow_edges(r) != HZ_OK) return NULL;
   next = node_new(r, n, name, made_by);
   if (next == NULL) return NULL;
-  if (kind == PARAM) n->param = next;
-  if (kind == WILD) n->wild = next;
-  if (kind == TEXT) {
+  if (kind == HZ_SEG_PARAM) n->param = next;
+  if (kind == HZ_SEG_WILD) n->wild = next;
+  if (kind == HZ_SEG_TEXT) {
     put_edge(r->edges, r->edge_slots, (struct edge){next, hash(n, key_of(name))});
     r->edge_count++;
     n->has_texts = true;
@@ -329,19 +245,20 @@ static struct node *descend(struct hz_router *r, struct node *n, enum kind kind,
 
 hz_err hz_router_add(struct hz_router *r, struct hz_str method, struct hz_str pattern, void *target,
                      char *err, size_t err_len) {
-  struct why why = {err, err_len};
+  struct hz_route_why why = {err, err_len};
   assert(target != NULL);
   if (r->frozen) {
-    return fail(why, HZ_EINVAL, "route \"%.*s\" comes too late: add routes before listening",
-                HZ_STR_ARG(pattern));
+    return hz_route_fail(why, HZ_EINVAL,
+                         "route \"%.*s\" comes too late: add routes before listening",
+                         HZ_STR_ARG(pattern));
   }
   if (!is_method(method)) {
-    return fail(why, HZ_EINVAL, "method \"%.*s\" is not one: write GET, POST..., or * for any",
-                method.n < HZ_ROUTE_METHOD_MAX ? (int)method.n : (int)HZ_ROUTE_METHOD_MAX,
-                method.p);
+    return hz_route_fail(
+        why, HZ_EINVAL, "method \"%.*s\" is not one: write GET, POST..., or * for any",
+        method.n < HZ_ROUTE_METHOD_MAX ? (int)method.n : (int)HZ_ROUTE_METHOD_MAX, method.p);
   }
-  struct pattern p;
-  hz_err e = parse_pattern(&p, pattern, why);
+  struct hz_pattern p;
+  hz_err e = hz_pattern_parse(&p, pattern, why);
   if (e == HZ_OK) e = check_conflicts(r, &p, method, pattern, why);
   if (e != HZ_OK) return e;
 
