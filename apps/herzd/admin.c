@@ -1,5 +1,6 @@
-/* The admin listener: metrics and health, on a port of their own. Not here: what is counted (the
- * library). */
+/* The admin listener: metrics, health and who is connected, on a port of their own. Not here: what is
+ * counted (the library). */
+#include <herz/conns.h>
 #include <herz/web.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +12,8 @@
 
 #define ADMIN_HOST "127.0.0.1"
 #define ADMIN_PORT "9464"
+#define PAGE_CONNS 100u     /* of one answer of /conns, when it is not asked for another number */
+#define PAGE_CONNS_MAX 500u /* what a call's memory holds, with room to spare */
 
 static void metrics(herz_ctx *c) {
   char *text = NULL;
@@ -37,6 +40,57 @@ static void readiness(herz_ctx *c) {
   uint64_t up = (herzd_now_ns() - herzd_started_ns) / 1000000u;
   herz_reply(c, HERZ_OK,
              herz_map(c, "status", herz_str(c, "ready"), "uptime_ms", herz_uint(c, up)));
+}
+
+/* A query parameter that is a number; `*out` stays when there is none. False: answered with 400. */
+static bool query_number(herz_ctx *c, const char *name, uint64_t least, uint64_t most,
+                         uint64_t *out) {
+  const char *text = herz_query(c, name);
+  char *end;
+  if (!text) return true;
+  unsigned long long n = strtoull(text, &end, 10);
+  if (*text >= '0' && *text <= '9' && !*end && n >= least && n <= most) {
+    *out = n;
+    return true;
+  }
+  herz_reply_error(c, HERZ_BAD_REQUEST, "%s=%s: give a number from %llu to %llu", name, text,
+                   (unsigned long long)least, (unsigned long long)most);
+  return false;
+}
+
+static const herz_value *conn_value(herz_ctx *c, const struct herz_conn_info *i) {
+  static const char *const states[] = {[HERZ_CONN_OPENING] = "opening",
+                                       [HERZ_CONN_OPEN] = "open",
+                                       [HERZ_CONN_DRAINING] = "draining",
+                                       [HERZ_CONN_CLOSING] = "closing"};
+  return herz_map(c, "id", herz_uint(c, i->id), "worker", herz_uint(c, i->worker), "state",
+                  herz_str(c, states[i->state]), "transport", herz_str(c, i->transport), "listener",
+                  i->listener ? herz_str(c, i->listener) : herz_nil(c), "peer",
+                  herz_str(c, i->peer), "opened", herz_uint(c, i->opened_s), "bytes_in",
+                  herz_uint(c, i->bytes_in), "bytes_out", herz_uint(c, i->bytes_out), "calls",
+                  herz_uint(c, i->calls));
+}
+
+/* One page of a walk: whoever wants the rest asks on behind its last one. */
+static void conns(herz_ctx *c) {
+  const herz_app *app = herz_arg(c);
+  struct herz_conn_info i = {.id = 0};
+  uint64_t after = 0, limit = PAGE_CONNS, count = 0;
+  if (!query_number(c, "after", 0, (UINT64_C(1) << 53) - 1, &after)) return;
+  if (!query_number(c, "limit", 1, PAGE_CONNS_MAX, &limit)) return;
+  herz_value *page = herz_array_new(c);
+  int err = page ? 0 : HERZ_ENOMEM;
+  for (i.id = after; !err && count < limit && herz_conn_next(app, &i); count++) {
+    err = herz_array_add(c, page, conn_value(c, &i));
+  }
+  if (err) {
+    herz_reply_error(c, HERZ_UNAVAILABLE, "memory is short: ask for fewer by limit=");
+    return;
+  }
+  bool more = count == limit && i.id != 0;
+  herz_reply(c, HERZ_OK,
+             herz_map(c, "open", herz_uint(c, herz_conn_count(app)), "conns", page, "next",
+                      more ? herz_uint(c, i.id) : herz_nil(c)));
 }
 
 int herzd_admin_url(char *out, size_t len) {
@@ -68,7 +122,8 @@ herz_group *herzd_admin(herz_app *app) {
   static const struct {
     const char *path;
     herz_handler *handler;
-  } routes[] = {{"/metrics", metrics}, {"/healthz", health}, {"/readyz", readiness}};
+  } routes[] = {
+      {"/metrics", metrics}, {"/healthz", health}, {"/readyz", readiness}, {"/conns", conns}};
   herz_group *g = herz_group_apart(app);
   int err = g ? herz_group_use(g, herz_recovery, NULL) : HERZ_ENOMEM;
   for (size_t i = 0; !err && i < sizeof routes / sizeof routes[0]; i++) {

@@ -119,7 +119,7 @@ static void print_block(const struct herzd_cert *cert) {
     print_listener(bound.urls[i]);
   }
   if (bound.admin[0]) {
-    printf("  %-10s %s   /metrics /healthz /readyz\n", "admin", bound.admin);
+    printf("  %-10s %s   /metrics /healthz /readyz /conns\n", "admin", bound.admin);
   }
   if (cert->dev) {
     printf("  %-10s P-256, %d days, sha256 %s\n", "cert", cert->days_left, cert->sha256);

@@ -20,7 +20,7 @@ if [ "${#PWD}" -gt 8 ] && grep -InF "$PWD/" "${files[@]}"; then
 fi
 # A host may be named when it is this machine, an example, or where a standard is read.
 allowed='(localhost|127\.[0-9.]+|\[::1?\]?|0\.0\.0\.0|[a-z0-9.-]*example(\.[a-z]+)?|[a-z0-9.-]+\.(test|invalid|localhost)|[a-z0-9.-]*(rfc-editor|ietf|w3|whatwg|iana|json-schema|opentelemetry)\.org|[a-z_]+)'
-urls=$(grep -InoE "https?://[][A-Za-z0-9.:-]+" "${files[@]}" | grep -viE "https?://$allowed(:[0-9]+)?[.:]?\$")
+urls=$(grep -InoE "https?://[][A-Za-z0-9.:-]+" "${files[@]}" | grep -viE "https?://$allowed(:[0-9]+|:PORT)?[.:]?\$")
 if [ -n "$urls" ]; then
   echo "$urls"
   echo "^ host names: leave them out, or add a standard's site to cmake/lint/hygiene.sh"

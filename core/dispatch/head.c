@@ -7,6 +7,7 @@
 
 #include "codec/json.h"
 #include "core/dispatch/call.h"
+#include "core/include/herz/conns.h"
 
 hz_err hz_call_copy_head(herz_ctx *c, const struct hz_request *rq) {
   /* Path, query and method side by side: one piece of memory for three texts. */

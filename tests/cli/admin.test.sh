@@ -9,7 +9,7 @@ admin=$(sed -n 's/^  admin *\(tcp:[^ ]*\) .*/\1/p' "$work/out")
 has "the admin's URL" "$admin" '^tcp://127\.0\.0\.1:[0-9]+$'
 
 # What each side has.
-for path in /metrics /healthz /readyz; do
+for path in /metrics /healthz /readyz /conns; do
   eq "admin $path" 200 "$("$herz" req -o /dev/null -w '%{status}' "$admin$path")"
   eq "public $path" 404 "$("$herz" req -o /dev/null -w '%{status}' "$public$path")"
 done
@@ -30,6 +30,17 @@ eq "failed calls" $((failed_before + 1)) "$(value herz_calls_failed_total)"
 eq "calls over ws" $((ws_before + 1)) "$(value 'herz_transport_calls_total{transport="ws"}')"
 eq "failed ones over ws" 1 "$(value 'herz_transport_calls_failed_total{transport="ws"}')"
 eq "of quic, which nobody used" 0 "$(value 'herz_transport_calls_total{transport="quic"}')"
+
+# Who is connected: the one that asks, at least; page by page.
+conns=$("$herz" req "$admin/conns")
+has "who asks" "$conns" '"state":"open","transport":"tcp","listener":"tcp://127\.0\.0\.1:[0-9]+","peer":"127\.0\.0\.1:[0-9]+"'
+has "the last page" "$conns" '"next":null\}$'
+first=$("$herz" req "$admin/conns?limit=1")
+has "a page of one" "$first" '^\{"open":[0-9]+,"conns":\[\{[^}]*\}\],"next":[0-9]+\}$'
+eq "behind the last one" '{"open":1,"conns":[],"next":null}' "$("$herz" req "$admin/conns?after=$(((1 << 53) - 1))")"
+for bad in limit=0 limit=501 limit=-1 limit=x after=-1 after= after=9007199254740992; do
+  eq "bad $bad" 400 "$("$herz" req -o /dev/null -w '%{status}' "$admin/conns?$bad")"
+done
 
 # The page lists what there is, with the same words.
 "$herz" req "$admin/metrics" | "$root/cmake/docs/gen_metrics.sh" >"$work/table"

@@ -12,23 +12,6 @@ static struct hz_iostream *of_conn(struct hz_conn *c) {
   return (struct hz_iostream *)(void *)c;
 }
 
-/* --- listeners --------------------------------------------------------------------------------- */
-
-void hz_iolistener_ref(struct hz_listener *l) {
-  ((struct hz_iolistener *)(void *)l)->refs++;
-}
-
-void hz_iolistener_unref(struct hz_listener *l) {
-  struct hz_iolistener *io = (struct hz_iolistener *)(void *)l;
-
-  assert(io->refs > 0);
-  if (--io->refs == 0) io->free(io);
-}
-
-void hz_listener_note(struct hz_listener *l, const char *what, const char *detail) {
-  if (l != NULL && l->note != NULL) l->note(l, what, detail);
-}
-
 /* --- timeouts ---------------------------------------------------------------------------------- */
 
 /* In the wheel: no timeout of a connection is worth a place in a queue that grows. */
@@ -94,12 +77,15 @@ static void idle_tick(struct hz_wheel_timer *t, hz_time now) {
 
 /* --- credit ------------------------------------------------------------------------------------ */
 
+#define WINDOW_MAX (UINT32_C(1) << 31)
+
 /* One whole frame always fits. */
 static size_t window(const struct hz_iostream *s) {
   const struct hz_limits *limits = hz_iostream_limits(s);
   size_t frames = 2 * (size_t)limits->frame_bytes, credit = 4 * (size_t)limits->call_credit_bytes;
+  size_t wanted = frames > credit ? frames : credit;
 
-  return frames > credit ? frames : credit;
+  return wanted < WINDOW_MAX ? wanted : WINDOW_MAX;
 }
 
 static void update_pause(struct hz_iostream *s) {
@@ -126,7 +112,7 @@ void hz_iostream_hold(struct hz_iostream *s, bool held) {
 void hz_iostream_op_consume(struct hz_stream *st, size_t n) {
   struct hz_iostream *s = of_conn(st->conn);
 
-  s->unconsumed -= n < s->unconsumed ? n : s->unconsumed;
+  s->unconsumed -= n < s->unconsumed ? (uint32_t)n : s->unconsumed;
   if (!s->conn.closing) update_pause(s);
 }
 
@@ -143,7 +129,7 @@ static void close_when_done(struct hz_iostream *s, enum hz_close_by by) {
 
 void hz_iostream_deliver(struct hz_iostream *s, const uint8_t *data, size_t len, bool fin) {
   if (s->conn.closing || s->stream.recv_done || !s->announced) return;
-  s->unconsumed += len;
+  s->unconsumed += (uint32_t)len;
   s->stream.recv_done = fin;
   s->conn.events->data(&s->stream, data, len, fin);
   if (s->conn.closing) return;

@@ -76,8 +76,8 @@ struct hz_iostream {
   const struct hz_iostream_hooks *hooks;
   struct hz_io *io;              /* NULL before it is attached */
   hz_time last_heard;            /* when a byte came in last */
-  size_t unconsumed;             /* delivered, not yet consumed */
   struct hz_iostream_late *late; /* NULL: nothing waits, nobody closes */
+  uint32_t unconsumed;           /* delivered, not yet consumed; never much over 2 GiB */
   bool paused : 1, held : 1;     /* the io is paused: for want of credit; by hz_iostream_hold() */
   bool io_open : 1;              /* the io's `opened` came, or it was accepted */
   bool ready : 1, announced : 1; /* `opened` was sent; and `stream` */
@@ -88,7 +88,7 @@ struct hz_iostream {
   bool hung_up : 1;              /* hz_io_close() or hz_io_abort() was called */
   struct hz_wheel_timer timer;   /* handshake, then idle, then goodbye */
 };
-_Static_assert(sizeof(struct hz_iostream) <= 224, "each idle connection has one");
+_Static_assert(sizeof(struct hz_iostream) <= 208, "each idle connection has one");
 
 /** Known once there is an io. */
 static inline const struct hz_limits *hz_iostream_limits(const struct hz_iostream *s) {

@@ -8,7 +8,7 @@
 
 /** A connection of HTTP/1.1 and what it becomes lie in the same object, which has this size whatever it is
  * just now. */
-#define HZ_UPGRADE_BYTES 272u
+#define HZ_UPGRADE_BYTES 256u
 
 struct hz_upgrade {
   const char *token; /* "websocket" */

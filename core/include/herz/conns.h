@@ -2,7 +2,7 @@
  *
  * Each connection, accepted or dialled, has a handle: a number that names it and no other, also after it
  * has gone (until its worker has had 2^47 connections). 0 names nobody. It is below 2^53: a number in
- * JSON, in JavaScript too. Everything here may be called by any thread, between the first listener or
+ * JSON, in JavaScript too. All here but herz_conn_id() may be called by any thread, between the first listener or
  * dial and herz_app_free(), takes no lock and holds up no worker; docs/workers.md. */
 #ifndef HERZ_CONNS_H
 #define HERZ_CONNS_H
@@ -35,6 +35,9 @@ struct herz_conn_info {
   uint64_t bytes_out; /* byte stream, inside TLS */
   uint32_t calls;     /* begun on it, by whichever side, modulo 2^32 */
 };
+
+/** The handle of a call's connection; 0 once it has gone. On the call's worker. */
+HERZ_API uint64_t herz_conn_id(const herz_ctx *c);
 
 /** How many connections there are now, of all workers together. */
 HERZ_API uint32_t herz_conn_count(const herz_app *app);

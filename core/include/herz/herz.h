@@ -234,9 +234,6 @@ struct herz_peer {
 };
 HERZ_API struct herz_peer herz_peer(const herz_ctx *c);
 
-/** The handle of the call's connection (herz/conns.h); 0 once it has gone. */
-HERZ_API uint64_t herz_conn_id(const herz_ctx *c);
-
 /** The trace id of the call: from `traceparent`, or made here. 32 hex digits. */
 HERZ_API const char *herz_trace_id(herz_ctx *c);
 
