@@ -8,6 +8,7 @@
 #define OF_LEVEL HZ_WHEEL_SLOTS
 #define SLOTS (HZ_WHEEL_LEVELS * HZ_WHEEL_SLOTS)
 #define NO_SLOT UINT32_MAX
+_Static_assert(SLOTS / 64 == 32, "a bit of `used_words` for each word of `used`");
 
 /* --- places --- */
 
@@ -31,18 +32,19 @@ static uint64_t begin_of(const struct hz_wheel *w, uint32_t slot) {
 
 static void mark_used(struct hz_wheel *w, uint32_t slot) {
   w->used[slot / 64] |= UINT64_C(1) << (slot % 64);
+  w->used_words |= UINT32_C(1) << (slot / 64);
 }
 
 static void mark_empty(struct hz_wheel *w, uint32_t slot) {
   w->used[slot / 64] &= ~(UINT64_C(1) << (slot % 64));
+  if (w->used[slot / 64] == 0) w->used_words &= ~(UINT32_C(1) << (slot / 64));
 }
 
 /* The earliest slot in use, or NO_SLOT. */
 static uint32_t first_slot(const struct hz_wheel *w) {
-  for (uint32_t i = 0; i < SLOTS / 64; i++) {
-    if (w->used[i] != 0) return 64 * i + (uint32_t)__builtin_ctzll(w->used[i]);
-  }
-  return NO_SLOT;
+  if (w->used_words == 0) return NO_SLOT;
+  uint32_t i = (uint32_t)__builtin_ctz(w->used_words);
+  return 64 * i + (uint32_t)__builtin_ctzll(w->used[i]);
 }
 
 static void put(struct hz_wheel *w, struct hz_wheel_timer *t) {

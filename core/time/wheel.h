@@ -52,6 +52,7 @@ struct hz_wheel {
   struct hz_link calling; /* for the present run to call, or left over from the last */
   uint32_t count;         /* timers that are armed */
   bool running;
+  uint32_t used_words;                                  /* a bit a word of `used`: it is not 0 */
   uint64_t used[HZ_WHEEL_LEVELS * HZ_WHEEL_SLOTS / 64]; /* a bit a slot: it has timers */
   struct hz_link slots[HZ_WHEEL_LEVELS * HZ_WHEEL_SLOTS];
 };

@@ -9,14 +9,29 @@ import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { freePort, servicesOf, startService, stopService } from './peers.mjs';
 
-const { values: options } = parseArgs({
+const usage = 'usage: hold.mjs [--build DIR] [--minutes M] [--quic N] [--ws N]';
+const flags = {
   options: {
+    help: { type: 'boolean', default: false },
     build: { type: 'string', default: 'build' },
     minutes: { type: 'string', default: '10' },
     quic: { type: 'string', default: '20000' },
     ws: { type: 'string', default: '18000' },
   },
-});
+};
+function read() {
+  try {
+    return parseArgs(flags).values;
+  } catch (e) {
+    console.error(`hold.mjs: ${e.message}\n${usage}`);
+    process.exit(2);
+  }
+}
+const options = read();
+if (options.help) {
+  console.log(usage);
+  process.exit(0);
+}
 const seconds = Number(options.minutes) * 60, quic = Number(options.quic), ws = Number(options.ws);
 if (!(seconds > 0) || !(quic >= 0) || !(ws >= 0)) {
   console.error('hold.mjs: give --minutes over 0, --quic and --ws of 0 or more');

@@ -16,8 +16,10 @@ import { plots } from './plots.mjs';
 import { document } from './report.mjs';
 import { scenarios } from './scenarios.mjs';
 
-const { values: options } = parseArgs({
+const usage = 'usage: run.mjs [--build DIR] [--rounds N] [--seconds S] [--only TEXT] [--out DIR] [--list] | --again DIR';
+const flags = {
   options: {
+    help: { type: 'boolean', default: false },
     build: { type: 'string', default: 'build' },
     rounds: { type: 'string', default: '5' },
     seconds: { type: 'string', default: '2' },
@@ -26,7 +28,20 @@ const { values: options } = parseArgs({
     again: { type: 'string', default: '' },
     list: { type: 'boolean', default: false },
   },
-});
+};
+function read() {
+  try {
+    return parseArgs(flags).values;
+  } catch (e) {
+    console.error(`run.mjs: ${e.message}\n${usage}`);
+    process.exit(2);
+  }
+}
+const options = read();
+if (options.help) {
+  console.log(usage);
+  process.exit(0);
+}
 const rounds = Number(options.rounds), seconds = Number(options.seconds);
 if (!(rounds >= 1) || !(seconds > 0)) {
   console.error('run.mjs: give --rounds of 1 or more and --seconds over 0');
