@@ -63,6 +63,11 @@ export function servicesOf(build, work) {
   return {
     herz: herzd(1),
     'herz, 2 workers': herzd(2),
+    'herz, files': {
+      argv: (port) => [join(build, 'bench/plain_files'), site().www, String(port), site().cert, site().key],
+      up: 'udp',
+      missing: () => '',
+    },
     'plain tcp': plain('tcp'),
     'plain ws': plain('ws'),
     redis: {
