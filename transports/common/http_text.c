@@ -1,7 +1,10 @@
-/* Tokens, lists and reason phrases. */
+/* Tokens, lists, reason phrases, hosts. */
 #include "transports/common/http_text.h"
 
+#include <stdio.h>
 #include <string.h>
+
+#include "core/include/herz/herz.h"
 
 static bool is_blank(char c) {
   return c == ' ' || c == '\t';
@@ -33,55 +36,15 @@ bool hz_http_is_token(struct hz_str s) {
 }
 
 const char *hz_http_reason(uint32_t status) {
-  /* Those in use; another one needs no words (RFC 9112, 4). */
-  static const struct {
-    uint32_t status;
-    const char *words;
-  } known[] = {
-      {100, "Continue"},
-      {101, "Switching Protocols"},
-      {200, "OK"},
-      {201, "Created"},
-      {202, "Accepted"},
-      {204, "No Content"},
-      {206, "Partial Content"},
-      {301, "Moved Permanently"},
-      {302, "Found"},
-      {303, "See Other"},
-      {304, "Not Modified"},
-      {307, "Temporary Redirect"},
-      {308, "Permanent Redirect"},
-      {400, "Bad Request"},
-      {401, "Unauthorized"},
-      {403, "Forbidden"},
-      {404, "Not Found"},
-      {405, "Method Not Allowed"},
-      {406, "Not Acceptable"},
-      {408, "Request Timeout"},
-      {409, "Conflict"},
-      {410, "Gone"},
-      {411, "Length Required"},
-      {412, "Precondition Failed"},
-      {413, "Content Too Large"},
-      {414, "URI Too Long"},
-      {415, "Unsupported Media Type"},
-      {416, "Range Not Satisfiable"},
-      {417, "Expectation Failed"},
-      {421, "Misdirected Request"},
-      {422, "Unprocessable Content"},
-      {425, "Too Early"},
-      {426, "Upgrade Required"},
-      {428, "Precondition Required"},
-      {429, "Too Many Requests"},
-      {431, "Request Header Fields Too Large"},
-      {500, "Internal Server Error"},
-      {501, "Not Implemented"},
-      {502, "Bad Gateway"},
-      {503, "Service Unavailable"},
-      {504, "Gateway Timeout"},
-      {505, "HTTP Version Not Supported"},
-  };
-  for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
-    if (known[i].status == status) return known[i].words;
-  return "Unknown";
+  const char *words = herz_status_text((int)status);
+  return words[0] == '\0' ? "Unknown" : words;
+}
+
+void hz_http_host(const struct hz_endpoint *ep, uint16_t usual_port, char *out, size_t len) {
+  bool v6 = ep->host_kind == HZ_HOST_IPV6;
+  int host_len = (int)strcspn(ep->host, "%"); /* a zone means nothing to the other side */
+  if (ep->port == usual_port)
+    (void)snprintf(out, len, v6 ? "[%.*s]" : "%.*s", host_len, ep->host);
+  else
+    (void)snprintf(out, len, v6 ? "[%.*s]:%u" : "%.*s:%u", host_len, ep->host, (unsigned)ep->port);
 }

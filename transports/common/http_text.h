@@ -1,4 +1,4 @@
-/* Small pieces of text that HTTP is made of: tokens, lists, the words behind a status. Not here: what they
+/* Small pieces of text that HTTP is made of: tokens, lists, the words behind a status, hosts. Not here: what they
  * mean (transports/http), heads (http_head.h). */
 #ifndef TRANSPORTS_COMMON_HTTP_TEXT_H
 #define TRANSPORTS_COMMON_HTTP_TEXT_H
@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "core/base/str.h"
+#include "core/transport/endpoint.h"
 
 /** The next element of a comma-separated list, without spaces around it; advances `*list`. Empty
  * elements are passed over. False at the end. */
@@ -17,5 +18,9 @@ bool hz_http_is_token(struct hz_str s);
 
 /** The words behind a status number: "Bad Request"; "Unknown" for one that has none. Static. */
 const char *hz_http_reason(uint32_t status);
+
+/** The Host field, or :authority, of a request to `ep`: brackets around IPv6, the port unless it is the
+ * scheme's own (RFC 9110 4.2, 7.2). Cut at `len`, NUL included. */
+void hz_http_host(const struct hz_endpoint *ep, uint16_t usual_port, char *out, size_t len);
 
 #endif

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "transports/common/http_text.h"
 #include "transports/h3/conn.h"
 #include "transports/h3/h3.h"
 #include "transports/http/outgoing.h"
@@ -16,15 +17,10 @@ static struct hz_h3_stream *of(struct hz_outcall *x) {
 /* What stands behind https:// (RFC 9110 4.2.2): the port unless it is the usual one. */
 static hz_err set_authority(struct hz_h3 *h3, const struct hz_endpoint *at) {
   size_t room = strlen(at->host) + 16;
-  bool v6 = at->host_kind == HZ_HOST_IPV6;
-  int len = (int)strcspn(at->host, "%"); /* a zone means nothing to the other side */
+
   h3->authority = hz_malloc(h3->qc->base.env->alloc, room);
   if (h3->authority == NULL) return HZ_ENOMEM;
-  if (at->port == 443)
-    (void)snprintf(h3->authority, room, v6 ? "[%.*s]" : "%.*s", len, at->host);
-  else
-    (void)snprintf(h3->authority, room, v6 ? "[%.*s]:%u" : "%.*s:%u", len, at->host,
-                   (unsigned)at->port);
+  hz_http_host(at, 443, h3->authority, room);
   return HZ_OK;
 }
 

@@ -3,8 +3,8 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
+#include "core/web/date.h"
 #include "transports/http/request.h"
 
 /* The text of the second that was asked for last: a worker is a thread, and a worker's clock one. */
@@ -15,22 +15,15 @@ struct dated {
 
 void hz_http_date(struct hz_env *env, char out[HZ_HTTP_DATE_LEN + 1]) {
   static _Thread_local struct dated last;
-  static const char days[] = "SunMonTueWedThuFriSat";
-  static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
   uint64_t second = env->ops->wall_ns(env) / HZ_SEC;
   if (second != last.second || last.text[0] == '\0') {
-    time_t t = (time_t)second;
-    struct tm tm;
-    char text[64];
-    (void)gmtime_r(&t, &tm);
-    (void)snprintf(text, sizeof(text), "%.3s, %02d %.3s %04d %02d:%02d:%02d GMT",
-                   days + 3 * tm.tm_wday, tm.tm_mday, months + 3 * tm.tm_mon, tm.tm_year + 1900,
-                   tm.tm_hour, tm.tm_min, tm.tm_sec);
-    memcpy(last.text, text, HZ_HTTP_DATE_LEN);
+    hz_date_format((int64_t)second, last.text);
     last.second = second;
   }
   memcpy(out, last.text, sizeof(last.text));
 }
+
+_Static_assert(HZ_HTTP_DATE_LEN + 1 == HZ_DATE_LEN, "the same text");
 
 /* What the handler's own fields say. */
 struct given {

@@ -14,16 +14,6 @@ static struct hz_h1_client *client_of(struct hz_outcall *x) {
 
 /* --- dialling ------------------------------------------------------------------------------------ */
 
-/* The Host field: brackets around IPv6, the port unless it is the scheme's own (RFC 9110 4.2). */
-static void host_of(const struct hz_endpoint *ep, bool secure, char *out, size_t len) {
-  bool v6 = ep->host_kind == HZ_HOST_IPV6;
-  int host_len = (int)strcspn(ep->host, "%"); /* a zone means nothing to the other side */
-  if (ep->port == (secure ? 443 : 80))
-    snprintf(out, len, v6 ? "[%.*s]" : "%.*s", host_len, ep->host);
-  else
-    snprintf(out, len, v6 ? "[%.*s]:%u" : "%.*s:%u", host_len, ep->host, (unsigned)ep->port);
-}
-
 hz_err hz_h1_dial(const struct hz_transport_ops *ops, struct hz_env *env,
                   const struct hz_endpoint *ep, const struct hz_transport_config *config,
                   const struct hz_conn_events *events, void *user, struct hz_conn **out, char *why,
@@ -38,7 +28,7 @@ hz_err hz_h1_dial(const struct hz_transport_ops *ops, struct hz_env *env,
   }
   c->limits = config->limits;
   hz_limits_defaults(&c->limits);
-  host_of(ep, secure, c->host, sizeof(c->host));
+  hz_http_host(ep, secure ? 443 : 80, c->host, sizeof(c->host));
   hz_iostream_init(&c->s, ops, &hz_h1_client_hooks, env, NULL);
   if (secure) {
     const struct hz_tls_params params = {

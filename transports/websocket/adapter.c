@@ -61,17 +61,6 @@ const struct hz_transport_ops *hz_transport_wss(void) {
   return &wss_ops;
 }
 
-/* The Host header: brackets around IPv6, the port unless it is the scheme's own (RFC 9110 4.2). */
-static void host_of(const struct hz_endpoint *ep, bool secure, char *out, size_t len) {
-  bool v6 = ep->host_kind == HZ_HOST_IPV6;
-  int host_len = (int)strcspn(ep->host, "%"); /* a zone means nothing to the other side */
-  unsigned usual = secure ? 443 : 80;
-  if (ep->port == usual)
-    snprintf(out, len, v6 ? "[%.*s]" : "%.*s", host_len, ep->host);
-  else
-    snprintf(out, len, v6 ? "[%.*s]:%u" : "%.*s:%u", host_len, ep->host, (unsigned)ep->port);
-}
-
 /* Everything that is made before connecting; false when memory is short. */
 static bool prepare(struct hz_env *env, struct hz_ws_client *c, bool secure,
                     const struct hz_endpoint *ep) {
@@ -79,7 +68,7 @@ static bool prepare(struct hz_env *env, struct hz_ws_client *c, bool secure,
   char host[HZ_HOST_MAX + 16];
   env->ops->random(env, random, sizeof(random));
   hz_ws_make_key(random, c->key);
-  host_of(ep, secure, host, sizeof(host));
+  hz_http_host(ep, secure ? 443 : 80, host, sizeof(host));
   c->request = hz_ws_request(&env->pool, host, c->key);
   return c->request != NULL;
 }
