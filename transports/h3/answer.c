@@ -62,15 +62,17 @@ void hz_h3_relieve(struct hz_h3 *h3) {
   while ((l = hz_list_pop(&now)) != NULL) {
     struct hz_h3_stream *s = HZ_CONTAINER(l, struct hz_h3_stream, relief);
     if (s->cut || !hz_quic_sendq_relieved(&s->out)) continue;
-    if (s->call != NULL)
+    if (s->tunnel != NULL)
+      hz_h3_tunnel_relieve(s->tunnel);
+    else if (s->call != NULL)
       s->call->events->writable(s->call);
-    else
+    else if (!s->let_go)
       hz_call_writable(&s->x);
   }
 }
 
 /* Something was queued, or the end has come. */
-static void go_on(struct hz_h3_stream *s) {
+void hz_h3_go_on(struct hz_h3_stream *s) {
   struct hz_h3 *h3 = s->h3;
   if (s->waits) {
     s->waits = false;
@@ -89,7 +91,7 @@ nghttp3_nv hz_h3_nv(struct hz_str name, struct hz_str value) {
                       .flags = secret ? NGHTTP3_NV_FLAG_NEVER_INDEX : NGHTTP3_NV_FLAG_NONE};
 }
 
-static hz_err submit_head(struct hz_h3_stream *s, const struct hz_http_response *head) {
+hz_err hz_h3_submit_head(struct hz_h3_stream *s, const struct hz_http_response *head) {
   static const nghttp3_data_reader reader = {.read_data = hz_h3_read_content};
   nghttp3_nv nv[HZ_HTTP_FIELDS_MAX + 1];
   char status[8];
@@ -106,7 +108,7 @@ static hz_err submit_head(struct hz_h3_stream *s, const struct hz_http_response 
   return HZ_OK;
 }
 
-static hz_err answer(struct hz_h3_stream *s, const struct hz_response *rs) {
+hz_err hz_h3_answer(struct hz_h3_stream *s, const struct hz_response *rs) {
   struct hz_http_response head;
   const struct hz_listener *l = s->h3->qc->base.listener;
   const struct hz_http_answering to = {
@@ -123,7 +125,7 @@ static hz_err answer(struct hz_h3_stream *s, const struct hz_response *rs) {
       return err;
     }
   }
-  err = submit_head(s, &head);
+  err = hz_h3_submit_head(s, &head);
   if (err != HZ_OK) {
     hz_quic_sendq_fini(&s->out);
     return err;
@@ -143,7 +145,7 @@ void hz_h3_leave_rest(struct hz_h3_stream *s) {
 
 void hz_h3_refuse(struct hz_h3_stream *s, uint16_t status, const char *text) {
   const struct hz_response rs = {.status = status, .body = {HZ_BODY_TEXT, hz_str_of(text)}};
-  if (answer(s, &rs) != HZ_OK) hz_h3_stream_reset(s, NGHTTP3_H3_INTERNAL_ERROR);
+  if (hz_h3_answer(s, &rs) != HZ_OK) hz_h3_stream_reset(s, NGHTTP3_H3_INTERNAL_ERROR);
   hz_h3_leave_rest(s);
 }
 
@@ -153,7 +155,7 @@ static hz_err on_respond(struct hz_exchange *x, const struct hz_response *rs) {
   struct hz_h3_stream *s = of(x);
   if (deaf(s)) return HZ_ECLOSED;
   if (s->answered) return HZ_EINVAL; /* one answer a call */
-  return answer(s, rs);
+  return hz_h3_answer(s, rs);
 }
 
 size_t hz_h3_room(struct hz_h3_stream *s) {
@@ -176,7 +178,7 @@ static hz_err send_piece(struct hz_h3_stream *s, struct hz_buf *b) {
     hz_buf_unref(b);
     return err;
   }
-  go_on(s);
+  hz_h3_go_on(s);
   return HZ_OK;
 }
 
@@ -233,7 +235,7 @@ void hz_h3_finish(struct hz_h3_stream *s, const struct hz_header *trailers, uint
   if (deaf(s) || !s->answered || s->ending) return;
   submit_trailers(s, trailers, count);
   s->ending = true;
-  go_on(s);
+  hz_h3_go_on(s);
 }
 
 static void on_end(struct hz_exchange *x, const struct hz_header *trailers, uint32_t count) {

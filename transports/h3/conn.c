@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "transports/common/tunnel.h"
 #include "transports/h3/conn.h"
 #include "transports/h3/h3.h"
 #include "transports/quic/listener.h"
@@ -55,6 +56,7 @@ hz_err hz_h3_make(struct hz_h3 *h3) {
   s.qpack_max_dtable_capacity = HZ_H3_QPACK_BYTES;
   s.qpack_encoder_max_dtable_capacity = HZ_H3_QPACK_BYTES;
   s.qpack_blocked_streams = HZ_H3_QPACK_BLOCKED;
+  s.enable_connect_protocol = c->base.role == HZ_SERVER && hz_tunnel_any();
   s.glitch_ratelim_burst = HZ_H3_GLITCHES;
   s.glitch_ratelim_rate = HZ_H3_GLITCHES_A_SECOND;
   seeding = c->base.env;
@@ -82,6 +84,7 @@ hz_err hz_h3_begin(struct hz_quic_conn *c) {
       (struct hz_quic_limiter){.interval_ns = HZ_H3_CANCEL_INTERVAL_NS, .burst = HZ_H3_CANCELS};
   hz_list_init(&h3->streams);
   hz_list_init(&h3->relief);
+  hz_list_init(&h3->tunnels);
   hz_err err = hz_h3_make(h3);
   if (err != HZ_OK) {
     hz_free(env->alloc, h3);
@@ -155,11 +158,13 @@ void hz_h3_drain(struct hz_conn *base) {
 
 bool hz_h3_flushed(const struct hz_quic_conn *c) {
   const struct hz_h3 *h3 = hz_h3_of(c);
-  if (c->base.role == HZ_CLIENT) return true; /* nobody waits for what it still asks */
   for (const struct hz_link *l = h3->streams.next; l != &h3->streams; l = l->next) {
     const struct hz_h3_stream *s =
         HZ_CONTAINER((struct hz_link *)(uintptr_t)l, struct hz_h3_stream, link);
-    /* Acknowledged to the FIN, or it would not be here any more. */
+    if (s->let_go && s->ending && !s->cut && !s->fin_acked) return false;
+    /* Acknowledged to the FIN, or it would not be here any more. (Nobody waits for what a client still
+     * asks.) */
+    if (s->let_go || c->base.role == HZ_CLIENT) continue;
     if (s->answered && s->ending && !s->cut) return false;
   }
   return true;
@@ -188,6 +193,7 @@ void hz_h3_end(struct hz_quic_conn *c) {
   struct hz_h3 *h3 = hz_h3_of(c);
   while (!hz_list_empty(&h3->streams))
     hz_h3_stream_gone(HZ_CONTAINER(h3->streams.next, struct hz_h3_stream, link));
+  hz_h3_tunnels_end(h3);
 }
 
 void hz_h3_free(struct hz_quic_conn *c) {

@@ -26,6 +26,7 @@
 #define HZ_H3_GLITCHES_A_SECOND 33u
 
 struct hz_h3_stream;
+struct hz_h3_tunnel;
 
 struct hz_h3 {
   struct hz_quic_conn *qc;
@@ -33,6 +34,7 @@ struct hz_h3 {
   nghttp3_mem mem;
   struct hz_link streams; /* requests that QUIC has a stream of */
   struct hz_link relief;  /* were told to wait, and something has left since */
+  struct hz_link tunnels; /* hz_h3_tunnel.link: whose owner has not heard `closed` */
   uint32_t calls;         /* that dispatch has */
   uint32_t outlived;      /* streams that QUIC is through with and nghttp3 is not */
   struct hz_quic_limiter cancels;
@@ -65,15 +67,17 @@ struct hz_h3_head {
 /** One request and its answer, in a buffer of the pool. Freed when dispatch has released it and QUIC's
  * stream is closed. On a client `call` takes the place of `x`. */
 struct hz_h3_stream {
-  struct hz_exchange x;    /* first */
-  struct hz_outcall *call; /* client: NULL once it has ended */
-  struct hz_h3 *h3;        /* NULL: QUIC's stream is gone */
+  struct hz_exchange x;        /* first */
+  struct hz_outcall *call;     /* client: NULL once it has ended */
+  struct hz_h3_tunnel *tunnel; /* what it has become by extended CONNECT, as long as that is open */
+  struct hz_h3 *h3;            /* NULL: QUIC's stream is gone */
   struct hz_env *env;
   struct hz_buf *self;
   struct hz_link link, relief;
   int64_t id;
   struct hz_h3_head head;
   struct hz_wheel_timer late; /* until the head is whole */
+  uint64_t wire;              /* bytes that have left, frames and all */
   uint64_t unconsumed;        /* content whose credit was not returned */
   struct hz_quic_sendq out;   /* content on its way: "sent" is handed to nghttp3 */
   struct hz_buf *place;       /* between reserve and commit */
@@ -87,8 +91,10 @@ struct hz_h3_stream {
   bool content;               /* content follows it */
   bool ending;                /* the content is whole */
   bool trailers;
-  bool waits; /* nghttp3 was told that there is no content now */
-  bool cut;   /* nothing more is sent */
+  bool waits;                          /* nghttp3 was told that there is no content now */
+  bool cut;                            /* nothing more is sent */
+  bool fin_sent, fin_alone, fin_acked; /* alone: in a frame without bytes */
+  bool let_go;                         /* was a tunnel: only what is queued is still sent */
   bool head_only;
 };
 
@@ -152,6 +158,21 @@ void hz_h3_call_reset(struct hz_h3_stream *s, uint64_t code);
 /** Its stream is gone, for the connection's reason. */
 void hz_h3_call_gone(struct hz_h3_stream *s);
 
+/* tunnel.c */
+/** A request for one, whole and read. */
+void hz_h3_tunnel_offer(struct hz_h3_stream *s, const struct hz_http_incoming *in,
+                        const struct hz_http_request *r);
+/** Bytes in it; its end; the peer gave up sending or reading. */
+void hz_h3_tunnel_data(struct hz_h3_tunnel *t, const uint8_t *data, size_t len);
+void hz_h3_tunnel_eof(struct hz_h3_tunnel *t);
+void hz_h3_tunnel_broken(struct hz_h3_tunnel *t, uint64_t code);
+/** There is room for what its owner was refused. */
+void hz_h3_tunnel_relieve(struct hz_h3_tunnel *t);
+/** QUIC's stream is gone. */
+void hz_h3_tunnel_gone(struct hz_h3_tunnel *t);
+/** The connection is gone: all that are left hear it now. */
+void hz_h3_tunnels_end(struct hz_h3 *h3);
+
 /* stream.c */
 /** A request that has begun to come; NULL: no memory. */
 struct hz_h3_stream *hz_h3_stream_new(struct hz_h3 *h3, int64_t id);
@@ -191,6 +212,13 @@ size_t hz_h3_room(struct hz_h3_stream *s);
 /** A place for it (hz_h3_room() is not 0), and what was written there: sent when `s->content`. */
 uint8_t *hz_h3_reserve(struct hz_h3_stream *s, size_t *cap);
 HZ_MUST_USE hz_err hz_h3_commit(struct hz_h3_stream *s, size_t len);
+/** Content was queued in s->out, or its end is due. */
+void hz_h3_go_on(struct hz_h3_stream *s);
+/** The answer's head. HZ_ENOMEM, HZ_ECLOSED. */
+struct hz_http_response;
+HZ_MUST_USE hz_err hz_h3_submit_head(struct hz_h3_stream *s, const struct hz_http_response *head);
+/** An answer that is whole. */
+HZ_MUST_USE hz_err hz_h3_answer(struct hz_h3_stream *s, const struct hz_response *rs);
 /** The content is whole. */
 void hz_h3_finish(struct hz_h3_stream *s, const struct hz_header *trailers, uint32_t count);
 /** HTTP/3's code for a cancel code. */

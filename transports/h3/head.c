@@ -9,7 +9,7 @@
 /* Beyond what SETTINGS told, and which is answered with 431, a peer may send so many times as much
  * before its connection ends: QPACK makes large fields out of single bytes. */
 #define SECTION_HARD_FACTOR 4u
-#define PSEUDO_FIELDS 5u
+#define PSEUDO_FIELDS 6u
 #define FIELD_OVERHEAD 32u /* RFC 9114 4.2.2 */
 
 struct entry {
@@ -153,6 +153,7 @@ static void take_field(struct view *v, int32_t token, struct hz_str name, struct
     case NGHTTP3_QPACK_TOKEN__PATH: v->in.target = value; return;
     case NGHTTP3_QPACK_TOKEN__SCHEME: v->in.scheme = value; return;
     case NGHTTP3_QPACK_TOKEN__AUTHORITY: v->in.authority = value; return;
+    case NGHTTP3_QPACK_TOKEN__PROTOCOL: v->in.protocol = value; return;
     case NGHTTP3_QPACK_TOKEN__STATUS: v->in.target = value; return; /* an answer's */
     case NGHTTP3_QPACK_TOKEN_COOKIE:
       if (v->cookies == NULL) break;
@@ -214,6 +215,8 @@ static void serve(struct hz_h3_stream *s, struct hz_http_incoming *in, bool fin)
   uint16_t refused = hz_http_request_read(in, &r, &why);
   if (refused != 0) {
     hz_h3_refuse(s, refused, why);
+  } else if (in->protocol.p != NULL) {
+    hz_h3_tunnel_offer(s, in, &r);
   } else if (s->h3->calls >= s->h3->qc->limits->calls) {
     hz_h3_note(s->h3, "calls_refused", NULL);
     hz_h3_refuse(s, 429, "too many calls at once on this connection");

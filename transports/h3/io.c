@@ -12,6 +12,10 @@ static int recv_data(nghttp3_conn *nc, int64_t id, const uint8_t *data, size_t l
   struct hz_h3 *h3 = user;
   struct hz_h3_stream *s = stream;
   (void)nc;
+  if (s != NULL && s->tunnel != NULL && !hz_quic_mute(h3->qc)) {
+    hz_h3_tunnel_data(s->tunnel, data, len);
+    return h3->failed != 0 ? NGHTTP3_ERR_CALLBACK_FAILURE : 0;
+  }
   if (s == NULL || !s->collects || hz_quic_mute(h3->qc)) { /* nobody reads it */
     ngtcp2_conn_extend_max_offset(h3->qc->qc, len);
     return ngtcp2_conn_extend_max_stream_offset(h3->qc->qc, id, len) == 0
@@ -42,6 +46,10 @@ static int end_stream(nghttp3_conn *nc, int64_t id, void *user, void *stream) {
   if (s == NULL || s->recv_done) return 0;
   s->recv_done = true;
   if (hz_quic_mute(h3->qc)) return 0;
+  if (s->tunnel != NULL) {
+    hz_h3_tunnel_eof(s->tunnel);
+    return 0;
+  }
   if (h3->qc->base.role == HZ_CLIENT) {
     hz_h3_call_whole(s);
     return h3->failed != 0 ? NGHTTP3_ERR_CALLBACK_FAILURE : 0;
@@ -134,7 +142,9 @@ int hz_h3_on_data(struct hz_quic_conn *c, int64_t id, void *stream, const uint8_
 int hz_h3_on_acked(struct hz_quic_conn *c, int64_t id, void *stream, uint64_t offset,
                    uint64_t len) {
   struct hz_h3 *h3 = hz_h3_of(c);
-  (void)stream, (void)offset;
+  struct hz_h3_stream *s = stream;
+  if (s != NULL && s->fin_sent && offset + len == s->wire && (len == 0 || !s->fin_alone))
+    s->fin_acked = true;
   int rv = nghttp3_conn_add_ack_offset(h3->nc, id, len);
   return rv == 0 ? 0 : hz_h3_fail_lib(h3, rv);
 }
@@ -157,8 +167,8 @@ int hz_h3_on_closed(struct hz_quic_conn *c, int64_t id, void *stream, uint64_t c
 }
 
 /* A client changes its mind. Too often is an attack: each time costs us a call and it nothing. */
-static int cancelled(struct hz_h3 *h3, struct hz_h3_stream *s) {
-  bool served = !s->released || !s->answered;
+static int cancelled(struct hz_h3 *h3, struct hz_h3_stream *s, bool tunnel) {
+  bool served = !s->released || !s->answered || tunnel;
   hz_h3_stream_abandon(s, NGHTTP3_H3_REQUEST_CANCELLED);
   if (!served || hz_quic_limiter_take(&h3->cancels, s->env->now)) return 0;
   hz_h3_note(h3, "requests_cancelled", "too many requests were given up");
@@ -171,22 +181,26 @@ int hz_h3_on_reset(struct hz_quic_conn *c, int64_t id, void *stream, uint64_t co
   int rv = nghttp3_conn_shutdown_stream_read(h3->nc, id);
   if (rv != 0) return hz_h3_fail_lib(h3, rv);
   if (s == NULL || s->recv_done) return 0;
+  bool tunnel = s->tunnel != NULL;
   s->recv_done = true; /* nothing is left that could be stopped */
-  if (c->base.role == HZ_SERVER) return cancelled(h3, s);
-  hz_h3_call_reset(s, code);
+  if (tunnel) hz_h3_tunnel_broken(s->tunnel, code);
+  if (c->base.role == HZ_SERVER) return cancelled(h3, s, tunnel);
+  if (!tunnel) hz_h3_call_reset(s, code);
   return 0;
 }
 
 int hz_h3_on_stop(struct hz_quic_conn *c, int64_t id, void *stream, uint64_t code) {
   struct hz_h3 *h3 = hz_h3_of(c);
   struct hz_h3_stream *s = stream;
-  (void)code;
   if (s == NULL) { /* one of our three: its end is noticed when it closes */
     nghttp3_conn_shutdown_stream_write(h3->nc, id);
     return 0;
   }
   if (s->cut) return 0;
-  if (c->base.role == HZ_SERVER) return cancelled(h3, s);
+  bool tunnel = s->tunnel != NULL;
+  if (tunnel) hz_h3_tunnel_broken(s->tunnel, code);
+  if (c->base.role == HZ_SERVER) return cancelled(h3, s, tunnel);
+  if (s->cut) return 0;
   s->cut = true; /* it has heard enough: its answer still comes */
   nghttp3_conn_shutdown_stream_write(h3->nc, id);
   hz_quic_sendq_cut(&s->out);
@@ -214,6 +228,19 @@ void hz_h3_on_datagram(struct hz_quic_conn *c, const uint8_t *bytes, size_t len)
 
 /* ---- what goes ---- */
 
+static size_t length(const nghttp3_vec *vec, nghttp3_ssize count) {
+  size_t n = 0;
+  for (nghttp3_ssize i = 0; i < count; i++) n += vec[i].len;
+  return n;
+}
+
+static void went_out(struct hz_h3_stream *s, size_t len, bool fin) {
+  s->wire += len;
+  if (!fin) return;
+  s->fin_sent = true;
+  s->fin_alone = len == 0;
+}
+
 /* What nghttp3 wants to say next, which is where priorities take effect. 0: nothing. */
 static ngtcp2_ssize write_one(struct hz_h3 *h3, const struct hz_quic_writer *w, bool *more) {
   nghttp3_vec vec[VECS];
@@ -229,6 +256,8 @@ static ngtcp2_ssize write_one(struct hz_h3 *h3, const struct hz_quic_writer *w, 
       ngtcp2_conn_writev_stream(w->qc, w->path, w->pi, w->dest, w->len, &taken, flags, id,
                                 (const ngtcp2_vec *)(const void *)vec, (size_t)count, w->ts);
   if (taken >= 0) {
+    struct hz_h3_stream *s = ngtcp2_conn_get_stream_user_data(w->qc, id);
+    if (s != NULL) went_out(s, (size_t)taken, fin && (size_t)taken == length(vec, count));
     int rv = nghttp3_conn_add_write_offset(h3->nc, id, (size_t)taken);
     if (rv != 0) return hz_h3_fail_lib(h3, rv);
   }

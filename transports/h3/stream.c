@@ -63,6 +63,7 @@ void hz_h3_stream_gone(struct hz_h3_stream *s) {
   hz_list_remove(&s->relief);
   hz_wheel_cancel(&s->env->wheel, &s->late);
   hz_h3_head_drop(&s->head);
+  if (s->tunnel != NULL) hz_h3_tunnel_gone(s->tunnel);
   /* What was not consumed by now never will be: the connection's window gets it back. */
   if (s->unconsumed > 0 && h3->qc->qc != NULL)
     ngtcp2_conn_extend_max_offset(h3->qc->qc, s->unconsumed);

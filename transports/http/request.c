@@ -224,7 +224,7 @@ static uint16_t read_target(const struct hz_http_incoming *in, const struct foun
                             struct hz_http_request *out, const char **why) {
   struct hz_request *rq = &out->rq;
   if (!hz_http_is_token(in->method)) return refuse(400, "the method is not a token", why);
-  if (hz_str_eq(in->method, HZ_STR("CONNECT")))
+  if (hz_str_eq(in->method, HZ_STR("CONNECT")) && in->protocol.p == NULL)
     return refuse(501, "this is no proxy: CONNECT is not served", why);
   rq->method = in->method;
   rq->path = in->target;

@@ -17,6 +17,7 @@ struct hz_http_incoming {
   struct hz_str method;
   struct hz_str target;            /* HTTP/1: request-target; HTTP/3: :path */
   struct hz_str scheme, authority; /* HTTP/3's :scheme and :authority; p NULL: none */
+  struct hz_str protocol; /* :protocol, which makes CONNECT an extended one; p NULL: none */
   struct hz_header *fields;
   uint32_t count, room; /* room > count */
 };
@@ -47,7 +48,7 @@ struct hz_http_request {
  *   400  target, Host, a field's name or value, Content-Length or Transfer-Encoding is not as the RFCs
  *        have it, or says two things; HTTP/3: a field that is the connection's (RFC 9114 4.2)
  *   417  an Expect other than 100-continue
- *   501  CONNECT, or a transfer coding other than chunked
+ *   501  CONNECT without :protocol, or a transfer coding other than chunked
  * HTTP/1.1 needs exactly one Host; a target in absolute form wins over it (RFC 9112 3.2.2). HTTP/3 needs
  * :authority or Host, equal when both are there (RFC 9114 4.3.1). */
 uint16_t hz_http_request_read(struct hz_http_incoming *in, struct hz_http_request *out,

@@ -161,8 +161,7 @@ hz_err hz_quic_conn_accept(struct hz_quic_listener *ln, const struct hz_quic_acc
   c->peer = *a->peer;
   c->validated = a->validated;
   hz_addr_format(&c->peer, c->who.addr, sizeof(c->who.addr));
-  hz_list_push(&ln->conns, &c->ln_link);
-  ln->conn_count++;
+  hz_quic_listener_enter(c);
   hz_quic_listener_half_open(c);
 
   const char *qlog_dir = ln->base.config.tls.qlog_dir;

@@ -53,7 +53,8 @@ void hz_quic_listener_settled(struct hz_quic_conn *c) {
   c->ln->prefixes[c->prefix]--;
 }
 
-static void free_listener(struct hz_quic_listener *ln) {
+static void free_listener(struct hz_iolistener *io) {
+  struct hz_quic_listener *ln = HZ_CONTAINER(io, struct hz_quic_listener, io);
   struct hz_alloc *alloc = ln->base.env->alloc;
   hz_quic_tombs_free(ln);
   if (ln->base.share.ends != NULL) ln->base.share.ends[ln->base.share.index].listener = NULL;
@@ -67,19 +68,25 @@ static void free_listener(struct hz_quic_listener *ln) {
   hz_free(alloc, ln);
 }
 
+void hz_quic_listener_enter(struct hz_quic_conn *c) {
+  hz_list_push(&c->ln->conns, &c->ln_link);
+  c->ln->conn_count++;
+  hz_iolistener_ref(&c->ln->base);
+}
+
 void hz_quic_listener_leave(struct hz_quic_conn *c) {
   struct hz_quic_listener *ln = c->ln;
   hz_quic_listener_settled(c);
   hz_quic_cid_remove_all(&ln->cids, &c->route);
   hz_list_remove(&c->ln_link);
   ln->conn_count--;
-  if (ln->stopped && ln->conn_count == 0) free_listener(ln);
+  hz_iolistener_unref(&ln->base);
 }
 
 void hz_quic_unlisten(struct hz_listener *base) {
   struct hz_quic_listener *ln = HZ_CONTAINER(base, struct hz_quic_listener, base);
   ln->stopped = true;
-  if (ln->conn_count == 0) free_listener(ln);
+  hz_iolistener_unref(base);
 }
 
 static void make_keys(struct hz_quic_listener *ln, struct hz_env *env) {
@@ -155,6 +162,8 @@ hz_err hz_quic_listen(const struct hz_listener *proto, const struct hz_endpoint 
     return HZ_ENOMEM;
   }
   ln->base = *proto;
+  ln->io.refs = 1;
+  ln->io.free = free_listener;
   ln->net = hz_net_of(env);
   hz_list_init(&ln->conns);
   hz_list_init(&ln->tombs);
@@ -162,7 +171,7 @@ hz_err hz_quic_listen(const struct hz_listener *proto, const struct hz_endpoint 
   hz_err err = set_up(ln, at, why, why_len);
   if (err != HZ_OK) {
     if (why_len > 0 && why[0] == '\0') (void)snprintf(why, why_len, "quic: %s", hz_strerror(err));
-    free_listener(ln);
+    hz_iolistener_unref(&ln->base);
     return err;
   }
   ln->base.bound = *at;

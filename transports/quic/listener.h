@@ -3,6 +3,7 @@
 #ifndef TRANSPORTS_QUIC_LISTENER_H
 #define TRANSPORTS_QUIC_LISTENER_H
 
+#include "transports/common/iostream.h"
 #include "transports/quic/conn.h"
 #include "transports/quic/limiter.h"
 #include "transports/quic/replay.h"
@@ -10,7 +11,11 @@
 #define HZ_QUIC_PREFIX_SLOTS 4096u
 
 struct hz_quic_listener {
-  struct hz_listener base;
+  union {
+    struct hz_iolistener
+        io; /* stands as long as its connections, and what lives in their streams */
+    struct hz_listener base;
+  };
   const struct hz_net_ops *net;
   struct hz_udp *udp;
   struct hz_quic_outbox out;
@@ -31,7 +36,8 @@ struct hz_quic_listener {
 hz_err hz_quic_listen(const struct hz_listener *proto, const struct hz_endpoint *at,
                       struct hz_listener **out, char *why, size_t why_len);
 void hz_quic_unlisten(struct hz_listener *base);
-/** One connection less; the last one of a stopped listener frees it. */
+/** One connection more; one less. */
+void hz_quic_listener_enter(struct hz_quic_conn *c);
 void hz_quic_listener_leave(struct hz_quic_conn *c);
 /** A connection's handshake has begun, and is over one way or the other. */
 void hz_quic_listener_half_open(struct hz_quic_conn *c);
