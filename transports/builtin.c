@@ -20,6 +20,7 @@ void hz_builtin_register(void) {
   hz_transport_register(hz_transport_quic());
   hz_quic_app_register(hz_h3_app());
   hz_transport_register(hz_transport_h3());
+  hz_tunnel_set_dialler(hz_h3_tunnel_dial);
   hz_transport_register(hz_transport_http());
   hz_transport_register(hz_transport_https());
   hz_sniff_register(hz_http1_taker());

@@ -64,4 +64,34 @@ static inline void hz_tunnel_refuse(struct hz_tunnel *t, uint16_t status, const 
   t->ops->refuse(t, status, text);
 }
 
+/* ---- the client's side ---- */
+
+/** What a client asks for. Stands, with all it points to, until `opened` or `closed`. */
+struct hz_tunnel_request {
+  const char *protocol;
+  struct hz_str path;
+  const struct hz_header *fields; /* names in lower case */
+  uint32_t count;
+  /** The server's SETTINGS are here and nothing was asked yet: the request may still be changed, or the io
+   * be aborted. NULL: nothing to do. */
+  void (*settled)(struct hz_io *io, struct hz_tunnel_request *rq);
+  /** The answer's head, 2xx, right before `opened`; the io may be aborted. NULL: no matter what it says. */
+  void (*answered)(struct hz_io *io, uint32_t status, const struct hz_header *fields,
+                   uint32_t count);
+};
+
+/** Dials `at` (host and port) and asks for `rq` on a connection of its own, which the core does not see and
+ * which ends with the io: `closed` follows when it has, destroying the io frees both. `opened` once the
+ * server has answered with 2xx; otherwise `closed` says why (HZ_EREFUSED with the status as code,
+ * HZ_EUNSUPPORTED when its SETTINGS do not offer extended CONNECT). Nothing goes in early data. The
+ * caller watches the time until `opened`. Errors as ops->dial, with `why`. */
+typedef hz_err hz_tunnel_dial_fn(struct hz_env *env, const struct hz_endpoint *at,
+                                 const struct hz_transport_config *config,
+                                 struct hz_tunnel_request *rq, const struct hz_io_events *events,
+                                 void *user, struct hz_io **out, char *why, size_t why_len);
+HZ_MUST_USE hz_tunnel_dial_fn hz_tunnel_dial;
+
+/** Who does it; before the first worker starts. */
+void hz_tunnel_set_dialler(hz_tunnel_dial_fn *dial);
+
 #endif

@@ -6,6 +6,7 @@
 #include "transports/common/http_text.h"
 #include "transports/h3/conn.h"
 #include "transports/h3/h3.h"
+#include "transports/h3/tunnel.h"
 #include "transports/http/outgoing.h"
 
 static struct hz_h3_stream *of(struct hz_outcall *x) {
@@ -181,20 +182,27 @@ static uint64_t length_of(const struct hz_http_incoming *in) {
 void hz_h3_call_head(struct hz_h3_stream *s, const struct hz_http_incoming *in, bool fin) {
   struct hz_response rs = {
       .status = status_of(in->target), .headers = in->fields, .header_count = in->count};
+  if (s->tunnel != NULL) hz_h3_tunnel_answer(s->tunnel, rs.status, rs.headers, rs.header_count);
   if (rs.status < 200) { /* only says that there is more to come */
     hz_h3_head_drop(&s->head);
     s->head = (struct hz_h3_head){.text = NULL};
     return;
   }
+  if (s->call == NULL) return;
   bool none = fin || s->head_only || rs.status == 204 || rs.status == 304;
   if (!none) rs.body = (struct hz_body){HZ_BODY_FOLLOWS, {NULL, (size_t)length_of(in)}};
-  s->collects = !none && s->call != NULL;
-  if (s->call != NULL) s->call->events->response(s->call, &rs);
+  s->collects = !none;
+  s->call->events->response(s->call, &rs);
 }
 
 void hz_h3_call_refused(struct hz_h3_stream *s) {
   char text[96];
   (void)snprintf(text, sizeof(text), "the server's answer is refused: %s", s->head.why);
+  if (s->tunnel != NULL) {
+    struct hz_close why;
+    hz_close_set(&why, HZ_BY_LOCAL, HZ_LAYER_PROTOCOL, 0, HZ_ELIMIT, "%s", text);
+    hz_h3_tunnel_over(s->tunnel, &why);
+  }
   end_call(s, s->head.refused == 503 ? HZ_ENOMEM : HZ_ELIMIT, text);
   hz_h3_stream_abandon(s, NGHTTP3_H3_REQUEST_CANCELLED);
 }

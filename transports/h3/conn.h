@@ -38,11 +38,13 @@ struct hz_h3 {
   uint32_t calls;         /* that dispatch has */
   uint32_t outlived;      /* streams that QUIC is through with and nghttp3 is not */
   struct hz_quic_limiter cancels;
-  struct hz_timer drain; /* from the first GOAWAY to the second */
-  bool draining;         /* server: GOAWAY was said */
-  bool last_call;        /* no new requests from here on */
-  bool wants_slots;      /* client: somebody waits for a stream */
-  char *authority;       /* client: of :authority; its own */
+  struct hz_timer drain;        /* from the first GOAWAY to the second */
+  bool draining;                /* server: GOAWAY was said */
+  bool last_call;               /* no new requests from here on */
+  bool wants_slots;             /* client: somebody waits for a stream */
+  char *authority;              /* client: of :authority; its own */
+  struct hz_h3_tunnel *dialled; /* client: what the connection was made for; NULL: for calls */
+  bool peer_connects;           /* its SETTINGS offer extended CONNECT */
   /* While nghttp3 reads bytes of a stream that stream cannot be stopped: they may lie in ngtcp2, which
    * frees them then. */
   struct {
@@ -172,6 +174,13 @@ void hz_h3_tunnel_relieve(struct hz_h3_tunnel *t);
 void hz_h3_tunnel_gone(struct hz_h3_tunnel *t);
 /** The connection is gone: all that are left hear it now. */
 void hz_h3_tunnels_end(struct hz_h3 *h3);
+
+/* dial.c */
+/** The server's SETTINGS are here. */
+void hz_h3_tunnel_settled(struct hz_h3_tunnel *t);
+/** Its answer's head. */
+void hz_h3_tunnel_answer(struct hz_h3_tunnel *t, uint32_t status, const struct hz_header *fields,
+                         uint32_t count);
 
 /* stream.c */
 /** A request that has begun to come; NULL: no memory. */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "transports/h3/conn.h"
+#include "transports/h3/tunnel.h"
 
 #define VECS 16
 
@@ -78,6 +79,14 @@ static int reset_stream(nghttp3_conn *nc, int64_t id, uint64_t code, void *user,
   return 0;
 }
 
+static int settings_seen(nghttp3_conn *nc, const nghttp3_proto_settings *settings, void *user) {
+  struct hz_h3 *h3 = user;
+  (void)nc;
+  h3->peer_connects = settings->enable_connect_protocol != 0;
+  if (h3->dialled != NULL) hz_h3_tunnel_settled(h3->dialled);
+  return 0;
+}
+
 /* The peer goes away: nothing new is asked of it. */
 static int shutdown_seen(nghttp3_conn *nc, int64_t id, void *user) {
   struct hz_h3 *h3 = user;
@@ -99,6 +108,7 @@ const nghttp3_callbacks hz_h3_callbacks = {.acked_stream_data = hz_h3_acked,
                                            .end_stream = end_stream,
                                            .reset_stream = reset_stream,
                                            .shutdown = shutdown_seen,
+                                           .recv_settings2 = settings_seen,
                                            .rand = hz_h3_random};
 
 /* ---- what comes ---- */
@@ -197,7 +207,8 @@ int hz_h3_on_stop(struct hz_quic_conn *c, int64_t id, void *stream, uint64_t cod
     return 0;
   }
   if (s->cut) return 0;
-  bool tunnel = s->tunnel != NULL;
+  /* Who refuses a client's has no use for what it sends, and says so in front of the answer. */
+  bool tunnel = s->tunnel != NULL && s->tunnel->open;
   if (tunnel) hz_h3_tunnel_broken(s->tunnel, code);
   if (c->base.role == HZ_SERVER) return cancelled(h3, s, tunnel);
   if (s->cut) return 0;

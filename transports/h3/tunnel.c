@@ -3,27 +3,8 @@
  * Not here: what they have become (transports/common/tunnel.h), dialling. */
 #include <string.h>
 
-#include "transports/common/tunnel.h"
-#include "transports/h3/conn.h"
+#include "transports/h3/tunnel.h"
 #include "transports/http/response.h"
-#include "transports/quic/quic.h"
-
-struct hz_h3_tunnel {
-  struct hz_tunnel base;  /* first */
-  struct hz_h3_stream *s; /* NULL: let go, or QUIC's stream is gone */
-  struct hz_h3 *h3;       /* NULL: the connection is gone */
-  struct hz_link link;    /* h3->tunnels */
-  struct hz_task task;
-  struct hz_bufq held;        /* came while it was paused; within the stream's window */
-  const struct hz_close *why; /* the first reason; NULL: open */
-  bool answered;              /* accepted or refused */
-  bool open;                  /* accepted */
-  bool paused;
-  bool eof, eof_told; /* the peer's FIN */
-  bool refused;       /* somebody was told HZ_AGAIN */
-  bool told;          /* `closed` */
-  uint64_t took;      /* s->out.sent when that was asked last */
-};
 
 static struct hz_h3_tunnel *of(struct hz_io *io) {
   return (struct hz_h3_tunnel *)(void *)io;
@@ -41,8 +22,7 @@ static void let_go(struct hz_h3_tunnel *t) {
   t->s = NULL;
 }
 
-/* It is over, for `why` unless there was a reason before; `closed` follows. */
-static void over(struct hz_h3_tunnel *t, const struct hz_close *why) {
+void hz_h3_tunnel_over(struct hz_h3_tunnel *t, const struct hz_close *why) {
   if (t->why == NULL) t->why = hz_close_keep(t->base.io.env->alloc, why);
   let_go(t);
   hz_bufq_fini(&t->held);
@@ -83,7 +63,7 @@ void hz_h3_tunnel_broken(struct hz_h3_tunnel *t, uint64_t code) {
                "the peer gave the stream up, HTTP/3 code %#llx %s", (unsigned long long)code,
                hz_h3_error_name(code));
   struct hz_h3_stream *s = t->s;
-  over(t, &why);
+  hz_h3_tunnel_over(t, &why);
   hz_h3_stream_abandon(s, NGHTTP3_H3_REQUEST_CANCELLED);
 }
 
@@ -91,7 +71,7 @@ void hz_h3_tunnel_broken(struct hz_h3_tunnel *t, uint64_t code) {
 static void finished(struct hz_h3_tunnel *t) {
   struct hz_close why;
   hz_close_set(&why, HZ_BY_PEER, HZ_LAYER_APP, HZ_CLOSE_NONE, HZ_OK, "both sides have finished");
-  over(t, &why);
+  hz_h3_tunnel_over(t, &why);
 }
 
 void hz_h3_tunnel_gone(struct hz_h3_tunnel *t) {
@@ -103,7 +83,7 @@ void hz_h3_tunnel_gone(struct hz_h3_tunnel *t) {
     return;
   }
   if (dead)
-    over(t, &c->why);
+    hz_h3_tunnel_over(t, &c->why);
   else
     finished(t);
 }
@@ -122,7 +102,7 @@ static void hand_out(struct hz_h3_tunnel *t) {
   if (t->s == NULL && t->why == NULL) finished(t);
 }
 
-static void tell_closed(struct hz_h3_tunnel *t) {
+void hz_h3_tunnel_tell(struct hz_h3_tunnel *t) {
   t->told = true;
   hz_list_remove(&t->link);
   t->base.io.events->closed(&t->base.io, t->why); /* frees it, most likely */
@@ -130,9 +110,13 @@ static void tell_closed(struct hz_h3_tunnel *t) {
 
 static void work(struct hz_task *task) {
   struct hz_h3_tunnel *t = HZ_CONTAINER(task, struct hz_h3_tunnel, task);
-  if (!t->open) return;
-  if (t->why == NULL) hand_out(t);
-  if (t->why != NULL && !t->told) tell_closed(t);
+  if (t->asking && t->why == NULL) hz_h3_tunnel_ask(t);
+  if (t->open && t->why == NULL) hand_out(t);
+  if (t->why == NULL || t->told) return;
+  if (t->asks != NULL)
+    hz_h3_tunnel_hang_up(t);
+  else if (t->open)
+    hz_h3_tunnel_tell(t);
 }
 
 void hz_h3_tunnels_end(struct hz_h3 *h3) {
@@ -140,7 +124,7 @@ void hz_h3_tunnels_end(struct hz_h3 *h3) {
     struct hz_h3_tunnel *t = HZ_CONTAINER(h3->tunnels.next, struct hz_h3_tunnel, link);
     hz_env_undefer(&t->task);
     t->h3 = NULL;
-    tell_closed(t);
+    hz_h3_tunnel_tell(t);
   }
 }
 
@@ -181,7 +165,7 @@ static void io_close(struct hz_io *io, const struct hz_close *why) {
   struct hz_h3_stream *s = t->s;
   if (t->why != NULL) return;
   io_finish(io);
-  over(t, why);
+  hz_h3_tunnel_over(t, why);
   if (s == NULL) return;
   hz_h3_stream_consume(s, (size_t)s->unconsumed);
   hz_wheel_set(&io->env->wheel, &s->late, io->env->now + io->limits->close_timeout_ns, lingered);
@@ -191,7 +175,7 @@ static void io_abort(struct hz_io *io, const struct hz_close *why) {
   struct hz_h3_tunnel *t = of(io);
   struct hz_h3_stream *s = t->s;
   if (t->why != NULL) return;
-  over(t, why);
+  hz_h3_tunnel_over(t, why);
   if (s == NULL || s->h3->nc == NULL) return;
   hz_h3_stream_consume(s, (size_t)s->unconsumed);
   hz_h3_stream_abandon(s, why->err == HZ_EPROTO ? NGHTTP3_H3_MESSAGE_ERROR
@@ -210,6 +194,13 @@ static void free_tunnel(struct hz_h3_tunnel *t) {
 
 static void io_destroy(struct hz_io *io) {
   struct hz_h3_stream *s = of(io)->s;
+  if (of(io)->asks != NULL && of(io)->h3 != NULL) { /* its connection goes with it */
+    struct hz_conn *conn = &of(io)->h3->qc->base;
+    of(io)->h3->dialled = NULL;
+    free_tunnel(of(io));
+    hz_quic_destroy(conn);
+    return;
+  }
   free_tunnel(of(io));
   if (s != NULL && s->h3->nc != NULL) hz_h3_stream_abandon(s, NGHTTP3_H3_REQUEST_CANCELLED);
 }
@@ -277,15 +268,16 @@ static void refuse_unknown(struct hz_h3_stream *s) {
   hz_h3_leave_rest(s);
 }
 
-static struct hz_h3_tunnel *tunnel_new(struct hz_h3_stream *s) {
-  struct hz_h3_tunnel *t = hz_slab_get(&s->env->objects, sizeof(*t));
+struct hz_h3_tunnel *hz_h3_tunnel_new(struct hz_h3 *h3, struct hz_h3_stream *s) {
+  struct hz_env *env = h3->qc->base.env;
+  struct hz_h3_tunnel *t = hz_slab_get(&env->objects, sizeof(*t));
   if (t == NULL) return NULL;
-  t->base.io = (struct hz_io){.ops = &io_ops, .env = s->env, .limits = s->h3->qc->limits};
+  t->base.io = (struct hz_io){.ops = &io_ops, .env = env, .limits = h3->qc->limits};
   t->base.ops = &tunnel_ops;
   t->s = s;
-  t->h3 = s->h3;
+  t->h3 = h3;
   t->task.fn = work;
-  hz_bufq_init(&t->held, s->env->alloc, SIZE_MAX, 0);
+  hz_bufq_init(&t->held, env->alloc, SIZE_MAX, 0);
   return t;
 }
 
@@ -310,7 +302,7 @@ void hz_h3_tunnel_offer(struct hz_h3_stream *s, const struct hz_http_incoming *i
                  conn->early ? "not in early data: ask again" : "the service is about to close");
     return;
   }
-  struct hz_h3_tunnel *t = tunnel_new(s);
+  struct hz_h3_tunnel *t = hz_h3_tunnel_new(s->h3, s);
   if (t == NULL) {
     hz_h3_note(s->h3, "no_memory", NULL);
     hz_h3_refuse(s, 503, "memory is short");
