@@ -38,15 +38,15 @@ rule "programs reach transports through their registration list" \
   '^apps/([^/]+/)+[^/]*$' '^transports/' '^$' | grep -vE '^apps/[a-z]+/[a-z_]*(register|transports)[a-z_]*\.[ch]:' && bad=1
 rule "examples use the public headers only" '^apps/examples/' '^(core|codec|transports)/'
 
-# One adapter does not reach into another; HTTP/3 runs on top of QUIC; what HTTP says (transports/http) is
-# the same for every version of it.
+# One adapter does not reach into another; HTTP/3 runs on top of QUIC, WebTransport on top of HTTP/3; what
+# HTTP says (transports/http) is the same for every version of it.
 while read -r at path; do
   [[ ${at%:*} =~ ^transports/([a-z0-9]+)/ ]] || continue
   own=${BASH_REMATCH[1]}
   [[ $path =~ ^transports/([a-z0-9]+)/ ]] || continue
   other=${BASH_REMATCH[1]}
   [ "$own" = "$other" ] || [ "$other" = common ] || [ "$own/$other" = h3/quic ] ||
-    [[ $own/$other =~ ^(http1|h3)/http$ ]] ||
+    [[ $own/$other =~ ^(http1|h3)/http$ ]] || [[ $own/$other =~ ^webtransport/(h3|quic|http)$ ]] ||
     complain "$at" "includes $path: an adapter includes transports/common and its own folder"
 done <<<"$includes"
 
