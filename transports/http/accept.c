@@ -1,28 +1,6 @@
 /* Accept: does the client want a value as msgpack or as JSON? */
+#include "core/web/accept.h"
 #include "transports/http/request.h"
-
-/* A weight in thousandths; 1000 when it is absent, 0 when it is malformed. RFC 9110 12.4.2. */
-static uint32_t weight_of(struct hz_str params) {
-  while (params.n > 0) {
-    size_t len = 0;
-    while (len < params.n && params.p[len] != ';') len++;
-    struct hz_str one = {params.p, len};
-    params.p += len < params.n ? len + 1 : len;
-    params.n -= len < params.n ? len + 1 : len;
-    for (; one.n > 0 && (one.p[0] == ' ' || one.p[0] == '\t'); one.p++) one.n--;
-    while (one.n > 0 && (one.p[one.n - 1] == ' ' || one.p[one.n - 1] == '\t')) one.n--;
-    if (one.n < 2 || (one.p[0] | 0x20) != 'q' || one.p[1] != '=') continue;
-    if (one.n < 3 || one.n > 7 || one.p[2] < '0' || one.p[2] > '1') return 0;
-    if (one.n > 3 && one.p[3] != '.') return 0;
-    uint32_t q = (uint32_t)(one.p[2] - '0') * 1000, unit = 100;
-    for (size_t i = 4; i < one.n; i++, unit /= 10) {
-      if (one.p[i] < '0' || one.p[i] > '9') return 0;
-      q += (uint32_t)(one.p[i] - '0') * unit;
-    }
-    return q > 1000 ? 0 : q;
-  }
-  return 1000;
-}
 
 /* How well is each form liked so far, and by how exact a range. */
 struct liking {
@@ -44,7 +22,7 @@ static void weigh(struct hz_str range, struct liking *l) {
                                                                  : 0;
     if (exact == 0 || exact < l->exact[i]) continue;
     l->exact[i] = exact;
-    l->q[i] = weight_of(params);
+    l->q[i] = hz_quality_read(params, true);
   }
 }
 
