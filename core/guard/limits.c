@@ -31,6 +31,10 @@ void hz_limits_defaults(struct hz_limits *l) {
   u32(&l->message_bytes, 16 * MIB);
   u32(&l->open_files, 1024);
   u32(&l->event_queue_bytes, 64 * KIB);
+  u32(&l->cancels, 500);
+  u32(&l->cancels_per_second, 50);
+  u32(&l->glitches, 1000);
+  u32(&l->glitches_per_second, 33);
   u32(&l->datagrams, 256);
   u32(&l->retry_from, 128);
   u32(&l->prefix_retry_from, 64);

@@ -26,6 +26,10 @@ struct hz_limits {
   uint32_t message_bytes;       /* one WebSocket message: 16 MiB */
   uint32_t open_files;          /* of one herz_static(), on a worker: 1024 */
   uint32_t event_queue_bytes;   /* server-sent events that wait on one stream: 64 KiB */
+  uint32_t cancels;             /* requests of a connection given up unanswered, at once: 500 */
+  uint32_t cancels_per_second;  /* and so many more each second: 50 */
+  uint32_t glitches;            /* oddities of a connection that mean nothing, at once: 1000 */
+  uint32_t glitches_per_second; /* and so many more each second: 33 */
   uint32_t datagrams;           /* waiting to leave on one connection: 256 */
   uint32_t retry_from;          /* QUIC handshakes under way before Retry is asked for: 128 */
   uint32_t prefix_retry_from;   /* the same, of one network (/24, /48): 64 */

@@ -21,6 +21,15 @@ static void echo(herz_ctx *c) {
   herz_reply_bytes(c, HERZ_OK, NULL, body, len);
 }
 
+/* How many fields it saw. */
+static void fields(herz_ctx *c) {
+  const char *name, *value;
+  uint32_t n = 0;
+
+  while (herz_header_at(c, n, &name, &value)) n++;
+  herz_reply(c, HERZ_OK, herz_map(c, "fields", herz_uint(c, n)));
+}
+
 static void ended(void *arg) {
   ((struct app_pair *)arg)->ended++;
 }
@@ -184,7 +193,7 @@ static bool serve(struct app_pair *p) {
   herz_use(p->server, herz_recovery);
   return herz_get(p->server, "/users/:id", user) == 0 && herz_post(p->server, "/echo", echo) == 0 &&
          herz_route(p->server, "GET", "/later", later, p) == 0 &&
-         herz_get(p->server, "/wide", wide) == 0 &&
+         herz_get(p->server, "/wide", wide) == 0 && herz_get(p->server, "/fields", fields) == 0 &&
          herz_route(p->server, "GET", "/stream/:n", stream, p) == 0 &&
          herz_route_stream(p->server, "POST", "/take", take_all, p) == 0 &&
          herz_route(p->server, "GET", "/bytes/:n", bytes, p) == 0 &&

@@ -26,6 +26,13 @@ void hz_h3_note(struct hz_h3 *h3, const char *what, const char *detail) {
   if (h3->qc->ln != NULL) hz_quic_note(h3->qc->ln, what, detail);
 }
 
+int hz_h3_count_cancel(struct hz_h3 *h3) {
+  static const char text[] = "too many requests were given up";
+  if (hz_quic_limiter_take(&h3->cancels, h3->qc->base.env->now)) return 0;
+  hz_h3_note(h3, "requests_cancelled", text);
+  return hz_h3_fail(h3, NGHTTP3_H3_EXCESSIVE_LOAD, text);
+}
+
 /* ---- making ---- */
 
 static void *mem_malloc(size_t size, void *a) {
@@ -57,8 +64,8 @@ hz_err hz_h3_make(struct hz_h3 *h3) {
   s.qpack_encoder_max_dtable_capacity = HZ_H3_QPACK_BYTES;
   s.qpack_blocked_streams = HZ_H3_QPACK_BLOCKED;
   s.enable_connect_protocol = c->base.role == HZ_SERVER && hz_tunnel_any();
-  s.glitch_ratelim_burst = HZ_H3_GLITCHES;
-  s.glitch_ratelim_rate = HZ_H3_GLITCHES_A_SECOND;
+  s.glitch_ratelim_burst = c->limits->glitches;
+  s.glitch_ratelim_rate = c->limits->glitches_per_second;
   seeding = c->base.env;
   int rv = c->base.role == HZ_SERVER
                ? nghttp3_conn_server_new(&h3->nc, &hz_h3_callbacks, &s, &h3->mem, h3)
@@ -80,8 +87,8 @@ hz_err hz_h3_begin(struct hz_quic_conn *c) {
   h3->qc = c;
   h3->mem = (nghttp3_mem){env->alloc, mem_malloc, mem_free, mem_calloc, mem_realloc};
   h3->reading.id = -1;
-  h3->cancels =
-      (struct hz_quic_limiter){.interval_ns = HZ_H3_CANCEL_INTERVAL_NS, .burst = HZ_H3_CANCELS};
+  h3->cancels = (struct hz_quic_limiter){.interval_ns = HZ_SEC / c->limits->cancels_per_second,
+                                         .burst = c->limits->cancels};
   hz_list_init(&h3->streams);
   hz_list_init(&h3->relief);
   hz_list_init(&h3->tunnels);

@@ -17,13 +17,6 @@
 #define HZ_H3_QPACK_BLOCKED 16u
 /** Content of an answer in one piece: with its headers it stays in a 16 KiB class. */
 #define HZ_H3_PIECE 16000u
-/** Requests that a client has given up before they were answered: so many at once, and one more each
- * interval. More is rapid reset (CVE-2023-44487). */
-#define HZ_H3_CANCELS 500u
-#define HZ_H3_CANCEL_INTERVAL_NS (20 * HZ_MS)
-/** Oddities that nghttp3 counts (unknown frames, empty ones, ...): the same. */
-#define HZ_H3_GLITCHES 1000u
-#define HZ_H3_GLITCHES_A_SECOND 33u
 
 struct hz_h3_stream;
 struct hz_h3_tunnel;
@@ -37,7 +30,7 @@ struct hz_h3 {
   struct hz_link tunnels; /* hz_h3_tunnel.link: whose owner has not heard `closed` */
   uint32_t calls;         /* that dispatch has */
   uint32_t outlived;      /* streams that QUIC is through with and nghttp3 is not */
-  struct hz_quic_limiter cancels;
+  struct hz_quic_limiter cancels; /* requests that were given up before their answer */
   struct hz_timer drain;        /* from the first GOAWAY to the second */
   bool draining;                /* server: GOAWAY was said */
   bool last_call;               /* no new requests from here on */
@@ -110,6 +103,9 @@ int hz_h3_fail(struct hz_h3 *h3, uint64_t code, const char *why);
 /** The same for an error of nghttp3. */
 int hz_h3_fail_lib(struct hz_h3 *h3, int liberr);
 void hz_h3_note(struct hz_h3 *h3, const char *what, const char *detail);
+/** A request came to nothing by its client's doing. Too often is an attack (CVE-2023-44487, CVE-2025-8671)
+ * and ends the connection: each costs us a call and it nothing. Returns what a callback returns. */
+int hz_h3_count_cancel(struct hz_h3 *h3);
 /** ops->drain. */
 void hz_h3_drain(struct hz_conn *base);
 /** A draining connection closes when its last request is gone. */

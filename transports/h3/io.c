@@ -176,13 +176,11 @@ int hz_h3_on_closed(struct hz_quic_conn *c, int64_t id, void *stream, uint64_t c
   return rv == 0 || rv == NGHTTP3_ERR_STREAM_NOT_FOUND ? 0 : hz_h3_fail_lib(h3, rv);
 }
 
-/* A client changes its mind. Too often is an attack: each time costs us a call and it nothing. */
+/* A client changes its mind. */
 static int cancelled(struct hz_h3 *h3, struct hz_h3_stream *s, bool tunnel) {
   bool served = !s->released || !s->answered || tunnel;
   hz_h3_stream_abandon(s, NGHTTP3_H3_REQUEST_CANCELLED);
-  if (!served || hz_quic_limiter_take(&h3->cancels, s->env->now)) return 0;
-  hz_h3_note(h3, "requests_cancelled", "too many requests were given up");
-  return hz_h3_fail(h3, NGHTTP3_H3_EXCESSIVE_LOAD, "too many requests were given up");
+  return served ? hz_h3_count_cancel(h3) : 0;
 }
 
 int hz_h3_on_reset(struct hz_quic_conn *c, int64_t id, void *stream, uint64_t code) {

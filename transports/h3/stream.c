@@ -18,9 +18,11 @@ static void late(struct hz_wheel_timer *t, hz_time now) {
   struct hz_h3_stream *s = HZ_CONTAINER(t, struct hz_h3_stream, late);
   (void)now;
   if (s->h3 == NULL || s->h3->nc == NULL) return;
-  hz_h3_note(s->h3, "frame_timeout", "a request's head came in too slowly");
+  struct hz_h3 *h3 = s->h3;
+  hz_h3_note(h3, "frame_timeout", "a request's head came in too slowly");
   hz_h3_stream_abandon(s, NGHTTP3_H3_REQUEST_INCOMPLETE);
-  hz_quic_flush_soon(s->h3->qc);
+  (void)hz_h3_count_cancel(h3); /* made to reset it, the server has lost as much */
+  hz_quic_flush_soon(h3->qc);
 }
 
 struct hz_h3_stream *hz_h3_stream_new(struct hz_h3 *h3, int64_t id) {
