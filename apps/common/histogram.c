@@ -1,25 +1,18 @@
-/* Log-linear buckets: see histogram.h. */
+/* Counting into the buckets of core/base/histogram.h. */
 #include "apps/common/histogram.h"
 
-#define VALUE_MAX ((UINT64_C(1) << HIST_TOP_BIT) - 1)
+#include "core/base/histogram.h"
 
 size_t hist_bucket_of(uint64_t value) {
-  if (value > VALUE_MAX) value = VALUE_MAX;
-  if (value < HIST_OCTAVE) return (size_t)value;
-  unsigned shift = 63u - (unsigned)__builtin_clzll(value) - HIST_BITS;
-  /* value >> shift lies in [OCTAVE, 2 x OCTAVE): the octave's number follows from the shift. */
-  return (size_t)shift * HIST_OCTAVE + (size_t)(value >> shift);
+  return hz_hist_bucket_of(value, HIST_BITS);
 }
 
 uint64_t hist_bucket_top(size_t bucket) {
-  if (bucket < HIST_OCTAVE) return bucket;
-  unsigned shift = (unsigned)(bucket / HIST_OCTAVE) - 1;
-  uint64_t first = (uint64_t)(bucket % HIST_OCTAVE + HIST_OCTAVE) << shift;
-  return first + (UINT64_C(1) << shift) - 1;
+  return hz_hist_bucket_top(bucket, HIST_BITS);
 }
 
 void hist_add(struct histogram *h, uint64_t value) {
-  if (value > VALUE_MAX) value = VALUE_MAX;
+  if (value > HZ_HIST_MAX) value = HZ_HIST_MAX;
   if (h->total == 0 || value < h->min) h->min = value;
   if (value > h->max) h->max = value;
   h->total++;
@@ -37,21 +30,13 @@ void hist_merge(struct histogram *h, const struct histogram *from) {
 }
 
 uint64_t hist_at_rank(const struct histogram *h, uint64_t rank) {
-  uint64_t seen = 0;
-  for (size_t i = hist_bucket_of(h->min); i < HIST_BUCKETS; i++) {
-    seen += h->buckets[i];
-    if (seen == 0 || seen < rank) continue;
-    uint64_t top = hist_bucket_top(i);
-    return top < h->max ? top : h->max;
-  }
-  return h->max;
+  size_t i = hz_hist_find(h->buckets, hist_bucket_of(h->min), HIST_BUCKETS, rank);
+  uint64_t top = i < HIST_BUCKETS ? hist_bucket_top(i) : h->max;
+  return top < h->max ? top : h->max;
 }
 
 uint64_t hist_percentile(const struct histogram *h, double percent) {
-  /* Multiplied first: 99.9 % of 1000 are 999, where 0.999 of them are a little more. */
-  double exact = percent * (double)h->total / 100.0;
-  uint64_t rank = exact > 0 ? (uint64_t)exact : 0;
-  return hist_at_rank(h, (double)rank < exact ? rank + 1 : rank);
+  return hist_at_rank(h, hz_hist_rank(percent, h->total));
 }
 
 double hist_mean(const struct histogram *h) {

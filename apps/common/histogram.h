@@ -6,13 +6,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Values below 2^HIST_BITS have a bucket each; above, every octave has 2^HIST_BITS buckets. So a
- * bucket is at most 1/128 of its values wide. */
+#include "core/base/histogram.h"
+
+/* A bucket is at most 1/128 of its values wide; what is longer than 18 minutes is kept as that. */
 #define HIST_BITS 7u
-#define HIST_OCTAVE (1u << HIST_BITS)
-/* The last octave ends at 2^40 ns, 18 minutes; what is longer is kept as that. */
-#define HIST_TOP_BIT 40u
-#define HIST_BUCKETS ((HIST_TOP_BIT - HIST_BITS + 1) * HIST_OCTAVE)
+#define HIST_TOP_BIT HZ_HIST_TOP_BIT
+#define HIST_BUCKETS HZ_HIST_BUCKETS(HIST_BITS)
 
 /** Zeroed means empty. */
 struct histogram {

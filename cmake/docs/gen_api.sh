@@ -23,7 +23,7 @@ page() { # HEADER
       return text
     }
     /^#(ifndef|endif|ifdef|include)/ || /^extern "C"/ || /^}$/ && top { next }
-    /^#define HERZ_(HERZ|CONNS|ADAPTER|WEB)_H/ || /^#define HERZ_(API|PRINTF)/ { next }
+    /^#define HERZ_(HERZ|CONNS|STATS|ADAPTER|WEB)_H/ || /^#define HERZ_(API|PRINTF)/ { next }
     /^\/\* ---- / {
       flush_code()
       title = $0
@@ -77,6 +77,7 @@ T
 page "$root/core/include/herz/herz.h"
 page "$root/core/include/herz/web.h"
 page "$root/core/include/herz/conns.h"
+page "$root/core/include/herz/stats.h"
 page "$root/core/include/herz/adapter.h"
 cat <<'T'
 

@@ -1,29 +1,16 @@
 /* Everything that is counted, of all workers together: as names and numbers, and as the text that
  * Prometheus reads. Reads tallies only, so any thread may. */
 #include "core/app/app.h"
+#include "core/app/stats.h"
 #include "core/include/herz/web.h"
 #include "core/observe/prometheus.h"
-
-/* Reading changes nothing: `app` is const for callers. */
-static const struct hz_worker *worker(const herz_app *app, uint32_t i) {
-  return hz_app_worker((herz_app *)(uintptr_t)app, i);
-}
 
 static uint64_t sum(const herz_app *app, enum hz_counter c) {
   uint64_t n = 0;
 
   for (uint32_t i = 0; i < app->worker_count; i++) {
-    n += hz_tally_get(&worker(app, i)->counters.v[c]);
-    if (c == HZ_C_calls_late) n += hz_promises_late(worker(app, i)->dispatch.promises);
-  }
-  return n;
-}
-
-static uint64_t sum_by_transport(const herz_app *app, uint32_t slot, enum hz_transport_counter c) {
-  uint64_t n = 0;
-
-  for (uint32_t i = 0; i < app->worker_count; i++) {
-    n += hz_tally_get(&worker(app, i)->counters.by_transport[slot][c]);
+    n += hz_tally_get(&hz_stats_worker(app, i)->counters.v[c]);
+    if (c == HZ_C_calls_late) n += hz_promises_late(hz_stats_worker(app, i)->dispatch.promises);
   }
   return n;
 }
@@ -54,7 +41,7 @@ static uint64_t sum_env(const herz_app *app, const struct env_counter *k) {
   uint64_t n = 0;
 
   for (uint32_t i = 0; i < app->worker_count; i++) {
-    const char *env = (const char *)worker(app, i)->env;
+    const char *env = (const char *)hz_stats_worker(app, i)->env;
 
     n += hz_tally_get((const hz_tally *)(const void *)(env + k->at));
   }
@@ -65,7 +52,7 @@ static uint64_t allocations(const herz_app *app) {
   uint64_t n = 0;
 
   for (uint32_t i = 0; i < app->worker_count; i++) {
-    n += hz_tally_get(&worker(app, i)->env->alloc->calls);
+    n += hz_tally_get(&hz_stats_worker(app, i)->env->alloc->calls);
   }
   return n;
 }
@@ -102,15 +89,51 @@ static void print_transports(const herz_app *app, FILE *out) {
     hz_prom_family(out, HZ_PROM_COUNTER, name, hz_transport_counter_text(which));
     for (uint32_t slot = 0; (ops = hz_transport_in_slot(slot)) != NULL; slot++) {
       hz_prom_sample(out, HZ_PROM_COUNTER, name, "transport", ops->scheme,
-                     sum_by_transport(app, slot, which));
+                     hz_stats_by_transport(app, slot, which));
     }
   }
   hz_prom_family(out, HZ_PROM_GAUGE, "transport_conns", "connections that are open");
   for (uint32_t slot = 0; (ops = hz_transport_in_slot(slot)) != NULL; slot++) {
-    uint64_t closed = sum_by_transport(app, slot, HZ_T_conns_closed);
+    uint64_t closed = hz_stats_by_transport(app, slot, HZ_T_conns_closed);
 
     hz_prom_sample(out, HZ_PROM_GAUGE, "transport_conns", "transport", ops->scheme,
-                   open_now(closed, sum_by_transport(app, slot, HZ_T_conns_opened)));
+                   open_now(closed, hz_stats_by_transport(app, slot, HZ_T_conns_opened)));
+  }
+}
+
+/* Ends of octaves, so that buckets lie on either side of them as a whole: 16 us to 69 s. */
+#define TIME_FIRST_BIT 14u
+#define TIME_STEP_BITS 2u
+#define TIME_BOUNDS 12u
+
+static void print_times_of(const herz_app *app, FILE *out, uint32_t slot, const char *scheme) {
+  uint64_t bounds[TIME_BOUNDS], upto[TIME_BOUNDS], seen = 0;
+  struct hz_latency_sum sum = {0};
+  size_t bucket = 0;
+
+  hz_stats_latency(app, slot, &sum);
+  for (unsigned i = 0; i < TIME_BOUNDS; i++) {
+    bounds[i] = UINT64_C(1) << (TIME_FIRST_BIT + i * TIME_STEP_BITS);
+    for (; hz_hist_bucket_top(bucket, HZ_LATENCY_BITS) < bounds[i]; bucket++) {
+      seen += sum.buckets[bucket];
+    }
+    upto[i] = seen;
+  }
+  hz_prom_times(out, "transport_call_seconds", "transport", scheme,
+                &(struct hz_prom_times){.bounds_ns = bounds,
+                                        .upto = upto,
+                                        .count = TIME_BOUNDS,
+                                        .total = sum.count,
+                                        .sum_ns = sum.sum_ns});
+}
+
+static void print_times(const herz_app *app, FILE *out) {
+  const struct hz_transport_ops *ops;
+
+  hz_prom_family(out, HZ_PROM_HISTOGRAM, "transport_call_seconds",
+                 "from a call's head, read, to its answer's head, handed to the transport");
+  for (uint32_t slot = 0; (ops = hz_transport_in_slot(slot)) != NULL; slot++) {
+    print_times_of(app, out, slot, ops->scheme);
   }
 }
 
@@ -134,4 +157,5 @@ void herz_metrics_print(const herz_app *app, FILE *out) {
               hz_counter_text((enum hz_counter)c), sum(app, (enum hz_counter)c));
   }
   print_transports(app, out);
+  print_times(app, out);
 }

@@ -36,16 +36,31 @@ hz_err hz_worker_init(struct hz_worker *w, herz_app *app, uint32_t index, struct
   return HZ_OK;
 }
 
+/* Large, and mostly never touched: no part of the worker itself. */
+static hz_err make_records(struct hz_worker *w) {
+  struct hz_alloc *alloc = w->env->alloc;
+
+  if (w->latency == NULL) w->latency = hz_new(alloc, struct hz_latency);
+  if (w->failures == NULL) w->failures = hz_new(alloc, struct hz_failures);
+  if (w->latency == NULL || w->failures == NULL) return HZ_ENOMEM;
+  return HZ_OK;
+}
+
 hz_err hz_worker_start(struct hz_worker *w) {
   herz_app *app = w->app;
   struct hz_alloc *alloc = w->env->alloc;
 
   if (w->started) return HZ_OK;
+  hz_err err = make_records(w);
+  if (err != HZ_OK) return err;
   w->env->pool.limit_bytes = app->config.transport.limits.pool_bytes;
-  hz_err err = hz_dispatch_init(&w->dispatch, w->index, w->env, &app->routes,
-                                &app->config.transport.limits, &w->counters, &app->log);
+  err = hz_dispatch_init(&w->dispatch, w->index, w->env, &app->routes,
+                         &app->config.transport.limits, &w->counters, &app->log);
   if (err != HZ_OK) return err;
   w->dispatch.offload = &app->offload;
+  hz_latency_init(w->latency, w->env);
+  w->dispatch.latency = w->latency;
+  w->dispatch.failures = w->failures;
   hz_cache_init(&w->lanes, alloc, sizeof(struct hz_lane), sizeof(struct hz_lane), LANES_KEPT);
   hz_cache_init(&w->served, alloc, hz_served_size, hz_served_size, CALLS_KEPT);
   hz_cache_init(&w->client_calls, alloc, hz_client_call_size, hz_client_call_size, CALLS_KEPT);
@@ -71,6 +86,9 @@ void hz_worker_fini(struct hz_worker *w) {
     hz_cache_fini(&w->served);
     hz_cache_fini(&w->client_calls);
   }
+  if (w->latency != NULL) hz_env_unlap(w->env, &w->latency->lap);
+  hz_free(w->env->alloc, w->latency);
+  hz_free(w->env->alloc, w->failures);
   if (w->app->driver != NULL) w->app->driver->env_free(w->env);
 }
 

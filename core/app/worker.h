@@ -25,6 +25,8 @@ struct hz_worker {
   struct hz_alloc libc; /* its own, for it counts without a lock */
   struct hz_env *env;
   struct hz_counters counters;
+  struct hz_latency *latency; /* from the start on, as the next */
+  struct hz_failures *failures;
   struct hz_dispatch dispatch;
   struct hz_cache lanes, served, client_calls;
   struct hz_session_owner server;

@@ -35,10 +35,7 @@ static void end(herz_ctx *c) {
   c->on_body = NULL;
   hz_wheel_cancel(&d->env->wheel, &c->deadline);
   if (c->log_line && level >= d->log->level) log_line(c, level);
-  if (c->status >= 500) {
-    HZ_COUNT(d->counters, calls_failed);
-    HZ_COUNT_T(d->counters, c->slot, calls_failed, 1);
-  }
+  if (c->status >= 400) hz_call_failed(c);
   HZ_COUNT_T(d->counters, c->slot, content_bytes_in, c->bytes_in);
   HZ_COUNT_T(d->counters, c->slot, content_bytes_out, c->bytes_out);
   if (c->cancelled) HZ_COUNT(d->counters, calls_cancelled);
@@ -136,7 +133,7 @@ void hz_call_guarded(herz_ctx *c, void (*fn)(herz_ctx *, void *), void *arg) {
     HZ_COUNT(c->d->counters, calls_panicked);
     HZ_LOG(c->d->log, HZ_LOG_ERROR, "a handler panicked", HZ_F_STR("t", herz_trace_id(c)),
            HZ_F_STR("method", c->method), HZ_F_SLICE("route", c->match.pattern),
-           HZ_F_STR("why", c->panic_text));
+           HZ_F_STR("why", c->why));
     c->on_body = NULL;
     if (c->status == 0) {
       (void)herz_reply_error(c, HERZ_INTERNAL, "the handler failed");
@@ -192,8 +189,8 @@ void herz_panic(herz_ctx *c, const char *fmt, ...) {
     fprintf(stderr, "herz: herz_panic() outside of a handler: %s\n", text);
     abort();
   }
-  c->panic_text = hz_arena_strdup(&c->arena, hz_str_of(text));
-  if (c->panic_text == NULL) c->panic_text = "(no memory for the text)";
+  c->why = hz_arena_strdup(&c->arena, hz_str_of(text));
+  if (c->why == NULL) c->why = "(no memory for the text)";
   siglongjmp(*c->guard, 1);
 }
 

@@ -69,7 +69,7 @@ struct herz_ctx {
   /* the chain */
   const struct hz_route *route;
   sigjmp_buf *guard; /* where herz_panic() unwinds to */
-  const char *panic_text;
+  const char *why;   /* of a panic, or of an answer that tells of a failure; NULL: not known */
   struct hz_on_end *on_end;
   herz_deferred *deferred;
   bool (*on_body)(herz_ctx *, const void *, size_t, bool, void *);
@@ -102,6 +102,10 @@ _Static_assert(HZ_CTX_ZEROED <= 512, "zeroed for every call: what grows belongs 
 void hz_call_settle(herz_ctx *c);
 /** Runs `fn` guarded: a panic inside answers 500, or breaks off an answer that is under way. */
 void hz_call_guarded(herz_ctx *c, void (*fn)(herz_ctx *c, void *arg), void *arg);
+
+/* failure.c */
+/** Counts an answer of 400 or above, and keeps it where it tells of a failure. */
+void hz_call_failed(const herz_ctx *c);
 
 /* head.c */
 HZ_MUST_USE hz_err hz_call_copy_head(herz_ctx *c, const struct hz_request *rq);

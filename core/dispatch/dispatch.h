@@ -16,6 +16,8 @@
 #include "core/include/herz/herz.h"
 #include "core/message/message.h"
 #include "core/observe/counters.h"
+#include "core/observe/failures.h"
+#include "core/observe/latency.h"
 #include "core/observe/log.h"
 #include "core/time/env.h"
 
@@ -34,6 +36,8 @@ struct hz_dispatch {
   struct hz_cache calls;
   struct hz_promises *promises;
   struct hz_offload *offload; /* the app's; NULL: none */
+  struct hz_latency *latency; /* the worker's, as the next */
+  struct hz_failures *failures;
 };
 
 /** Prepares a dispatch; everything it is given outlives it. HZ_ENOMEM: nothing is held. */

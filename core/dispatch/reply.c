@@ -68,6 +68,7 @@ static hz_err send_head(herz_ctx *c, int status, const struct hz_body *body) {
   if (err == HZ_OK) {
     c->status = status;
     c->state = HZ_CALL_SENDING;
+    hz_latency_answered(c->d->latency, c->d->env, c->slot, c->started);
     if (c->deferred != NULL)
       hz_deferred_orphan(c); /* answered in spite of a promise: that one comes too late */
     c->bytes_out += body->kind == HZ_BODY_FOLLOWS ? 0 : body->data.n;
@@ -380,6 +381,9 @@ int herz_reply_error(herz_ctx *c, int status, const char *fmt, ...) {
   va_end(ap);
   if (len >= sizeof(text)) len = cut(text, sizeof(text) - 1);
   int err = herz_reply_problem(c, status, herz_map(c, "detail", herz_strn(c, text, len)));
+  if (c->why == NULL && hz_failure_is((uint32_t)status)) {
+    c->why = hz_arena_strdup(&c->arena, (struct hz_str){text, len});
+  }
 
   /* An error for want of memory must not fail for the same want. */
   return err == HERZ_ENOMEM ? reply_empty(c, status) : err;

@@ -108,4 +108,12 @@ void hz_call_writable(struct hz_exchange *x);
  * nothing needs the exchange (maybe inside this call). */
 void hz_call_cancel(struct hz_exchange *x, uint32_t code);
 
+/** What went wrong, in words; `status` 0: with a connection. */
+struct hz_told {
+  uint32_t status;
+  const char *method, *path, *text;
+};
+/** Keeps it among the worker's failures, unless there are too many in this second (core/dispatch/failure.c). */
+void hz_dispatch_failed(struct hz_dispatch *d, uint32_t slot, const struct hz_told *what);
+
 #endif

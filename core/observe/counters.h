@@ -53,6 +53,8 @@
   X(calls, "calls begun")                                                              \
   X(calls_refused, "calls over limits.calls")                                          \
   X(calls_failed, "calls answered with 500 or above")                                  \
+  X(calls_rejected, "calls answered with 400 to 499")                                  \
+  X(failures_left_out, "failures that were not kept: too many in a second")            \
   X(calls_panicked, "handlers that panicked")                                          \
   X(calls_unanswered, "handlers that returned without an answer")                      \
   X(calls_timeout, "calls that passed their deadline")                                 \
@@ -76,6 +78,7 @@
   X(streams, "streams that a peer opened, the shared one included") \
   X(calls, "calls begun")                                           \
   X(calls_failed, "calls answered with 500 or above")               \
+  X(calls_rejected, "calls answered with 400 to 499")               \
   X(content_bytes_in, "bytes of requests' content")                 \
   X(content_bytes_out, "bytes of answers' content")
 

@@ -20,6 +20,10 @@ static void full_name(FILE *out, enum hz_prom_type type, const char *name) {
   fprintf(out, "herz_%s%s", name, type == HZ_PROM_COUNTER ? "_total" : "");
 }
 
+static const char *const types[] = {[HZ_PROM_COUNTER] = " counter\n",
+                                    [HZ_PROM_GAUGE] = " gauge\n",
+                                    [HZ_PROM_HISTOGRAM] = " histogram\n"};
+
 void hz_prom_family(FILE *out, enum hz_prom_type type, const char *name, const char *help) {
   fputs("# HELP ", out);
   full_name(out, type, name);
@@ -27,7 +31,7 @@ void hz_prom_family(FILE *out, enum hz_prom_type type, const char *name, const c
   escaped(out, help, false);
   fputs("\n# TYPE ", out);
   full_name(out, type, name);
-  fputs(type == HZ_PROM_COUNTER ? " counter\n" : " gauge\n", out);
+  fputs(types[type], out);
 }
 
 void hz_prom_sample(FILE *out, enum hz_prom_type type, const char *name, const char *label,
@@ -39,4 +43,34 @@ void hz_prom_sample(FILE *out, enum hz_prom_type type, const char *name, const c
     fputs("\"}", out);
   }
   fprintf(out, " %" PRIu64 "\n", number);
+}
+
+static void begin(FILE *out, const char *name, const char *part, const char *label,
+                  const char *value) {
+  fprintf(out, "herz_%s_%s{%s=\"", name, part, label);
+  escaped(out, value, true);
+  fputc('"', out);
+}
+
+/* Exact, whatever the locale: a decimal point is not everybody's. */
+static void seconds(FILE *out, uint64_t ns) {
+  fprintf(out, "%" PRIu64 ".%09" PRIu64, ns / 1000000000u, ns % 1000000000u);
+}
+
+void hz_prom_times(FILE *out, const char *name, const char *label, const char *value,
+                   const struct hz_prom_times *t) {
+  for (size_t i = 0; i < t->count; i++) {
+    begin(out, name, "bucket", label, value);
+    fputs(",le=\"", out);
+    seconds(out, t->bounds_ns[i]);
+    fprintf(out, "\"} %" PRIu64 "\n", t->upto[i]);
+  }
+  begin(out, name, "bucket", label, value);
+  fprintf(out, ",le=\"+Inf\"} %" PRIu64 "\n", t->total);
+  begin(out, name, "sum", label, value);
+  fputs("} ", out);
+  seconds(out, t->sum_ns);
+  fputc('\n', out);
+  begin(out, name, "count", label, value);
+  fprintf(out, "} %" PRIu64 "\n", t->total);
 }

@@ -271,6 +271,13 @@ static void end_pings(struct hz_session *s, hz_err err) {
   }
 }
 
+/* Who breaks a protocol's rules, or cannot agree on TLS. What networks and timeouts do is counted. */
+static bool broke_rules(const struct hz_close *reason) {
+  if (reason->err == HZ_OK) return false;
+  return reason->layer == HZ_LAYER_PROTOCOL || reason->layer == HZ_LAYER_TLS ||
+         (reason->layer == HZ_LAYER_APP && reason->code != HZ_CLOSE_SHUTDOWN);
+}
+
 void hz_session_say_closed(const struct hz_conn *conn, const struct hz_session_owner *owner,
                            bool opened, const struct hz_close *reason) {
   HZ_COUNT(owner->counters, conns_closed);
@@ -278,6 +285,10 @@ void hz_session_say_closed(const struct hz_conn *conn, const struct hz_session_o
   if (reason->err != HZ_OK) {
     HZ_COUNT(owner->counters, conns_failed);
     HZ_COUNT_T(owner->counters, conn->slot, conns_failed, 1);
+    if (broke_rules(reason)) {
+      hz_dispatch_failed(owner->dispatch, conn->slot,
+                         &(struct hz_told){.method = "", .path = "", .text = reason->text});
+    }
   }
   if (opened && reason->layer == HZ_LAYER_TIMEOUT) HZ_COUNT(owner->counters, idle_timeout);
   HZ_LOG(owner->log, reason->err == HZ_OK ? HZ_LOG_DEBUG : HZ_LOG_INFO, "connection closed",

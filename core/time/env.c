@@ -64,8 +64,23 @@ void hz_env_end(struct hz_env *e) {
     run_tasks(&e->turn, &left);
     run_tasks(&e->last, &last_left);
   } while (left > 0 && !hz_list_empty(&e->turn));
+  for (struct hz_lap *l = e->laps; l != NULL; l = l->next) {
+    if (l->wanted != 0) l->fn(l, hz_env_clock(e) - e->now);
+  }
   e->in_turn = false;
   arm(e, hz_env_next(e));
+}
+
+void hz_env_lap(struct hz_env *e, struct hz_lap *lap) {
+  lap->next = e->laps;
+  e->laps = lap;
+}
+
+void hz_env_unlap(struct hz_env *e, const struct hz_lap *lap) {
+  struct hz_lap **at = &e->laps;
+
+  while (*at != NULL && *at != lap) at = &(*at)->next;
+  if (*at != NULL) *at = lap->next;
 }
 
 void hz_env_hold_timers(struct hz_env *e) {

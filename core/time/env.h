@@ -28,9 +28,19 @@ struct hz_post {
   void (*fn)(struct hz_post *);
 };
 
+/** Who wants to know how long a turn took: sets `wanted` inside one; `fn` is called when its work is done,
+ * and clears it. hz_env_lap(), hz_env_unlap(). */
+struct hz_lap {
+  struct hz_lap *next;
+  uint32_t wanted;
+  void (*fn)(struct hz_lap *, hz_time took);
+};
+
 struct hz_env_ops {
   /** Nanoseconds since 1970 (UTC): for certificates, tokens and logs, never for deadlines. */
   uint64_t (*wall_ns)(struct hz_env *);
+  /** The clock that turns are given, as it is now; for measuring. NULL: it stands still within a turn. */
+  hz_time (*clock)(const struct hz_env *);
   /** `len` bytes fit for keys. Never fails: a driver that cannot deliver ends the process. */
   void (*random)(struct hz_env *, void *dst, size_t len);
   /** The driver shall call hz_env_turn() at or soon after `deadline`, and may do so earlier as well.
@@ -61,10 +71,11 @@ struct hz_env {
   struct hz_link turn;     /* hz_task.link */
   struct hz_link last;     /* hz_task.link: when `turn` is empty */
   struct hz_datagram_counts datagrams;
-  hz_time now;      /* of this turn */
-  hz_time armed;    /* what the driver was told last */
-  bool in_turn;     /* between hz_env_begin() and hz_env_end() */
-  bool timers_wait; /* for the next turn */
+  struct hz_lap *laps; /* NULL: nobody asks */
+  hz_time now;         /* of this turn */
+  hz_time armed;       /* what the driver was told last */
+  bool in_turn;        /* between hz_env_begin() and hz_env_end() */
+  bool timers_wait;    /* for the next turn */
 };
 
 /** Prepares the parts that every driver shares. `alloc` must outlive the env.
@@ -85,6 +96,17 @@ void hz_env_end(struct hz_env *e);
 /** For drivers, inside a turn: no timer fires in it, also those that are due; the next turn is armed at
  * once. For a driver that has come late and finds what peers said in the meantime still unread. */
 void hz_env_hold_timers(struct hz_env *e);
+
+/** Has `lap`, whose `fn` is set, asked at the end of each turn; and no more. */
+void hz_env_lap(struct hz_env *e, struct hz_lap *lap);
+void hz_env_unlap(struct hz_env *e, const struct hz_lap *lap);
+
+/** The time now, which may be later than that of the turn; never earlier. */
+static inline hz_time hz_env_clock(const struct hz_env *e) {
+  hz_time now = e->ops->clock == NULL ? e->now : e->ops->clock(e);
+
+  return now > e->now ? now : e->now;
+}
 
 /** When the env has to be turned next, whatever else happens. */
 hz_time hz_env_next(const struct hz_env *e);

@@ -156,10 +156,15 @@ static inline void http_world_route(struct http_world *w, const char *method, co
 
 /** Freezes the routes and accepts the connection. */
 static inline void http_world_open(struct http_world *w) {
+  static struct hz_latency latency;
+  static struct hz_failures failures;
   const struct hz_chain none = {NULL, 0, 0};
   http_world_check(hz_routes_freeze(&w->routes, &none, &w->limits) == HZ_OK);
   http_world_check(hz_dispatch_init(&w->dispatch, 0, &w->env, &w->routes, &w->limits, &w->counters,
                                     &w->log) == HZ_OK);
+  hz_latency_init(&latency, &w->env);
+  w->dispatch.latency = &latency;
+  w->dispatch.failures = &failures;
   w->listener = (struct hz_iolistener){.base = {.env = &w->env,
                                                 .config = {.limits = w->limits},
                                                 .accepted = http_world_accepted,

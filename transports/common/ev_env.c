@@ -120,6 +120,11 @@ static uint64_t wall_ns(struct hz_env *env) {
   return clock_ns(CLOCK_REALTIME);
 }
 
+static hz_time clock_now(const struct hz_env *env) {
+  (void)env;
+  return clock_ns(CLOCK_MONOTONIC);
+}
+
 static void from_kernel(uint8_t *p, size_t len) {
   while (len > 0) {
     ssize_t n = getrandom(p, len, 0);
@@ -194,6 +199,7 @@ static const struct hz_net_ops net_ops = {
 
 static const struct hz_env_ops env_ops = {
     .wall_ns = wall_ns,
+    .clock = clock_now,
     .random = random_bytes,
     .arm = arm,
     .post = post,
