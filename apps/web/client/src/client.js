@@ -1,0 +1,282 @@
+// A client: one connection at a time, made again when it is lost, and the calls that wait for it. Not here: one attempt
+// to connect (race.js), one connection (session.js).
+import { Call } from './call.js';
+import { HerzError } from './errors.js';
+import { headerPairs } from './headers.js';
+import { MuxSession, PROTOCOL } from './mux.js';
+import { Memory, race } from './race.js';
+import { StreamSession } from './streams.js';
+import { hashOf, placeOf } from './url.js';
+
+const memory = new Memory();
+const STABLE_MS = 10_000; // a connection that lived as long ends a series of attempts
+const WAITING_MAX = 16384; // calls without a connection
+
+const clock = {
+  now: () => Date.now(),
+  setTimeout: (fn, ms) => setTimeout(fn, ms),
+  clearTimeout: (t) => clearTimeout(t),
+};
+
+/** Full jitter: anything between nothing and a ceiling that doubles, so that clients which were cut off together do
+ * not come back together. */
+export function backoff(attempt, { minMs, maxMs }, random) {
+  return random() * Math.min(maxMs, minMs * 2 ** attempt);
+}
+
+const defaults = { reconnect: { minMs: 250, maxMs: 30_000 }, timeoutMs: 10_000 };
+
+export class Client {
+  #place;
+  #options;
+  #env;
+  #random;
+  #reconnect;
+  #headers;
+  #hashes;
+  #session;
+  #leaving = new Set();
+  #waiting = [];
+  #calls = new Set();
+  #attempt = 0;
+  #openedAt = 0;
+  #timer;
+  #state = 'connecting';
+
+  /** Called with (state, error) when `state` has changed: "open", "reconnecting", "closed". */
+  onstate = null;
+
+  constructor(url, options = {}) {
+    this.#options = options;
+    this.#env = options.env ?? clock;
+    this.#random = options.random ?? Math.random;
+    this.#reconnect = options.reconnect === false ? undefined : { ...defaults.reconnect, ...options.reconnect };
+    this.#headers = headerPairs(options.headers);
+    this.#hashes = (options.certHashes ?? []).map(hashOf);
+    this.#place = placeOf(url, options.transports);
+    this.#place.transports = this.#place.transports.filter((t) => this.#has(t));
+    if (this.#place.transports.length === 0) {
+      throw new HerzError('unreachable', `${url}: neither WebTransport nor WebSocket is here that could go there`);
+    }
+    if (options.onstate) this.onstate = options.onstate;
+    if (options.signal) this.#follow(options.signal);
+  }
+
+  /** "connecting", "open", "reconnecting" or "closed". */
+  get state() {
+    return this.#state;
+  }
+
+  /** "webtransport", "websocket", or null while there is no connection. */
+  get transport() {
+    return this.#session?.transport ?? null;
+  }
+
+  /** Resolves with { status, headers, body } when all of the answer is there. */
+  call(method, path, options = {}) {
+    return this.#begin(method, path, options, true);
+  }
+
+  /** Resolves when the answer begins; its body is a ReadableStream of bytes. */
+  stream(method, path, options = {}) {
+    return this.#begin(method, path, options, false);
+  }
+
+  /** Ends the connection for good. code: 0 to 999, told to the server with the reason. */
+  close(code = 0, reason = '') {
+    if (!Number.isInteger(code) || code < 0 || code > 999) throw new RangeError(`close: the code ${code} is not from 0 to 999`);
+    if (this.#state === 'closed') return;
+    const error = new HerzError('closed', `the client was closed${reason ? `: ${reason}` : ''}`, { closeCode: code, reason });
+    this.#finish(error, code, reason);
+  }
+
+  /** The first connection: connect() waits for it. */
+  async open() {
+    try {
+      this.#adopt(await this.#dial());
+    } catch (error) {
+      if (this.#state !== 'closed') this.#finish(error, 0, '');
+      throw error;
+    }
+    return this;
+  }
+
+  // ---- connections ----
+
+  #has(transport) {
+    if (transport === 'websocket') return this.#options.openSocket !== undefined || this.#webSocket() !== undefined;
+    return this.#webTransport() !== undefined;
+  }
+
+  #webSocket() {
+    return this.#options.WebSocket ?? globalThis.WebSocket;
+  }
+
+  #webTransport() {
+    return this.#options.WebTransport ?? globalThis.WebTransport;
+  }
+
+  #make(transport) {
+    const events = {
+      room: () => this.#flush(),
+      leaving: () => this.#left(session),
+      ended: (error) => this.#ended(session, error),
+    };
+    const common = { env: this.#env, token: this.#options.token, events };
+    const session = transport === 'websocket'
+      ? new MuxSession(this.#socket(this.#place.websocket), common)
+      : new StreamSession(this.#transportTo(this.#place.webtransport), common);
+    return session;
+  }
+
+  #socket(url) {
+    if (this.#options.openSocket) return this.#options.openSocket(url, PROTOCOL, this.#hashes);
+    return new (this.#webSocket())(url, PROTOCOL);
+  }
+
+  #transportTo(url) {
+    const serverCertificateHashes = this.#hashes.map((value) => ({ algorithm: 'sha-256', value }));
+    return new (this.#webTransport())(url, serverCertificateHashes.length > 0 ? { serverCertificateHashes } : {});
+  }
+
+  async #dial() {
+    const session = await race({
+      place: this.#place,
+      make: (t) => this.#make(t),
+      env: this.#env,
+      memory: this.#options.memory ?? memory,
+      headStartMs: this.#options.headStartMs,
+      timeoutMs: this.#options.connectTimeout ?? defaults.timeoutMs,
+    });
+    if (this.#state !== 'closed') return session;
+    session.close(0, '');
+    throw new HerzError('closed', 'the client was closed while it connected');
+  }
+
+  #adopt(session) {
+    this.#session = session;
+    this.#openedAt = this.#env.now();
+    // It may have ended while the race was told of it.
+    if (session.over !== undefined) return this.#lost(session.over);
+    this.#set('open');
+    if (session.leaving) this.#left(session);
+    return this.#flush();
+  }
+
+  // The server asked us to go; what is under way may end there.
+  #left(session) {
+    if (session !== this.#session) return;
+    this.#leaving.add(session);
+    this.#lost(new HerzError('disconnected', `${session.transport}: the server goes away`));
+  }
+
+  #ended(session, error) {
+    this.#leaving.delete(session);
+    if (session === this.#session) this.#lost(error);
+  }
+
+  #lost(error) {
+    this.#session = undefined;
+    if (this.#state === 'closed') return;
+    if (this.#reconnect === undefined || error.code === 'denied') return this.#finish(error, 0, '');
+    if (this.#env.now() - this.#openedAt >= STABLE_MS) this.#attempt = 0;
+    return this.#later(error);
+  }
+
+  #later(error) {
+    const wait = backoff(this.#attempt++, this.#reconnect, this.#random);
+    this.#timer = this.#env.setTimeout(() => this.#again(), wait);
+    this.#set('reconnecting', error);
+  }
+
+  async #again() {
+    try {
+      this.#adopt(await this.#dial());
+    } catch (error) {
+      if (this.#state === 'closed') return;
+      if (error.code === 'denied') this.#finish(error, 0, '');
+      else this.#later(error);
+    }
+  }
+
+  #finish(error, code, reason) {
+    this.#env.clearTimeout(this.#timer);
+    this.#unfollow?.();
+    const sessions = [this.#session, ...this.#leaving].filter((s) => s !== undefined);
+    this.#session = undefined;
+    this.#state = 'closed';
+    for (const session of sessions) session.close(code, reason);
+    this.#waiting = [];
+    for (const call of [...this.#calls]) call.failed(error.code === 'closed' ? error : new HerzError('closed', error.message, { cause: error }));
+    this.#tell('closed', error);
+  }
+
+  #unfollow;
+  #follow(signal) {
+    const stop = () => this.#finish(new HerzError('aborted', 'the client was aborted', { cause: signal.reason }), 0, '');
+    if (signal.aborted) throw new HerzError('aborted', 'connect: aborted', { cause: signal.reason });
+    signal.addEventListener('abort', stop, { once: true });
+    this.#unfollow = () => signal.removeEventListener('abort', stop);
+  }
+
+  #set(state, error) {
+    if (this.#state === 'closed') return;
+    this.#state = state;
+    this.#tell(state, error);
+  }
+
+  #tell(state, error) {
+    try {
+      this.onstate?.(state, error);
+    } catch (thrown) {
+      // A handler's error is its own: it must not break the connection.
+      queueMicrotask(() => {
+        throw thrown;
+      });
+    }
+  }
+
+  // ---- calls ----
+
+  #begin(method, path, options, whole) {
+    let call;
+    try {
+      if (this.#state === 'closed') throw new HerzError('closed', `${method} ${path}: the client is closed`, { untouched: true });
+      if (this.#waiting.length >= WAITING_MAX) throw new HerzError('busy', `${method} ${path}: ${WAITING_MAX} calls wait already`, { untouched: true });
+      call = new Call({ method, path, options, defaults: this.#headers, whole, env: this.#env,
+        over: (c, again) => this.#over(c, again) });
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    if (!call.done) {
+      this.#calls.add(call);
+      this.#waiting.push(call);
+      this.#flush();
+    }
+    return call.promise;
+  }
+
+  #over(call, again) {
+    if (again) {
+      this.#waiting.unshift(call);
+      queueMicrotask(() => this.#flush());
+    } else this.#calls.delete(call);
+  }
+
+  #flush() {
+    const session = this.#session;
+    let sent = 0;
+    while (session?.hasRoom && sent < this.#waiting.length) {
+      const call = this.#waiting[sent++];
+      if (call.done) continue;
+      call.carrier = session.open(call);
+      call.carrier.start();
+    }
+    if (sent > 0) this.#waiting = this.#waiting.slice(sent);
+  }
+}
+
+/** Connects, and resolves with the client once it is open. index.d.ts has the options. */
+export async function connect(url, options) {
+  return new Client(url, options).open();
+}

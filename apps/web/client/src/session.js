@@ -1,0 +1,185 @@
+// One connection, whatever carries it: HELLO and WELCOME, signs of life, the calls under way, why it ended. Not here:
+// how frames travel (mux.js, streams.js), when to connect again (client.js).
+import * as e from './envelope.js';
+import { HerzError, WireError } from './errors.js';
+import { frame } from './frame.js';
+
+export const AGENT = 'herz-js/0.1';
+export const FRAME_MAX = 1 << 20; // what is accepted
+export const WINDOW = 1 << 20; // content of one call that may be on its way here, unread
+const PING_MS = 20_000; // when the server does not say
+const PONG_MS = 10_000;
+const GRACE_MAX_MS = 600_000;
+
+const wireCodes = { magic: e.WIRE.frame, version: e.WIRE.version, too_big: e.WIRE.tooLarge, checksum: e.WIRE.frame };
+// Our codes of a connection's end (WebSocket adds 4000).
+export const CLOSE = { none: 0, shutdown: 1, idle: 2, protocol: 3, internal: 5, denied: 6 };
+
+export class Session {
+  /** env: {now, setTimeout, clearTimeout}. events: {room(), leaving(), ended(error)}. */
+  constructor({ transport, env, token, events }) {
+    this.transport = transport;
+    this.env = env;
+    this.token = token;
+    this.events = events;
+    this.live = new Map(); // id to the carrier of a call
+    this.lastId = 0;
+    this.calls = 0; // that the peer takes at once; 0 until WELCOME
+    this.peerFrame = FRAME_MAX;
+    this.peerCredit = 262144;
+    this.over = undefined; // HerzError, once it is
+    this.leaving = false;
+    this.ready = new Promise((resolve, reject) => {
+      this.becameReady = resolve;
+      this.neverReady = reject;
+    });
+    this.ready.catch(() => {});
+  }
+
+  get usable() {
+    return this.calls > 0 && this.over === undefined && !this.leaving;
+  }
+
+  get hasRoom() {
+    return this.usable && this.live.size < this.calls;
+  }
+
+  hello() {
+    return frame((w) => e.writeHello(w, e.HELLO, { v: 1, agent: AGENT, auth: this.token, credit: WINDOW,
+      max_frame: FRAME_MAX }));
+  }
+
+  /** Carries a call; `call` hears answered(), content(), finished(), failed(). Only when there is room. */
+  open(call) {
+    const id = ++this.lastId;
+    const carrier = this.carrierOf(id, call);
+    this.live.set(id, carrier);
+    return carrier;
+  }
+
+  drop(id) {
+    if (!this.live.delete(id) || this.over !== undefined) return;
+    if (this.leaving && this.live.size === 0) this.close(CLOSE.none, '');
+    else this.events.room();
+  }
+
+  // ---- frames ----
+
+  /** A frame that is no call's own. */
+  control(m) {
+    switch (m.kind) {
+      case e.WELCOME: return this.welcome(m.options);
+      case e.PING: return this.send(frame((w) => e.writePing(w, e.PONG, m.opaque)));
+      case e.PONG: return undefined;
+      case e.GOAWAY: return this.goAway(m.lastId, Number(m.graceMs));
+      case e.ERROR: this.peerError = m;
+        return undefined;
+      default: return this.fail(e.WIRE.unexpected, `a server may not send a frame of kind ${m.kind}`);
+    }
+  }
+
+  welcome(o) {
+    if (this.calls > 0) return this.fail(e.WIRE.unexpected, 'a second WELCOME');
+    this.calls = o.calls || 1024;
+    this.peerFrame = Number(o.max_frame || this.peerFrame);
+    this.peerCredit = Number(o.credit || this.peerCredit);
+    this.pingMs = Math.min(o.ping_ms || PING_MS, PING_MS);
+    this.heard = this.said = this.env.now();
+    this.watch();
+    this.becameReady(this);
+    return undefined;
+  }
+
+  // Bytes of one frame's body; `handle` gets the message.
+  read(bytes, handle) {
+    const m = e.readEnvelope(bytes);
+    if (!m.unknown) return handle(m);
+    if (m.id === null) return undefined;
+    return this.send(frame((w) => e.writeError(w, m.id, e.WIRE.unknownKind, 'this kind is not known')));
+  }
+
+  // Runs what may throw a WireError: the peer does not speak as it should.
+  guarded(run) {
+    if (this.over !== undefined) return;
+    try {
+      this.heard = this.env.now();
+      run();
+    } catch (error) {
+      if (!(error instanceof WireError)) throw error;
+      this.fail(wireCodes[error.code] ?? e.WIRE.malformed, error.message);
+    }
+  }
+
+  fail(code, text) {
+    if (this.over !== undefined) return;
+    this.send(frame((w) => e.writeError(w, null, code, text)));
+    const error = new HerzError('protocol', `${this.transport}: ${text}`);
+    this.shut(CLOSE.protocol, text);
+    this.end(error);
+  }
+
+  // ---- signs of life ----
+
+  watch() {
+    if (this.over !== undefined) return;
+    const { env } = this;
+    const wait = this.asked === undefined ? this.pingMs : PONG_MS;
+    const since = this.asked ?? Math.min(this.heard, this.said);
+    this.timer = env.setTimeout(() => this.look(), Math.max(0, since + wait - env.now()));
+  }
+
+  look() {
+    const now = this.env.now();
+    if (this.asked !== undefined && this.heard >= this.asked) this.asked = undefined;
+    if (this.asked !== undefined && now >= this.asked + PONG_MS) {
+      this.shut(CLOSE.idle, 'no answer to a ping');
+      return this.end(new HerzError('disconnected', `${this.transport}: nothing was heard for ${now - this.heard} ms`));
+    }
+    if (this.asked === undefined && now >= Math.min(this.heard, this.said) + this.pingMs) {
+      this.send(frame((w) => e.writePing(w, e.PING, new Uint8Array(8))));
+      this.asked = this.said = now;
+    }
+    return this.watch();
+  }
+
+  // ---- its end ----
+
+  /** The server will not serve calls above `lastId`; the others may take `graceMs`. */
+  goAway(lastId, graceMs) {
+    if (this.leaving || this.over !== undefined) return;
+    this.leaving = true;
+    for (const [id, carrier] of this.live) {
+      if (id > lastId) carrier.lost(new HerzError('disconnected', 'the server goes away', { untouched: true }));
+    }
+    this.grace = this.env.setTimeout(() => this.close(CLOSE.none, ''), Math.min(graceMs, GRACE_MAX_MS));
+    this.events.leaving();
+    if (this.live.size === 0) this.close(CLOSE.none, '');
+  }
+
+  /** Ends it; calls under way fail with code "closed". */
+  close(code, reason) {
+    if (this.over !== undefined) return;
+    for (const carrier of this.live.values()) carrier.recall?.();
+    this.shut(code, reason);
+    this.end(new HerzError('closed', `the connection was closed${reason ? `: ${reason}` : ''}`, { closeCode: code, reason }));
+  }
+
+  /** The transport is gone. code: ours, undefined when there was none. */
+  gone(code, reason, cause) {
+    const { peerError } = this;
+    const text = peerError?.text || reason || cause?.message || (code === undefined ? 'it broke off' : `it was closed with code ${code}`);
+    const denied = Number(peerError?.code) === e.WIRE.denied || code === CLOSE.denied;
+    this.end(new HerzError(denied ? 'denied' : 'disconnected', `${this.transport}: ${text}`, { closeCode: code, reason, cause }));
+  }
+
+  end(error) {
+    if (this.over !== undefined) return;
+    this.over = error;
+    this.env.clearTimeout(this.timer);
+    this.env.clearTimeout(this.grace);
+    this.neverReady(error);
+    for (const carrier of [...this.live.values()]) carrier.lost(error);
+    this.live.clear();
+    this.events.ended(error);
+  }
+}
