@@ -25,19 +25,19 @@ struct hz_h3 {
   struct hz_quic_conn *qc;
   nghttp3_conn *nc; /* NULL once the QUIC connection is gone */
   nghttp3_mem mem;
-  struct hz_link streams; /* requests that QUIC has a stream of */
-  struct hz_link relief;  /* were told to wait, and something has left since */
-  struct hz_link tunnels; /* hz_h3_tunnel.link: whose owner has not heard `closed` */
-  uint32_t calls;         /* that dispatch has */
-  uint32_t outlived;      /* streams that QUIC is through with and nghttp3 is not */
+  struct hz_link streams;         /* requests that QUIC has a stream of */
+  struct hz_link relief;          /* were told to wait, and something has left since */
+  struct hz_link tunnels;         /* hz_h3_tunnel.link: whose owner has not heard `closed` */
+  uint32_t calls;                 /* that dispatch has */
+  uint32_t outlived;              /* streams that QUIC is through with and nghttp3 is not */
   struct hz_quic_limiter cancels; /* requests that were given up before their answer */
-  struct hz_timer drain;        /* from the first GOAWAY to the second */
-  bool draining;                /* server: GOAWAY was said */
-  bool last_call;               /* no new requests from here on */
-  bool wants_slots;             /* client: somebody waits for a stream */
-  char *authority;              /* client: of :authority; its own */
-  struct hz_h3_tunnel *dialled; /* client: what the connection was made for; NULL: for calls */
-  bool peer_connects;           /* its SETTINGS offer extended CONNECT */
+  struct hz_timer drain;          /* from the first GOAWAY to the second */
+  bool draining;                  /* server: GOAWAY was said */
+  bool last_call;                 /* no new requests from here on */
+  bool wants_slots;               /* client: somebody waits for a stream */
+  char *authority;                /* client: of :authority; its own */
+  struct hz_h3_tunnel *dialled;   /* client: what the connection was made for; NULL: for calls */
+  bool peer_connects;             /* its SETTINGS offer extended CONNECT */
   /* While nghttp3 reads bytes of a stream that stream cannot be stopped: they may lie in ngtcp2, which
    * frees them then. */
   struct {
