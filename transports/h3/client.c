@@ -6,6 +6,7 @@
 #include "transports/common/http_text.h"
 #include "transports/h3/conn.h"
 #include "transports/h3/h3.h"
+#include "transports/h3/raw_internal.h"
 #include "transports/h3/tunnel.h"
 #include "transports/http/outgoing.h"
 
@@ -46,6 +47,7 @@ int hz_h3_early_rejected(struct hz_quic_conn *c) {
     hz_h3_stream_gone(s);
   }
   nghttp3_conn_del(h3->nc);
+  if (h3->raw != NULL) h3->raw->out = (struct hz_h3_settings_out){.written = 0};
   return hz_h3_make(h3) == HZ_OK ? 0 : NGTCP2_ERR_NOMEM;
 }
 

@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "transports/common/tunnel.h"
-#include "transports/h3/conn.h"
 #include "transports/h3/h3.h"
+#include "transports/h3/raw_internal.h"
 #include "transports/quic/listener.h"
 
 int hz_h3_fail(struct hz_h3 *h3, uint64_t code, const char *why) {
@@ -63,6 +63,7 @@ hz_err hz_h3_make(struct hz_h3 *h3) {
   s.qpack_max_dtable_capacity = HZ_H3_QPACK_BYTES;
   s.qpack_encoder_max_dtable_capacity = HZ_H3_QPACK_BYTES;
   s.qpack_blocked_streams = HZ_H3_QPACK_BLOCKED;
+  s.h3_datagram = h3->raw != NULL;
   s.enable_connect_protocol = c->base.role == HZ_SERVER && hz_tunnel_any();
   s.glitch_ratelim_burst = c->limits->glitches;
   s.glitch_ratelim_rate = c->limits->glitches_per_second;
@@ -92,12 +93,15 @@ hz_err hz_h3_begin(struct hz_quic_conn *c) {
   hz_list_init(&h3->streams);
   hz_list_init(&h3->relief);
   hz_list_init(&h3->tunnels);
-  hz_err err = hz_h3_make(h3);
+  hz_err err = hz_h3_raw_make(h3);
+  if (err == HZ_OK) err = hz_h3_make(h3);
   if (err != HZ_OK) {
+    hz_free(env->alloc, h3->raw);
     hz_free(env->alloc, h3);
     return err;
   }
   c->app_state = h3;
+  c->set = h3->raw == NULL ? NULL : &h3->raw->set;
   c->base.ops = hz_transport_h3();
   c->base.caps = c->base.ops->caps;
   return HZ_OK;
@@ -114,6 +118,7 @@ int hz_h3_ready(struct hz_quic_conn *c) {
                         "the peer allows less than three unidirectional streams");
     if (rv != 0) return hz_h3_fail(h3, NGHTTP3_H3_INTERNAL_ERROR, ngtcp2_strerror(rv));
   }
+  h3->control = id[0];
   int rv = nghttp3_conn_bind_control_stream(h3->nc, id[0]);
   if (rv == 0) rv = nghttp3_conn_bind_qpack_streams(h3->nc, id[1], id[2]);
   hz_quic_flush_soon(c);
@@ -174,7 +179,7 @@ bool hz_h3_flushed(const struct hz_quic_conn *c) {
     if (s->let_go || c->base.role == HZ_CLIENT) continue;
     if (s->answered && s->ending && !s->cut) return false;
   }
-  return true;
+  return h3->raw == NULL || hz_quic_streams_flushed(c);
 }
 
 bool hz_h3_explain(const struct hz_quic_conn *c, struct hz_close *why, ngtcp2_ccerr *cc) {
@@ -194,6 +199,7 @@ void hz_h3_shed(struct hz_quic_conn *c) {
   hz_timer_cancel(&c->base.env->timers, &h3->drain);
   nghttp3_conn_del(h3->nc); /* NULL is harmless */
   h3->nc = NULL;
+  if (h3->raw != NULL) hz_quic_streams_shed(c);
 }
 
 void hz_h3_end(struct hz_quic_conn *c) {
@@ -201,10 +207,12 @@ void hz_h3_end(struct hz_quic_conn *c) {
   while (!hz_list_empty(&h3->streams))
     hz_h3_stream_gone(HZ_CONTAINER(h3->streams.next, struct hz_h3_stream, link));
   hz_h3_tunnels_end(h3);
+  if (h3->raw != NULL) hz_quic_streams_end(c);
 }
 
 void hz_h3_free(struct hz_quic_conn *c) {
   hz_h3_end(c);
+  hz_h3_raw_free(hz_h3_of(c));
   hz_free(c->base.env->alloc, hz_h3_of(c)->authority);
   hz_free(c->base.env->alloc, c->app_state);
   c->app_state = NULL;

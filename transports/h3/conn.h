@@ -20,24 +20,28 @@
 
 struct hz_h3_stream;
 struct hz_h3_tunnel;
+struct hz_h3_raw;
 
 struct hz_h3 {
   struct hz_quic_conn *qc;
   nghttp3_conn *nc; /* NULL once the QUIC connection is gone */
   nghttp3_mem mem;
-  struct hz_link streams;         /* requests that QUIC has a stream of */
-  struct hz_link relief;          /* were told to wait, and something has left since */
-  struct hz_link tunnels;         /* hz_h3_tunnel.link: whose owner has not heard `closed` */
-  uint32_t calls;                 /* that dispatch has */
-  uint32_t outlived;              /* streams that QUIC is through with and nghttp3 is not */
-  struct hz_quic_limiter cancels; /* requests that were given up before their answer */
-  struct hz_timer drain;          /* from the first GOAWAY to the second */
-  bool draining;                  /* server: GOAWAY was said */
-  bool last_call;                 /* no new requests from here on */
-  bool wants_slots;               /* client: somebody waits for a stream */
-  char *authority;                /* client: of :authority; its own */
-  struct hz_h3_tunnel *dialled;   /* client: what the connection was made for; NULL: for calls */
-  bool peer_connects;             /* its SETTINGS offer extended CONNECT */
+  struct hz_link streams; /* requests that QUIC has a stream of */
+  struct hz_link relief;  /* were told to wait, and something has left since */
+  struct hz_link tunnels; /* hz_h3_tunnel.link: whose owner has not heard `closed` */
+  uint32_t calls;         /* that dispatch has */
+  uint32_t outlived;      /* streams that QUIC is through with and nghttp3 is not */
+  struct hz_quic_limiter cancels;
+  struct hz_timer drain;        /* from the first GOAWAY to the second */
+  bool draining;                /* server: GOAWAY was said */
+  bool last_call;               /* no new requests from here on */
+  bool wants_slots;             /* client: somebody waits for a stream */
+  char *authority;              /* client: of :authority; its own */
+  struct hz_h3_tunnel *dialled; /* client: what the connection was made for; NULL: for calls */
+  struct hz_h3_raw *raw;        /* NULL: there is no extension */
+  int64_t control;              /* our control stream */
+  bool settled;                 /* the peer's SETTINGS are here */
+  bool peer_connects;           /* they offer extended CONNECT */
   /* While nghttp3 reads bytes of a stream that stream cannot be stopped: they may lie in ngtcp2, which
    * frees them then. */
   struct {
@@ -89,6 +93,7 @@ struct hz_h3_stream {
   bool waits;                          /* nghttp3 was told that there is no content now */
   bool cut;                            /* nothing more is sent */
   bool fin_sent, fin_alone, fin_acked; /* alone: in a frame without bytes */
+  bool plain;                          /* its first bytes were looked at: it is nghttp3's */
   bool let_go;                         /* was a tunnel: only what is queued is still sent */
   bool head_only;
 };

@@ -3,7 +3,7 @@
  * fields mean (transports/http). */
 #include <string.h>
 
-#include "transports/h3/conn.h"
+#include "transports/h3/raw_internal.h"
 #include "transports/http/request.h"
 
 /* Beyond what SETTINGS told, and which is answered with 431, a peer may send so many times as much
@@ -31,7 +31,7 @@ void hz_h3_head_drop(struct hz_h3_head *h) {
 int hz_h3_begin_headers(nghttp3_conn *nc, int64_t id, void *user, void *stream) {
   struct hz_h3 *h3 = user;
   (void)stream;
-  struct hz_h3_stream *s = ngtcp2_conn_get_stream_user_data(h3->qc->qc, id);
+  struct hz_h3_stream *s = hz_h3_call_of(ngtcp2_conn_get_stream_user_data(h3->qc->qc, id));
   return nghttp3_conn_set_stream_user_data(nc, id, s) == 0 ? 0 : NGHTTP3_ERR_CALLBACK_FAILURE;
 }
 

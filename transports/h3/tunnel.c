@@ -3,6 +3,7 @@
  * Not here: what they have become (transports/common/tunnel.h), dialling. */
 #include <string.h>
 
+#include "transports/h3/raw.h"
 #include "transports/h3/tunnel.h"
 #include "transports/http/response.h"
 
@@ -171,15 +172,19 @@ static void io_close(struct hz_io *io, const struct hz_close *why) {
   hz_wheel_set(&io->env->wheel, &s->late, io->env->now + io->limits->close_timeout_ns, lingered);
 }
 
-static void io_abort(struct hz_io *io, const struct hz_close *why) {
+void hz_h3_tunnel_reset(struct hz_io *io, uint64_t code, const struct hz_close *why) {
   struct hz_h3_tunnel *t = of(io);
   struct hz_h3_stream *s = t->s;
   if (t->why != NULL) return;
   hz_h3_tunnel_over(t, why);
   if (s == NULL || s->h3->nc == NULL) return;
   hz_h3_stream_consume(s, (size_t)s->unconsumed);
-  hz_h3_stream_abandon(s, why->err == HZ_EPROTO ? NGHTTP3_H3_MESSAGE_ERROR
-                                                : NGHTTP3_H3_REQUEST_CANCELLED);
+  hz_h3_stream_abandon(s, code);
+}
+
+static void io_abort(struct hz_io *io, const struct hz_close *why) {
+  hz_h3_tunnel_reset(
+      io, why->err == HZ_EPROTO ? NGHTTP3_H3_MESSAGE_ERROR : NGHTTP3_H3_REQUEST_CANCELLED, why);
 }
 
 static void free_tunnel(struct hz_h3_tunnel *t) {
@@ -315,4 +320,12 @@ void hz_h3_tunnel_offer(struct hz_h3_stream *s, const struct hz_http_incoming *i
     hz_list_push(&s->h3->tunnels, &t->link);
   else
     free_tunnel(t);
+}
+
+/* ---- for the extension ---- */
+
+struct hz_h3 *hz_h3_of_tunnel(const struct hz_io *io, uint64_t *id) {
+  const struct hz_h3_tunnel *t = (const struct hz_h3_tunnel *)(const void *)io;
+  if (t->s != NULL) *id = (uint64_t)t->s->id;
+  return t->h3;
 }

@@ -48,10 +48,8 @@ struct hz_quic_conn *hz_quic_conn_new(struct hz_env *env, const struct hz_limits
   c->flush.fn = hz_quic_flush_task;
   c->bury.fn = hz_quic_bury_task;
   hz_quic_route_init(&c->route, HZ_QUIC_ROUTE_CONN);
-  hz_list_init(&c->streams);
-  hz_list_init(&c->ready);
-  hz_list_init(&c->relief);
-  hz_list_init(&c->spare);
+  hz_quic_streams_init(&c->own);
+  c->set = &c->own;
   return c;
 }
 

@@ -27,10 +27,11 @@ struct hz_quic_session;
 struct hz_quic_qlog;
 
 struct hz_quic_stream {
-  struct hz_stream base;
-  struct hz_link link;   /* conn.streams, or conn.spare */
-  struct hz_link ready;  /* conn.ready: has something to send and may */
-  struct hz_link relief; /* conn.relief: was refused, and something was sent since */
+  struct hz_stream base; /* base.conn is that of `c`, or one that lives inside it */
+  struct hz_quic_conn *c;
+  struct hz_link link;   /* set.streams, or set.spare */
+  struct hz_link ready;  /* set.ready: has something to send and may */
+  struct hz_link relief; /* set.relief: was refused, and something was sent since */
   struct hz_quic_sendq q;
   uint64_t unconsumed; /* given to the core, credit not returned yet */
   uint64_t stop_code;
@@ -39,6 +40,13 @@ struct hz_quic_stream {
   bool stopped_recv; /* stream_stop was called */
   bool stop_owed;    /* while its bytes were being delivered: said afterwards, with stop_code */
   bool cut;          /* the sending side was given up, by us or by the peer */
+};
+
+/** Streams that are the core's. */
+struct hz_quic_streams {
+  struct hz_link streams, ready, relief, spare;
+  struct hz_quic_stream *delivering; /* the core is being given bytes of it */
+  uint32_t spare_count;
 };
 
 /** What only the handshake needs; freed with the TLS object. */
@@ -87,14 +95,11 @@ struct hz_quic_conn {
   struct hz_task bury;         /* tells the core that all is over */
 
   union {
-    struct { /* herz/1 */
-      struct hz_link streams, ready, relief, spare;
-      struct hz_quic_stream *delivering; /* the core is being given bytes of it */
-      uint32_t spare_count;
-    };
-    void *app_state; /* of another protocol, from its begin() on */
+    struct hz_quic_streams own; /* herz/1 */
+    void *app_state;            /* of another protocol, from its begin() on */
   };
-  struct hz_buf **datagrams; /* a ring of limits.datagrams */
+  struct hz_quic_streams *set; /* `own`, or the other protocol's; NULL: it has none */
+  struct hz_buf **datagrams;   /* a ring of limits.datagrams */
   uint32_t dg_head, dg_count;
   struct hz_link waiting; /* out->waiting */
 
@@ -126,7 +131,7 @@ struct hz_quic_conn {
 
 /* An idle connection is this, ngtcp2's part and six keys. */
 _Static_assert(sizeof(struct hz_quic_conn) <= 1152, "idle connections pay for every byte");
-_Static_assert(sizeof(struct hz_quic_stream) <= 232, "32 of them are kept for reuse");
+_Static_assert(sizeof(struct hz_quic_stream) <= 240, "32 of them are kept for reuse");
 
 static inline struct hz_quic_conn *hz_quic_conn_of(struct hz_conn *c) {
   return HZ_CONTAINER(c, struct hz_quic_conn, base);
@@ -230,6 +235,25 @@ void hz_quic_finish(struct hz_quic_conn *c);
 bool hz_quic_flushed(const struct hz_quic_conn *c);
 void hz_quic_bury_task(struct hz_task *t);
 
+/* native.c: also for streams of the core inside of another protocol. */
+
+/** What the members of hz_quic_app with these names do. */
+void hz_quic_stream_data(struct hz_quic_stream *s, const uint8_t *bytes, size_t len, bool fin);
+void hz_quic_stream_acked(struct hz_quic_stream *s, uint64_t offset, uint64_t len);
+void hz_quic_stream_was_reset(struct hz_quic_stream *s, uint64_t code);
+void hz_quic_stream_was_stopped(struct hz_quic_stream *s, uint64_t code);
+void hz_quic_stream_has_room(struct hz_quic_stream *s);
+/** Has everything that was sent arrived? */
+bool hz_quic_stream_flushed(const struct hz_quic_stream *s);
+
+void hz_quic_streams_init(struct hz_quic_streams *set);
+ngtcp2_ssize hz_quic_streams_write(struct hz_quic_conn *c, const struct hz_quic_writer *w);
+void hz_quic_streams_relieve(struct hz_quic_conn *c);
+bool hz_quic_streams_flushed(const struct hz_quic_conn *c);
+void hz_quic_streams_shed(struct hz_quic_conn *c);
+void hz_quic_streams_end(struct hz_quic_conn *c);
+void hz_quic_streams_free(struct hz_quic_conn *c);
+
 /* stream.c */
 hz_err hz_quic_stream_open(struct hz_conn *base, enum hz_dir dir, struct hz_stream **out);
 hz_err hz_quic_stream_send(struct hz_stream *base, struct hz_buf *b, bool fin);
@@ -240,7 +264,7 @@ void hz_quic_stream_stop(struct hz_stream *base, uint64_t code);
 void hz_quic_stream_stop_now(struct hz_quic_stream *s);
 hz_err hz_quic_datagram_send(struct hz_conn *base, struct hz_buf *b);
 size_t hz_quic_datagram_max(const struct hz_conn *base);
-/** A stream object for `id`, in conn.streams; NULL: no memory. */
+/** A stream object for `id`, in set.streams, of c->base; NULL: no memory. */
 struct hz_quic_stream *hz_quic_stream_new(struct hz_quic_conn *c, int64_t id, bool local);
 /** `writable`, if the stream was full and is not any more. Not while a packet is being built. */
 void hz_quic_stream_relieve(struct hz_quic_stream *s);
@@ -252,6 +276,10 @@ void hz_quic_stream_free(struct hz_quic_stream *s);
 /** Events to the core are held back while it has asked for the end, and before it knows us. */
 static inline bool hz_quic_mute(const struct hz_quic_conn *c) {
   return c->base.closing || !c->accepted;
+}
+
+static inline bool hz_quic_stream_mute(const struct hz_quic_stream *s) {
+  return hz_quic_mute(s->c) || s->base.conn->closing;
 }
 
 /* client.c */

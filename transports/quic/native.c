@@ -9,8 +9,8 @@
 #define IOV_MAX_STREAM 16
 
 static int early_rejected(struct hz_quic_conn *c) {
-  while (!hz_list_empty(&c->streams)) {
-    struct hz_quic_stream *s = HZ_CONTAINER(c->streams.next, struct hz_quic_stream, link);
+  while (!hz_list_empty(&c->own.streams)) {
+    struct hz_quic_stream *s = HZ_CONTAINER(c->own.streams.next, struct hz_quic_stream, link);
     s->unconsumed = 0;
     hz_quic_stream_end(s);
   }
@@ -33,62 +33,73 @@ static int stream_open(struct hz_quic_conn *c, int64_t id) {
   return 0;
 }
 
+void hz_quic_stream_data(struct hz_quic_stream *s, const uint8_t *bytes, size_t len, bool fin) {
+  struct hz_quic_streams *set = s->c->set;
+  s->unconsumed += len;
+  if (fin) s->base.recv_done = true;
+  if (len == 0 && !fin) return;
+  /* Bytes that came out of order lie in ngtcp2, which frees them when the stream is stopped; the core
+   * goes on reading after it has asked for that. */
+  set->delivering = s;
+  s->base.conn->events->data(&s->base, bytes, len, fin);
+  bool stop = set->delivering == s && s->stop_owed;
+  set->delivering = NULL;
+  if (stop) hz_quic_stream_stop_now(s);
+}
+
 static int data(struct hz_quic_conn *c, int64_t id, void *stream, const uint8_t *bytes, size_t len,
                 bool fin) {
   struct hz_quic_stream *s = stream;
-  if (s == NULL || s->stopped_recv || hz_quic_mute(c)) { /* nobody reads it */
-    ngtcp2_conn_extend_max_offset(c->qc, len);
-    return ngtcp2_conn_extend_max_stream_offset(c->qc, id, len) == 0 ? 0 : NGTCP2_ERR_NOMEM;
+  if (s != NULL && !s->stopped_recv && !hz_quic_mute(c)) {
+    hz_quic_stream_data(s, bytes, len, fin);
+    return 0;
   }
-  s->unconsumed += len;
-  if (fin) s->base.recv_done = true;
-  if (len == 0 && !fin) return 0;
-  /* Bytes that came out of order lie in ngtcp2, which frees them when the stream is stopped; the core
-   * goes on reading after it has asked for that. */
-  c->delivering = s;
-  c->base.events->data(&s->base, bytes, len, fin);
-  bool stop = c->delivering == s && s->stop_owed;
-  c->delivering = NULL;
-  if (stop) hz_quic_stream_stop_now(s);
-  return 0;
+  ngtcp2_conn_extend_max_offset(c->qc, len); /* nobody reads it */
+  return ngtcp2_conn_extend_max_stream_offset(c->qc, id, len) == 0 ? 0 : NGTCP2_ERR_NOMEM;
 }
 
-static int acked(struct hz_quic_conn *c, int64_t id, void *stream, uint64_t offset, uint64_t len) {
-  struct hz_quic_stream *s = stream;
-  (void)c;
-  (void)id;
-  if (s == NULL) return 0;
+void hz_quic_stream_acked(struct hz_quic_stream *s, uint64_t offset, uint64_t len) {
   hz_quic_sendq_acked(&s->q, offset + len);
   if (s->fin_sent && offset + len == s->q.sent && (!s->fin_alone || len == 0)) s->fin_acked = true;
   hz_quic_stream_relieve(s);
+}
+
+static int acked(struct hz_quic_conn *c, int64_t id, void *stream, uint64_t offset, uint64_t len) {
+  (void)c, (void)id;
+  if (stream != NULL) hz_quic_stream_acked(stream, offset, len);
   return 0;
 }
 
 static int closed(struct hz_quic_conn *c, int64_t id, void *stream, uint64_t code) {
-  (void)c;
-  (void)id;
-  (void)code;
+  (void)c, (void)id, (void)code;
   if (stream != NULL) hz_quic_stream_end(stream);
   return 0;
 }
 
-static int reset(struct hz_quic_conn *c, int64_t id, void *stream, uint64_t code) {
-  struct hz_quic_stream *s = stream;
-  (void)id;
-  if (s == NULL || s->base.recv_done) return 0;
+void hz_quic_stream_was_reset(struct hz_quic_stream *s, uint64_t code) {
+  const struct hz_conn_events *events = s->base.conn->events;
+  if (s->base.recv_done) return;
   s->base.recv_done = true;
-  if (!s->stopped_recv && !hz_quic_mute(c) && c->base.events->reset != NULL) {
-    c->base.events->reset(&s->base, code);
-  }
+  if (!s->stopped_recv && !hz_quic_stream_mute(s) && events->reset != NULL)
+    events->reset(&s->base, code);
+}
+
+static int reset(struct hz_quic_conn *c, int64_t id, void *stream, uint64_t code) {
+  (void)c, (void)id;
+  if (stream != NULL) hz_quic_stream_was_reset(stream, code);
   return 0;
 }
 
-static int stop(struct hz_quic_conn *c, int64_t id, void *stream, uint64_t code) {
-  struct hz_quic_stream *s = stream;
-  (void)id;
-  if (s == NULL || s->cut) return 0;
+void hz_quic_stream_was_stopped(struct hz_quic_stream *s, uint64_t code) {
+  const struct hz_conn_events *events = s->base.conn->events;
+  if (s->cut) return;
   hz_quic_stream_cut(s);
-  if (!hz_quic_mute(c) && c->base.events->stop != NULL) c->base.events->stop(&s->base, code);
+  if (!hz_quic_stream_mute(s) && events->stop != NULL) events->stop(&s->base, code);
+}
+
+static int stop(struct hz_quic_conn *c, int64_t id, void *stream, uint64_t code) {
+  (void)c, (void)id;
+  if (stream != NULL) hz_quic_stream_was_stopped(stream, code);
   return 0;
 }
 
@@ -96,11 +107,13 @@ static bool has_more(const struct hz_quic_stream *s) {
   return !s->cut && (s->q.unsent > 0 || (s->fin_queued && !s->fin_sent));
 }
 
+void hz_quic_stream_has_room(struct hz_quic_stream *s) {
+  if (!hz_link_in_list(&s->ready) && has_more(s)) hz_list_push(&s->c->set->ready, &s->ready);
+}
+
 static int room(struct hz_quic_conn *c, int64_t id, void *stream) {
-  struct hz_quic_stream *s = stream;
-  (void)id;
-  if (s == NULL || hz_link_in_list(&s->ready)) return 0;
-  if (has_more(s)) hz_list_push(&c->ready, &s->ready);
+  (void)c, (void)id;
+  if (stream != NULL) hz_quic_stream_has_room(stream);
   return 0;
 }
 
@@ -123,7 +136,7 @@ static void datagram(struct hz_quic_conn *c, const uint8_t *bytes, size_t len) {
 /* The stream whose turn it is. When the connection's window is used up only a FIN alone can go. */
 static struct hz_quic_stream *next_stream(struct hz_quic_conn *c) {
   bool blocked = ngtcp2_conn_get_max_data_left2(c->qc) == 0;
-  for (struct hz_link *l = c->ready.next; l != &c->ready; l = l->next) {
+  for (struct hz_link *l = c->set->ready.next; l != &c->set->ready; l = l->next) {
     struct hz_quic_stream *s = HZ_CONTAINER(l, struct hz_quic_stream, ready);
     if (has_more(s) && (!blocked || s->q.unsent == 0)) return s;
   }
@@ -136,9 +149,9 @@ static void took(struct hz_quic_conn *c, struct hz_quic_stream *s, size_t n, boo
     s->fin_sent = true;
     s->fin_alone = n == 0;
   }
-  if (s->q.refused && !hz_link_in_list(&s->relief)) hz_list_push(&c->relief, &s->relief);
+  if (s->q.refused && !hz_link_in_list(&s->relief)) hz_list_push(&c->set->relief, &s->relief);
   hz_list_remove(&s->ready);
-  if (has_more(s)) hz_list_push(&c->ready, &s->ready); /* behind the others: round robin */
+  if (has_more(s)) hz_list_push(&c->set->ready, &s->ready); /* behind the others: round robin */
 }
 
 static ngtcp2_ssize write_stream(struct hz_quic_conn *c, struct hz_quic_stream *s,
@@ -169,7 +182,7 @@ static ngtcp2_ssize write_stream(struct hz_quic_conn *c, struct hz_quic_stream *
   }
 }
 
-static ngtcp2_ssize write_streams(struct hz_quic_conn *c, const struct hz_quic_writer *w) {
+ngtcp2_ssize hz_quic_streams_write(struct hz_quic_conn *c, const struct hz_quic_writer *w) {
   ngtcp2_ssize n = NGTCP2_ERR_WRITE_MORE;
   struct hz_quic_stream *s;
   while (n == NGTCP2_ERR_WRITE_MORE && (s = next_stream(c)) != NULL) n = write_stream(c, s, w);
@@ -178,10 +191,10 @@ static ngtcp2_ssize write_streams(struct hz_quic_conn *c, const struct hz_quic_w
 
 /* The senders that were refused may go on as soon as their bytes are on the way; to wait for the
  * acknowledgement would let the pipe run dry. */
-static void relieve(struct hz_quic_conn *c) {
+void hz_quic_streams_relieve(struct hz_quic_conn *c) {
   struct hz_link now, *l;
   hz_list_init(&now);
-  hz_list_splice(&now, &c->relief);
+  hz_list_splice(&now, &c->set->relief);
   while ((l = hz_list_pop(&now)) != NULL) {
     hz_quic_stream_relieve(HZ_CONTAINER(l, struct hz_quic_stream, relief));
   }
@@ -189,13 +202,16 @@ static void relieve(struct hz_quic_conn *c) {
 
 /* ---- the end ---- */
 
-static bool flushed(const struct hz_quic_conn *c) {
-  for (const struct hz_link *l = c->streams.next; l != &c->streams; l = l->next) {
-    const struct hz_quic_stream *s =
-        HZ_CONTAINER((struct hz_link *)(uintptr_t)l, struct hz_quic_stream, link);
-    if (s->cut) continue;
-    /* CONNECTION_CLOSE makes the peer forget what is still missing: acknowledged, not just sent. */
-    if (hz_quic_sendq_held(&s->q) > 0 || (s->fin_queued && !s->fin_acked)) return false;
+bool hz_quic_stream_flushed(const struct hz_quic_stream *s) {
+  /* CONNECTION_CLOSE makes the peer forget what is still missing: acknowledged, not just sent. */
+  return s->cut || (hz_quic_sendq_held(&s->q) == 0 && (!s->fin_queued || s->fin_acked));
+}
+
+bool hz_quic_streams_flushed(const struct hz_quic_conn *c) {
+  for (const struct hz_link *l = c->set->streams.next; l != &c->set->streams; l = l->next) {
+    if (!hz_quic_stream_flushed(
+            HZ_CONTAINER((struct hz_link *)(uintptr_t)l, struct hz_quic_stream, link)))
+      return false;
   }
   return true;
 }
@@ -229,23 +245,27 @@ static void reason_of(struct hz_close *out, uint64_t code, const char *phrase) {
                phrase[0] != '\0' ? ": " : "", phrase);
 }
 
-static void shed(struct hz_quic_conn *c) {
-  for (struct hz_link *l = c->streams.next; l != &c->streams; l = l->next) {
+void hz_quic_streams_init(struct hz_quic_streams *set) {
+  hz_list_init(&set->streams);
+  hz_list_init(&set->ready);
+  hz_list_init(&set->relief);
+  hz_list_init(&set->spare);
+}
+
+void hz_quic_streams_shed(struct hz_quic_conn *c) {
+  for (struct hz_link *l = c->set->streams.next; l != &c->set->streams; l = l->next)
     hz_quic_sendq_fini(&HZ_CONTAINER(l, struct hz_quic_stream, link)->q);
-  }
 }
 
-static void end_streams(struct hz_quic_conn *c) {
-  while (!hz_list_empty(&c->streams)) {
-    hz_quic_stream_end(HZ_CONTAINER(c->streams.next, struct hz_quic_stream, link));
-  }
+void hz_quic_streams_end(struct hz_quic_conn *c) {
+  while (!hz_list_empty(&c->set->streams))
+    hz_quic_stream_end(HZ_CONTAINER(c->set->streams.next, struct hz_quic_stream, link));
 }
 
-static void free_spare(struct hz_quic_conn *c) {
+void hz_quic_streams_free(struct hz_quic_conn *c) {
   struct hz_link *l;
-  while ((l = hz_list_pop(&c->spare)) != NULL) {
+  while ((l = hz_list_pop(&c->set->spare)) != NULL)
     hz_free(c->base.env->alloc, HZ_CONTAINER(l, struct hz_quic_stream, link));
-  }
 }
 
 const struct hz_quic_app hz_quic_native = {
@@ -260,12 +280,12 @@ const struct hz_quic_app hz_quic_native = {
     .room = room,
     .slots = slots,
     .datagram = datagram,
-    .write = write_streams,
-    .written = relieve,
-    .flushed = flushed,
+    .write = hz_quic_streams_write,
+    .written = hz_quic_streams_relieve,
+    .flushed = hz_quic_streams_flushed,
     .code_of = code_of,
     .reason_of = reason_of,
-    .shed = shed,
-    .end = end_streams,
-    .free = free_spare,
+    .shed = hz_quic_streams_shed,
+    .end = hz_quic_streams_end,
+    .free = hz_quic_streams_free,
 };

@@ -6,10 +6,11 @@
 
 struct hz_quic_stream *hz_quic_stream_new(struct hz_quic_conn *c, int64_t id, bool local) {
   struct hz_quic_stream *s;
-  struct hz_link *l = hz_list_pop(&c->spare);
+  struct hz_quic_streams *set = c->set;
+  struct hz_link *l = hz_list_pop(&set->spare);
   if (l != NULL) {
     s = HZ_CONTAINER(l, struct hz_quic_stream, link);
-    c->spare_count--;
+    set->spare_count--;
   } else {
     s = hz_new(c->base.env->alloc, struct hz_quic_stream);
     if (s == NULL) return NULL;
@@ -18,47 +19,49 @@ struct hz_quic_stream *hz_quic_stream_new(struct hz_quic_conn *c, int64_t id, bo
                        (size_t)c->limits->send_high_bytes * HZ_QUIC_HELD_FACTOR);
   }
   s->base.conn = &c->base;
+  s->c = c;
   s->base.id = (uint64_t)id;
   s->base.dir = ngtcp2_is_bidi_stream(id) ? HZ_BIDI : HZ_UNI;
   s->base.local = local;
   /* A unidirectional stream has one side only; the other is done from the start. */
   s->base.recv_done = s->base.dir == HZ_UNI && local;
   s->base.send_done = s->base.dir == HZ_UNI && !local;
-  hz_list_push(&c->streams, &s->link);
+  hz_list_push(&set->streams, &s->link);
   return s;
 }
 
 void hz_quic_stream_free(struct hz_quic_stream *s) {
-  struct hz_quic_conn *c = hz_quic_conn_of(s->base.conn);
+  struct hz_quic_conn *c = s->c;
+  struct hz_quic_streams *set = c->set;
   hz_list_remove(&s->link);
   hz_list_remove(&s->ready);
   hz_list_remove(&s->relief);
-  if (c->delivering == s) c->delivering = NULL;
+  if (set->delivering == s) set->delivering = NULL;
   hz_quic_sendq_fini(&s->q);
-  if (c->spare_count >= HZ_QUIC_SPARE_STREAMS || c->state == HZ_QUIC_DEAD) {
+  if (set->spare_count >= HZ_QUIC_SPARE_STREAMS || c->state == HZ_QUIC_DEAD) {
     hz_free(c->base.env->alloc, s);
     return;
   }
   struct hz_quic_sendq q = s->q;
   memset(s, 0, sizeof(*s));
   s->q = q;
-  hz_list_push(&c->spare, &s->link);
-  c->spare_count++;
+  hz_list_push(&set->spare, &s->link);
+  set->spare_count++;
 }
 
 void hz_quic_stream_relieve(struct hz_quic_stream *s) {
-  struct hz_quic_conn *c = hz_quic_conn_of(s->base.conn);
-  if (s->cut || s->base.send_done || hz_quic_mute(c) || !hz_quic_sendq_relieved(&s->q)) return;
-  if (c->base.events->writable != NULL) c->base.events->writable(&s->base);
+  const struct hz_conn_events *events = s->base.conn->events;
+  if (s->cut || s->base.send_done || hz_quic_stream_mute(s) || !hz_quic_sendq_relieved(&s->q))
+    return;
+  if (events->writable != NULL) events->writable(&s->base);
 }
 
 void hz_quic_stream_end(struct hz_quic_stream *s) {
-  struct hz_quic_conn *c = hz_quic_conn_of(s->base.conn);
+  struct hz_quic_conn *c = s->c;
   /* What the core has not consumed by now it never will: the connection's window gets it back. */
   if (c->qc != NULL && s->unconsumed > 0) ngtcp2_conn_extend_max_offset(c->qc, s->unconsumed);
-  if (c->accepted && c->base.events->stream_closed != NULL) {
-    c->base.events->stream_closed(&s->base);
-  }
+  const struct hz_conn_events *events = s->base.conn->events;
+  if (c->accepted && events->stream_closed != NULL) events->stream_closed(&s->base);
   hz_quic_stream_free(s);
 }
 
@@ -90,13 +93,13 @@ hz_err hz_quic_stream_open(struct hz_conn *base, enum hz_dir dir, struct hz_stre
 
 static void make_ready(struct hz_quic_conn *c, struct hz_quic_stream *s) {
   if (s->q.unsent == 0 && !s->fin_queued) return; /* an empty buffer */
-  if (!hz_link_in_list(&s->ready)) hz_list_push(&c->ready, &s->ready);
+  if (!hz_link_in_list(&s->ready)) hz_list_push(&c->set->ready, &s->ready);
   hz_quic_flush_soon(c);
 }
 
 hz_err hz_quic_stream_send(struct hz_stream *base, struct hz_buf *b, bool fin) {
   struct hz_quic_stream *s = hz_quic_stream_of(base);
-  struct hz_quic_conn *c = hz_quic_conn_of(base->conn);
+  struct hz_quic_conn *c = s->c;
   if (c->state == HZ_QUIC_DEAD || base->conn->closing || base->send_done) return HZ_ECLOSED;
   if (b == NULL && !fin) return HZ_OK;
   if (b != NULL) {
@@ -110,7 +113,7 @@ hz_err hz_quic_stream_send(struct hz_stream *base, struct hz_buf *b, bool fin) {
 
 void hz_quic_stream_consume(struct hz_stream *base, size_t n) {
   struct hz_quic_stream *s = hz_quic_stream_of(base);
-  struct hz_quic_conn *c = hz_quic_conn_of(base->conn);
+  struct hz_quic_conn *c = s->c;
   if (n > s->unconsumed) n = (size_t)s->unconsumed;
   s->unconsumed -= n;
   if (c->state == HZ_QUIC_DEAD || n == 0) return;
@@ -129,7 +132,7 @@ void hz_quic_stream_cut(struct hz_quic_stream *s) {
 
 void hz_quic_stream_reset(struct hz_stream *base, uint64_t code) {
   struct hz_quic_stream *s = hz_quic_stream_of(base);
-  struct hz_quic_conn *c = hz_quic_conn_of(base->conn);
+  struct hz_quic_conn *c = s->c;
   if (c->state == HZ_QUIC_DEAD || s->cut) return;
   if (base->dir == HZ_UNI && !base->local) return;
   hz_quic_stream_cut(s);
@@ -137,25 +140,25 @@ void hz_quic_stream_reset(struct hz_stream *base, uint64_t code) {
     /* No memory for a frame of 30 bytes: there is no way on for this connection. */
     struct hz_close why;
     hz_close_set(&why, HZ_BY_LOCAL, HZ_LAYER_APP, HZ_CLOSE_INTERNAL, HZ_ENOMEM, "out of memory");
-    hz_quic_close(base->conn, &why);
+    hz_quic_close(&c->base, &why);
   }
   hz_quic_flush_soon(c);
 }
 
 void hz_quic_stream_stop_now(struct hz_quic_stream *s) {
-  struct hz_quic_conn *c = hz_quic_conn_of(s->base.conn);
+  struct hz_quic_conn *c = s->c;
   s->stop_owed = false;
   if (ngtcp2_conn_shutdown_stream_read(c->qc, 0, (int64_t)s->base.id, s->stop_code) != 0) {
     struct hz_close why;
     hz_close_set(&why, HZ_BY_LOCAL, HZ_LAYER_APP, HZ_CLOSE_INTERNAL, HZ_ENOMEM, "out of memory");
-    hz_quic_close(s->base.conn, &why);
+    hz_quic_close(&c->base, &why);
   }
   hz_quic_flush_soon(c);
 }
 
 void hz_quic_stream_stop(struct hz_stream *base, uint64_t code) {
   struct hz_quic_stream *s = hz_quic_stream_of(base);
-  struct hz_quic_conn *c = hz_quic_conn_of(base->conn);
+  struct hz_quic_conn *c = s->c;
   if (c->state == HZ_QUIC_DEAD || s->stopped_recv) return;
   if (base->dir == HZ_UNI && base->local) return;
   s->stopped_recv = true;
@@ -164,7 +167,7 @@ void hz_quic_stream_stop(struct hz_stream *base, uint64_t code) {
     s->unconsumed = 0;
   }
   s->stop_code = code;
-  if (c->delivering == s) {
+  if (c->set->delivering == s) {
     s->stop_owed = true;
   } else {
     hz_quic_stream_stop_now(s);

@@ -20,7 +20,8 @@ void hz_quic_timer_arm(struct hz_quic_conn *c, hz_time at) {
   if (c->state == HZ_QUIC_DEAD) return;
   hz_time now = c->base.env->now;
   bool stuck = c->starved || hz_link_in_list(&c->waiting);
-  bool hungry = c->starved && (!hz_list_empty(&c->ready) || c->dg_count > 0);
+  bool hungry =
+      c->starved && ((c->set != NULL && !hz_list_empty(&c->set->ready)) || c->dg_count > 0);
   if (hungry || (stuck && at < now + STUCK_NS)) at = now + STUCK_NS;
   if (hz_timer_set(&c->base.env->timers, &c->timer, at, expired) != HZ_OK) {
     hz_quic_fail(c, NGTCP2_ERR_NOMEM); /* without a timer it would hang for ever */
