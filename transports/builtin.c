@@ -21,6 +21,8 @@ void hz_builtin_register(void) {
   hz_quic_app_register(hz_h3_app());
   hz_transport_register(hz_transport_h3());
   hz_tunnel_set_dialler(hz_h3_tunnel_dial);
+  hz_tunnel_register(hz_ws_tunnel());
+  hz_transport_register(hz_transport_ws_h3());
   hz_transport_register(hz_transport_http());
   hz_transport_register(hz_transport_https());
   hz_sniff_register(hz_http1_taker());

@@ -29,6 +29,7 @@ struct conf_transport {
   bool no_half_close; /* the end of one direction ends the connection */
   bool one_call;      /* a connection carries one call at a time and is made anew when it ends */
   bool made_anew;     /* a connection that ended well is made anew with the next call */
+  bool carried;       /* its connections lie in those of another, which are accepted first */
 };
 
 /** On real sockets in one loop, or on the simulator with a rough path. */
@@ -100,7 +101,8 @@ struct conf {
   const struct hz_transport_ops *listen_ops;
   char dir[64]; /* of sockets and certificates; "" when none was needed */
   char cert[96], key[96];
-  struct hz_link ends; /* all, servers and clients */
+  struct hz_link ends;     /* all, servers and clients */
+  struct hz_link carriers; /* what those of a transport that is `carried` lie in */
   uint32_t accepted, notes;
   uint64_t shape; /* of the whole run, on the simulator */
   char why[256];  /* of the last dial that was refused at once */

@@ -100,6 +100,7 @@ void conf_begin(struct conf *c, const struct conf_transport *t, enum conf_driver
   c->listen_ops = t->listen_ops != NULL ? t->listen_ops() : c->ops;
   c->driver = driver;
   hz_list_init(&c->ends);
+  hz_list_init(&c->carriers);
   if (t->setup != NULL) t->setup();
   if (driver == CONF_SIM) {
     c->sim = sim_new(name, seed);
@@ -120,8 +121,46 @@ static bool admit(struct hz_listener *l) {
   return !((struct conf *)l->user)->turn_away;
 }
 
+/* A connection that only carries others. */
+struct carrier {
+  struct hz_link link;
+};
+
+static void carrier_event(struct hz_conn *conn) {
+  (void)conn;
+}
+
+static void carrier_message(struct hz_conn *conn, const struct hz_request *rq,
+                            struct hz_exchange *x) {
+  (void)conn, (void)rq, (void)x;
+  CONF_CHECK(false, "nobody makes calls on it");
+}
+
+static void carrier_closed(struct hz_conn *conn, const struct hz_close *why) {
+  struct carrier *k = conn->user;
+  (void)why;
+  hz_list_remove(&k->link);
+  free(k);
+  conn->ops->destroy(conn);
+}
+
+static const struct hz_conn_events carrier_events = {
+    .opened = carrier_event, .message = carrier_message, .closed = carrier_closed};
+
+static void accept_carrier(struct conf *c, struct hz_conn *conn) {
+  struct carrier *k = calloc(1, sizeof(*k));
+  CONF_CHECK(k != NULL);
+  hz_list_push(&c->carriers, &k->link);
+  conn->events = &carrier_events;
+  conn->user = k;
+}
+
 static void accepted(struct hz_listener *l, struct hz_conn *conn) {
   struct conf *c = l->user;
+  if (c->t->carried && conn->ops != c->ops) {
+    accept_carrier(c, conn);
+    return;
+  }
   struct conf_end *e = conf_end_new(c, true);
   CONF_CHECK(conn->listener == l && conn->role == HZ_SERVER && conn->env == c->se);
   e->conn = conn;
@@ -271,6 +310,10 @@ static void remove_dir(struct conf *c) {
   (void)rmdir(c->dir);
 }
 
+static bool no_carrier(void *arg) {
+  return hz_list_empty(&((struct conf *)arg)->carriers);
+}
+
 void conf_finish(struct conf *c) {
   struct hz_link *l = c->ends.next;
   if (c->listener != NULL) c->listen_ops->unlisten(c->listener);
@@ -280,6 +323,7 @@ void conf_finish(struct conf *c) {
     if (e->conn != NULL) conf_close(e, HZ_CLOSE_NONE, "");
   }
   conf_until(c, conf_nobody_is_there, c, "every connection is closed");
+  conf_until(c, no_carrier, c, "what carried them is closed");
   conf_ends_free(c);
   conf_settle(c); /* what was deferred last */
   c->shape = c->sim != NULL ? sim_shape(c->sim) : 0;

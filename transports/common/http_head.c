@@ -197,20 +197,6 @@ hz_err hz_http_head_feed(struct hz_http_head *h, const uint8_t **data, size_t *l
   return h->failed;
 }
 
-struct hz_str hz_http_head_get(const struct hz_http_head *h, const char *name) {
-  struct hz_str want = hz_str_of(name);
-  for (uint32_t i = 0; i < h->header_count; i++)
-    if (hz_str_ieq(h->headers[i].name, want)) return h->headers[i].value;
-  return (struct hz_str){NULL, 0};
-}
-
-uint32_t hz_http_head_count(const struct hz_http_head *h, const char *name) {
-  uint32_t n = 0;
-  struct hz_str want = hz_str_of(name);
-  for (uint32_t i = 0; i < h->header_count; i++) n += hz_str_ieq(h->headers[i].name, want);
-  return n;
-}
-
 bool hz_http_head_lists(const struct hz_http_head *h, const char *name, const char *token) {
   struct hz_str want = hz_str_of(name), wanted = hz_str_of(token), element;
   for (uint32_t i = 0; i < h->header_count; i++) {

@@ -62,12 +62,13 @@ void hz_http_head_fini(struct hz_http_head *h);
  * says the same. What a limit refuses was not kept. */
 HZ_MUST_USE hz_err hz_http_head_feed(struct hz_http_head *h, const uint8_t **data, size_t *len);
 
-/** The value of the first header of that name (compared without case); p is NULL when there is
- * none. */
-struct hz_str hz_http_head_get(const struct hz_http_head *h, const char *name);
-
-/** How many headers have that name. */
-uint32_t hz_http_head_count(const struct hz_http_head *h, const char *name);
+/** hz_http_field_get() and hz_http_field_count() of its headers. */
+static inline struct hz_str hz_http_head_get(const struct hz_http_head *h, const char *name) {
+  return hz_http_field_get(h->headers, h->header_count, name);
+}
+static inline uint32_t hz_http_head_count(const struct hz_http_head *h, const char *name) {
+  return hz_http_field_count(h->headers, h->header_count, name);
+}
 
 /** Whether any header of that name lists `token` (compared without case), as Connection does. */
 bool hz_http_head_lists(const struct hz_http_head *h, const char *name, const char *token);

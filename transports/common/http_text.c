@@ -25,6 +25,20 @@ bool hz_http_list_next(struct hz_str *list, struct hz_str *element) {
   return false;
 }
 
+struct hz_str hz_http_field_get(const struct hz_header *fields, uint32_t count, const char *name) {
+  struct hz_str want = hz_str_of(name);
+  for (uint32_t i = 0; i < count; i++)
+    if (hz_str_ieq(fields[i].name, want)) return fields[i].value;
+  return (struct hz_str){NULL, 0};
+}
+
+uint32_t hz_http_field_count(const struct hz_header *fields, uint32_t count, const char *name) {
+  uint32_t n = 0;
+  struct hz_str want = hz_str_of(name);
+  for (uint32_t i = 0; i < count; i++) n += hz_str_ieq(fields[i].name, want);
+  return n;
+}
+
 bool hz_http_is_token(struct hz_str s) {
   static const char others[] = "!#$%&'*+-.^_`|~";
   for (size_t i = 0; i < s.n; i++) {

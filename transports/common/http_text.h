@@ -6,12 +6,19 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "core/base/field.h"
 #include "core/base/str.h"
 #include "core/transport/endpoint.h"
 
 /** The next element of a comma-separated list, without spaces around it; advances `*list`. Empty
  * elements are passed over. False at the end. */
 bool hz_http_list_next(struct hz_str *list, struct hz_str *element);
+
+/** The value of the first of `count` fields that has the name (compared without case); p is NULL when none has. */
+struct hz_str hz_http_field_get(const struct hz_header *fields, uint32_t count, const char *name);
+
+/** How many have it. */
+uint32_t hz_http_field_count(const struct hz_header *fields, uint32_t count, const char *name);
 
 /** Whether `s` is a token (RFC 9110 section 5.6.2), which is not empty. */
 bool hz_http_is_token(struct hz_str s);

@@ -423,6 +423,16 @@ void hz_iostream_accept(struct hz_iostream *s, struct hz_io *io, const uint8_t *
   if (len > 0) on_data(io, first, len);
 }
 
+void hz_iostream_join(struct hz_iostream *s, struct hz_io *io, const struct hz_conn_events *events,
+                      void *user) {
+  io->events = &io_events;
+  io->user = s;
+  s->io = io;
+  s->conn.events = events;
+  s->conn.user = user;
+  set_timer(s, io->limits->handshake_timeout_ns, handshake_overdue);
+}
+
 hz_err hz_iostream_connect(struct hz_iostream *s, const struct hz_endpoint *ep,
                            const struct hz_limits *limits, struct hz_tls_ctx *tls,
                            const struct hz_conn_events *events, void *user, char *why,
@@ -443,12 +453,7 @@ hz_err hz_iostream_connect(struct hz_iostream *s, const struct hz_endpoint *ep,
     (void)snprintf(why, why_len, "no memory for a connection");
     return err;
   }
-  io->events = &io_events;
-  io->user = s;
-  s->io = io;
-  s->conn.events = events;
-  s->conn.user = user;
-  set_timer(s, limits->handshake_timeout_ns, handshake_overdue);
+  hz_iostream_join(s, io, events, user);
   return HZ_OK;
 }
 
@@ -480,15 +485,12 @@ void hz_iostream_op_peer(const struct hz_conn *c, struct hz_peer *out) {
 }
 
 hz_err hz_iostream_op_open(struct hz_conn *c, enum hz_dir dir, struct hz_stream **out) {
-  (void)c;
-  (void)dir;
-  (void)out;
+  (void)c, (void)dir, (void)out;
   return HZ_EUNSUPPORTED;
 }
 
 hz_err hz_iostream_op_datagram(struct hz_conn *c, struct hz_buf *b) {
-  (void)c;
-  (void)b;
+  (void)c, (void)b;
   return HZ_EUNSUPPORTED;
 }
 

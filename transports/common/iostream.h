@@ -120,6 +120,10 @@ HZ_MUST_USE hz_err hz_iostream_connect(struct hz_iostream *s, const struct hz_en
                                        const struct hz_conn_events *events, void *user, char *why,
                                        size_t why_len);
 
+/** Client: the same with an `io` that connects already and has not said anything yet. */
+void hz_iostream_join(struct hz_iostream *s, struct hz_io *io, const struct hz_conn_events *events,
+                      void *user);
+
 /** Frees `s` when connecting could not even start. */
 void hz_iostream_discard(struct hz_iostream *s);
 

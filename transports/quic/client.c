@@ -179,7 +179,10 @@ hz_err hz_quic_dial_app(struct hz_env *env, const struct hz_endpoint *at,
   c->base.user = user;
   c->accepted = true;
   hz_err err = hz_quic_conn_app(c, app);
-  if (err == HZ_OK) err = set_up(c, at, config, why, why_len);
+  if (err == HZ_OK)
+    err = set_up(c, at, config, why, why_len);
+  else
+    (void)snprintf(why, why_len, "quic: %s", hz_strerror(err));
   if (err != HZ_OK) {
     hz_quic_destroy(&c->base);
     return err;

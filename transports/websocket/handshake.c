@@ -1,5 +1,5 @@
-/* Requests and answers of the opening handshake. Section numbers are RFC 6455's. Not here: the
- * Origin rule (origin.c) and the parser of heads. */
+/* Requests and answers of the opening handshake. Section numbers are RFC 6455's where no other is named. Not
+ * here: the Origin rule (origin.c) and the parser of heads. */
 #include "transports/websocket/handshake.h"
 
 #include <stdarg.h>
@@ -76,19 +76,19 @@ static bool take_path(struct hz_str target, struct hz_str *path) {
 }
 
 /* Looks for herz.v1 among what is offered. False: no list of different tokens (11.3.4). */
-static bool take_protocols(const struct hz_http_head *head, bool *herz) {
+static bool take_protocols(const struct hz_header *fields, uint32_t count, bool *herz) {
   struct hz_str seen[PROTOCOLS_MAX], one;
-  size_t count = 0;
+  size_t known = 0;
   *herz = false;
-  for (uint32_t i = 0; i < head->header_count; i++) {
-    if (!hz_str_ieq(head->headers[i].name, HZ_STR("sec-websocket-protocol"))) continue;
-    struct hz_str list = head->headers[i].value;
+  for (uint32_t i = 0; i < count; i++) {
+    if (!hz_str_ieq(fields[i].name, HZ_STR("sec-websocket-protocol"))) continue;
+    struct hz_str list = fields[i].value;
     if (list.n == 0) return false;
     while (hz_http_list_next(&list, &one)) {
-      if (!hz_http_is_token(one) || count == PROTOCOLS_MAX) return false;
-      for (size_t k = 0; k < count; k++)
+      if (!hz_http_is_token(one) || known == PROTOCOLS_MAX) return false;
+      for (size_t k = 0; k < known; k++)
         if (hz_str_eq(seen[k], one)) return false;
-      seen[count++] = one;
+      seen[known++] = one;
       if (hz_str_eq(one, HZ_STR(HZ_WS_SUBPROTOCOL))) *herz = true;
     }
   }
@@ -98,6 +98,42 @@ static bool take_protocols(const struct hz_http_head *head, bool *herz) {
 static uint16_t refuse(uint16_t status, const char *text, const char **why) {
   *why = text;
   return status;
+}
+
+/* Whichever HTTP it is; `bad_version` is the status for that. 0: nothing is wrong. */
+static uint16_t check_version(const struct hz_header *fields, uint32_t count, uint16_t bad_version,
+                              const char **why) {
+  if (hz_http_field_count(fields, count, "sec-websocket-version") > 1)
+    return refuse(400, "more than one Sec-WebSocket-Version header", why);
+  if (!hz_str_eq(hz_http_field_get(fields, count, "sec-websocket-version"), HZ_STR("13")))
+    return refuse(bad_version, "only version 13 of WebSocket is spoken here", why);
+  return 0;
+}
+
+/* Likewise: what is offered, and by whose page. out->host is set. */
+static uint16_t check_offer(const struct hz_header *fields, uint32_t count,
+                            const char *const *origins, struct hz_ws_upgrade *out,
+                            const char **why) {
+  if (!take_protocols(fields, count, &out->herz))
+    return refuse(400, "Sec-WebSocket-Protocol is not a list of different tokens", why);
+  out->origin = hz_http_field_get(fields, count, "origin");
+  if (hz_http_field_count(fields, count, "origin") > 1)
+    return refuse(400, "more than one Origin header", why);
+  if (out->origin.p != NULL && !hz_ws_origin_allowed(out->origin, out->host, origins))
+    return refuse(403, "pages of this origin may not connect here", why);
+  return 0;
+}
+
+uint16_t hz_ws_check_connect(const struct hz_header *fields, uint32_t count,
+                             struct hz_str authority, struct hz_str path,
+                             const char *const *origins, struct hz_ws_upgrade *out,
+                             const char **why) {
+  *out = (struct hz_ws_upgrade){.path = path, .host = authority};
+  *why = "";
+  /* RFC 9110 15.5.22 wants an Upgrade field with 426, which HTTP/3 does not have. */
+  uint16_t status = check_version(fields, count, 400, why);
+  if (status == 0) status = check_offer(fields, count, origins, out, why);
+  return status == 0 ? 200 : status;
 }
 
 uint16_t hz_ws_check_request(const struct hz_http_head *head, const char *const *origins,
@@ -117,21 +153,14 @@ uint16_t hz_ws_check_request(const struct hz_http_head *head, const char *const 
   if (!take_path(head->target, &out->path))
     return refuse(400, "the request's target is not a path", why);
   if (head->has_body) return refuse(400, "a request to upgrade has no body", why);
-  if (hz_http_head_count(head, "sec-websocket-version") > 1)
-    return refuse(400, "more than one Sec-WebSocket-Version header", why);
-  if (!hz_str_eq(hz_http_head_get(head, "sec-websocket-version"), HZ_STR("13")))
-    return refuse(426, "only version 13 of WebSocket is spoken here", why);
+  uint16_t status = check_version(head->headers, head->header_count, 426, why);
+  if (status != 0) return status;
   struct hz_str key = hz_http_head_get(head, "sec-websocket-key");
   if (hz_http_head_count(head, "sec-websocket-key") != 1 || !good_key(key))
     return refuse(400, "Sec-WebSocket-Key is not 16 bytes in base64", why);
-  if (!take_protocols(head, &out->herz))
-    return refuse(400, "Sec-WebSocket-Protocol is not a list of different tokens", why);
   out->host = hz_http_head_get(head, "host");
-  out->origin = hz_http_head_get(head, "origin");
-  if (hz_http_head_count(head, "origin") > 1)
-    return refuse(400, "more than one Origin header", why);
-  if (out->origin.p != NULL && !hz_ws_origin_allowed(out->origin, out->host, origins))
-    return refuse(403, "pages of this origin may not connect here", why);
+  status = check_offer(head->headers, head->header_count, origins, out, why);
+  if (status != 0) return status;
   hz_ws_make_accept(key, out->accept);
   return 101;
 }
@@ -197,6 +226,16 @@ struct hz_buf *hz_ws_request(struct hz_pool *pool, const char *host, const char 
                      host, key);
 }
 
+const char *hz_ws_wrong_answer(const struct hz_header *fields, uint32_t count) {
+  if (hz_http_field_count(fields, count, "sec-websocket-extensions") != 0)
+    return "names an extension that was not asked for";
+  if (hz_http_field_count(fields, count, "sec-websocket-protocol") != 1 ||
+      !hz_str_eq(hz_http_field_get(fields, count, "sec-websocket-protocol"),
+                 HZ_STR(HZ_WS_SUBPROTOCOL)))
+    return "does not take the subprotocol " HZ_WS_SUBPROTOCOL;
+  return NULL;
+}
+
 hz_err hz_ws_check_response(const struct hz_http_head *head, const char *key, char *why,
                             size_t why_len) {
   if (head->status != 101) {
@@ -216,11 +255,8 @@ hz_err hz_ws_check_response(const struct hz_http_head *head, const char *key, ch
   else if (hz_http_head_count(head, "sec-websocket-accept") != 1 ||
            !hz_str_eq(hz_http_head_get(head, "sec-websocket-accept"), hz_str_of(accept)))
     wrong = "has a wrong Sec-WebSocket-Accept";
-  else if (hz_http_head_count(head, "sec-websocket-extensions") != 0)
-    wrong = "names an extension that was not asked for";
-  else if (hz_http_head_count(head, "sec-websocket-protocol") != 1 ||
-           !hz_str_eq(hz_http_head_get(head, "sec-websocket-protocol"), HZ_STR(HZ_WS_SUBPROTOCOL)))
-    wrong = "does not take the subprotocol " HZ_WS_SUBPROTOCOL;
+  else
+    wrong = hz_ws_wrong_answer(head->headers, head->header_count);
   if (wrong == NULL) return HZ_OK;
   snprintf(why, why_len, "the server's answer to the upgrade %s", wrong);
   return HZ_EPROTO;

@@ -1,5 +1,5 @@
-/* The opening handshake of RFC 6455 section 4, both roles: heads of HTTP messages in, heads out.
- * Not here: how a head is parsed (transports/common/http_head.h), sockets, time. */
+/* The opening handshake, both roles: of RFC 6455 section 4 heads of HTTP/1.1 in and out, of RFC 9220 (HTTP/3)
+ * the fields. Not here: how a head is parsed (transports/common/http_head.h), sockets, time. */
 #ifndef TRANSPORTS_WEBSOCKET_HANDSHAKE_H
 #define TRANSPORTS_WEBSOCKET_HANDSHAKE_H
 
@@ -38,6 +38,13 @@ struct hz_ws_upgrade {
 uint16_t hz_ws_check_request(const struct hz_http_head *head, const char *const *origins,
                              struct hz_ws_upgrade *out, const char **why);
 
+/** The same for extended CONNECT (RFC 8441 5, RFC 9220): `fields` beside the pseudo-header fields, of which
+ * `authority` and `path` are. Returns 200, 400 or 403; `accept` stays empty. */
+uint16_t hz_ws_check_connect(const struct hz_header *fields, uint32_t count,
+                             struct hz_str authority, struct hz_str path,
+                             const char *const *origins, struct hz_ws_upgrade *out,
+                             const char **why);
+
 /** The answer to a good request; NULL when memory is short. */
 struct hz_buf *hz_ws_accept(struct hz_pool *pool, const struct hz_ws_upgrade *up);
 
@@ -59,5 +66,9 @@ struct hz_buf *hz_ws_request(struct hz_pool *pool, const char *host, const char 
  * handshake or does not take herz.v1; `why` says which. */
 HZ_MUST_USE hz_err hz_ws_check_response(const struct hz_http_head *head, const char *key, char *why,
                                         size_t why_len);
+
+/** What is wrong with the fields of an answer, whatever HTTP carried it: behind "the server's answer to the upgrade";
+ * static. NULL: nothing. */
+const char *hz_ws_wrong_answer(const struct hz_header *fields, uint32_t count);
 
 #endif

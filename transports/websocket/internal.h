@@ -1,11 +1,13 @@
 /* What the files of this adapter share: the connection and who does what with it.
  *   adapter.c  tables, dialling, the upgrade      opening.c  the handshake on a connection
- *   link.c     frames on a connection, closing    plain.c    messages as calls */
+ *   tunnel.c   streams of HTTP/3, both ways       link.c     frames on a connection, closing
+ *   plain.c    messages as calls */
 #ifndef TRANSPORTS_WEBSOCKET_INTERNAL_H
 #define TRANSPORTS_WEBSOCKET_INTERNAL_H
 
 #include "transports/common/http_head.h"
 #include "transports/common/iostream.h"
+#include "transports/common/tunnel.h"
 #include "transports/common/upgrade.h"
 #include "transports/websocket/frame.h"
 #include "transports/websocket/handshake.h"
@@ -21,11 +23,12 @@ enum hz_ws_phase {
 
 /* What only a client has. */
 struct hz_ws_client {
-  struct hz_limits limits;     /* a server's are its listener's */
-  struct hz_buf *request;      /* until the io is open */
-  char key[HZ_WS_KEY_LEN + 1]; /* of the handshake */
-  uint8_t keys[64];            /* masking keys to come, from the env's randomness */
-  uint8_t keys_left;           /* bytes of them */
+  struct hz_limits limits;          /* a server's are its listener's */
+  struct hz_buf *request;           /* until the io is open; NULL over HTTP/3 */
+  struct hz_tunnel_request connect; /* over HTTP/3: until it is open */
+  char key[HZ_WS_KEY_LEN + 1];      /* of the handshake */
+  uint8_t keys[64];                 /* masking keys to come, from the env's randomness */
+  uint8_t keys_left;                /* bytes of them */
 };
 
 /* An idle connection is this and no more: what is needed now and then is made then. */
@@ -56,6 +59,8 @@ static inline struct hz_env *hz_ws_env(const struct hz_ws *ws) {
 }
 
 /* opening.c */
+/** The judges are through: from here on there are frames. `herz`: one stream of Herz's. */
+void hz_ws_opening_done(struct hz_ws *ws, bool herz);
 /** Client: sends its request. */
 void hz_ws_opening_begin(struct hz_ws *ws);
 /** Server: judges a request and answers it. `head` stands for the call. */
@@ -88,8 +93,8 @@ void hz_ws_linger(struct hz_ws *ws);
 void hz_ws_op_keepalive(struct hz_conn *c);
 
 /* plain.c */
-/** Keeps what calls need of the upgrade. HZ_ENOMEM. */
-HZ_MUST_USE hz_err hz_ws_plain_new(struct hz_ws *ws, const struct hz_http_head *head,
+/** Keeps what calls need of the request that opened it. HZ_ENOMEM. */
+HZ_MUST_USE hz_err hz_ws_plain_new(struct hz_ws *ws, const struct hz_header *fields, uint32_t count,
                                    const struct hz_ws_upgrade *up);
 void hz_ws_plain_feed(struct hz_ws *ws, const uint8_t *data, size_t len);
 void hz_ws_plain_writable(struct hz_ws *ws);

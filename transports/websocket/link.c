@@ -171,7 +171,12 @@ static void feed_stream(struct hz_ws *ws, const uint8_t *data, size_t len) {
 }
 
 static void on_opened(struct hz_iostream *s) {
-  hz_ws_opening_begin(hz_ws_of(s));
+  struct hz_ws *ws = hz_ws_of(s);
+  if (ws->client == NULL) return; /* a stream of HTTP/3, whose request was judged before */
+  if (ws->client->request != NULL)
+    hz_ws_opening_begin(ws);
+  else
+    hz_ws_opening_done(ws, true); /* and whose answer */
 }
 
 static void on_received(struct hz_iostream *s, const uint8_t *data, size_t len) {

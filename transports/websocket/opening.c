@@ -52,7 +52,7 @@ bool hz_ws_opening_goodbye(struct hz_ws *ws) {
   return true;
 }
 
-static void begin_frames(struct hz_ws *ws, bool herz) {
+void hz_ws_opening_done(struct hz_ws *ws, bool herz) {
   hz_ws_opening_free(ws);
   ws->phase = HZ_WS_FRAMES;
   hz_iostream_ready(&ws->s, herz);
@@ -73,20 +73,21 @@ void hz_ws_opening_answer(struct hz_ws *ws, const struct hz_http_head *head) {
     return;
   }
   struct hz_buf *answer = hz_ws_accept(&hz_ws_env(ws)->pool, &up);
-  if (answer == NULL || (!up.herz && hz_ws_plain_new(ws, head, &up) != HZ_OK)) {
+  if (answer == NULL ||
+      (!up.herz && hz_ws_plain_new(ws, head->headers, head->header_count, &up) != HZ_OK)) {
     hz_buf_unref(answer);
     refuse(ws, 503, HZ_ENOMEM, "no memory for the connection");
     return;
   }
   hz_iostream_force(&ws->s, answer);
-  begin_frames(ws, up.herz);
+  hz_ws_opening_done(ws, up.herz);
 }
 
 static void read_answer(struct hz_ws *ws) {
   char text[sizeof(((struct hz_close *)0)->text)];
   hz_err e = hz_ws_check_response(ws->head, ws->client->key, text, sizeof(text));
   if (e == HZ_OK)
-    begin_frames(ws, true);
+    hz_ws_opening_done(ws, true);
   else
     give_up(ws, e == HZ_EREFUSED ? HZ_BY_PEER : HZ_BY_LOCAL, ws->head->status, e, text);
 }

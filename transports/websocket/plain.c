@@ -32,12 +32,12 @@ static void arm(struct hz_ws_plain *p, struct hz_wheel_timer *t, hz_time after, 
   hz_wheel_set(&env->wheel, t, env->now + after, fn);
 }
 
-hz_err hz_ws_plain_new(struct hz_ws *ws, const struct hz_http_head *head,
+hz_err hz_ws_plain_new(struct hz_ws *ws, const struct hz_header *fields, uint32_t count,
                        const struct hz_ws_upgrade *up) {
   struct hz_header headers[HZ_WS_PLAIN_HEADERS];
   struct hz_request rq = {.method = HZ_STR("MESSAGE"), .path = up->path, .headers = headers};
-  for (uint32_t i = 0; i < head->header_count && rq.header_count < HZ_WS_PLAIN_HEADERS; i++) {
-    const struct hz_header *h = &head->headers[i];
+  for (uint32_t i = 0; i < count && rq.header_count < HZ_WS_PLAIN_HEADERS; i++) {
+    const struct hz_header *h = &fields[i];
     if (wanted(h)) headers[rq.header_count++] = (struct hz_header){*kept(h->name), h->value};
   }
   struct hz_ws_plain *p = hz_new(hz_ws_env(ws)->alloc, struct hz_ws_plain);
