@@ -13,7 +13,7 @@ const chromium = spawn(
     '--headless=new', '--no-sandbox', '--disable-gpu', '--disable-background-networking', '--no-first-run',
     '--host-resolver-rules=MAP localhost 127.0.0.1',
     `--user-data-dir=${profile}`, '--remote-debugging-port=0', `--origin-to-force-quic-on=localhost:${port}`,
-    `--ignore-certificate-errors-spki-list=${key}`, 'about:blank',
+    `--ignore-certificate-errors-spki-list=${key}`, '--enable-features=EnableWebsocketsOverHttp3', 'about:blank',
   ],
   { stdio: ['ignore', 'ignore', 'pipe'] },
 );
@@ -122,6 +122,26 @@ await check('HEAD, 404 and 405', async () => {
   });
   assert.deepEqual(seen.slice(0, 4), [200, '10', 404, 405]);
   assert.match(seen[4], /GET/);
+});
+// On this port nobody listens for TCP: what opens is on a stream of the page's own connection (RFC 9220).
+await check('a WebSocket over h3: every message comes back, and the end with its code', async () => {
+  const seen = await inPage(async () => {
+    const ws = new WebSocket(`wss://${location.host}/echo`);
+    ws.binaryType = 'arraybuffer';
+    await new Promise((yes, no) => ((ws.onopen = yes), (ws.onerror = () => no(new Error('it did not open')))));
+    const answers = [];
+    let more = () => {};
+    ws.onmessage = (e) => (answers.push(e.data), more());
+    const big = new Uint8Array(1 << 20).map((_, i) => i * 7 + (i >> 9));
+    for (let i = 0; i < 100; i++) ws.send(`message ${i}`);
+    ws.send(big);
+    while (answers.length < 101) await new Promise((yes) => (more = yes));
+    const last = new Uint8Array(answers.pop());
+    const closed = new Promise((yes) => (ws.onclose = (e) => yes([e.code, e.wasClean])));
+    ws.close(1000);
+    return [answers.every((a, i) => a === `message ${i}`), last.length, last.every((v, i) => v === big[i]), await closed];
+  });
+  assert.deepEqual(seen, [true, 1 << 20, true, [1000, true]]);
 });
 await check('nothing of it went over TCP', async () => {
   const hops = await inPage(() => performance.getEntriesByType('resource').map((e) => e.nextHopProtocol));
