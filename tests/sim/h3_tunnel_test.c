@@ -183,6 +183,24 @@ Test(h3_tunnel, what_is_not_read_stays_with_the_peer) {
   stop(w);
 }
 
+Test(h3_tunnel, crumbs_that_wait_take_no_more_than_their_bytes) {
+  struct world *w = START(crumbs_that_wait_take_no_more_than_their_bytes, NULL);
+  end.pause_at_once = end.end_with_peer = true;
+  struct h3_call *c = enter(w);
+  uint8_t crumbs[300];
+  for (size_t i = 0; i < 100; i++) memcpy(crumbs + 3 * i, "\0\1x", 3); /* DATA of one byte */
+  for (int i = 0; i < 200; i++) {
+    h3_send(c, crumbs, sizeof(crumbs), i == 199);
+    sim_run_for(w->p.sim, 10 * HZ_MS);
+  }
+  cr_assert_eq(end.got, 0u);
+  cr_assert_lt(hz_tally_get(&w->p.server_env->pool.in_use_bytes), 60000u);
+  hz_io_pause(end.io, false);
+  cr_assert(h3_done(c));
+  cr_assert_eq(end.got, 20000u);
+  stop(w);
+}
+
 Test(h3_tunnel, a_sender_is_told_to_wait_and_to_go_on) {
   struct world *w = START(a_sender_is_told_to_wait_and_to_go_on, "limits.send_high_bytes=65536");
   struct h3_call *c = enter(w);
