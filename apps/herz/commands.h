@@ -8,12 +8,13 @@
 #include "apps/herz/client.h"
 
 /** What --help says about URLs and the environment. */
-#define URL_NOTES                                                                        \
-  "URL schemes: quic:// tcp:// tls:// ws:// wss:// with HOST:PORT/PATH, and\n"           \
-  "unix:///SOCKET:/PATH. A path alone is put behind the value of HERZ_URL.\n\n"          \
-  "Environment: HERZ_URL default scheme, host and port; HERZ_TOKEN sent as the token;\n" \
-  "SSLKEYLOGFILE receives TLS keys for a packet analyser.\n\n"                           \
-  "A server on this machine is also trusted by the development certificate that\n"       \
+#define URL_NOTES                                                                          \
+  "URL schemes: quic:// h3:// tcp:// tls:// http:// https:// ws:// wss:// ws+h3:// with\n" \
+  "HOST:PORT/PATH, and unix:///SOCKET:/PATH. A path alone is put behind the value of "     \
+  "HERZ_URL.\n\n"                                                                          \
+  "Environment: HERZ_URL default scheme, host and port; HERZ_TOKEN sent as the token;\n"   \
+  "SSLKEYLOGFILE receives TLS keys for a packet analyser.\n\n"                             \
+  "A server on this machine is also trusted by the development certificate that\n"         \
   "herzd --dev left in $XDG_STATE_HOME/herz (default ~/.local/state/herz).\n"
 
 extern const struct args_option req_flags[];

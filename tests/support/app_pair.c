@@ -30,6 +30,14 @@ static void fields(herz_ctx *c) {
   herz_reply(c, HERZ_OK, herz_map(c, "fields", herz_uint(c, n)));
 }
 
+static void who(herz_ctx *c) {
+  const char *origin = herz_header(c, "origin"), *host = herz_header(c, "host");
+  herz_reply(c, HERZ_OK,
+             herz_map(c, "host", herz_str(c, host == NULL ? "-" : host), "origin",
+                      herz_str(c, origin == NULL ? "-" : origin), "q",
+                      herz_str(c, herz_query(c, "q") == NULL ? "-" : herz_query(c, "q"))));
+}
+
 static void ended(void *arg) {
   ((struct app_pair *)arg)->ended++;
 }
@@ -131,7 +139,7 @@ static void take_all(herz_ctx *c) {
 
 static bool encrypted(const char *scheme) {
   return strcmp(scheme, "quic") == 0 || strcmp(scheme, "tls") == 0 || strcmp(scheme, "wss") == 0 ||
-         strcmp(scheme, "https") == 0 || strcmp(scheme, "h3") == 0;
+         strcmp(scheme, "https") == 0 || strcmp(scheme, "h3") == 0 || strcmp(scheme, "ws+h3") == 0;
 }
 
 static void write_file(const char *dir, const char *name, const char *text) {
@@ -182,7 +190,7 @@ static bool serve(struct app_pair *p) {
   const char *listener = encrypted(p->scheme) && strcmp(p->scheme, "quic") != 0 ? "tcp" : p->scheme;
 
   if (strcmp(p->scheme, "ws") == 0 || strcmp(p->scheme, "http") == 0) listener = "tcp";
-  if (strcmp(p->scheme, "h3") == 0) listener = "quic";
+  if (strcmp(p->scheme, "h3") == 0 || strcmp(p->scheme, "ws+h3") == 0) listener = "quic";
   if (strcmp(listener, "mem") == 0) {
     strcpy(at, "mem://pair");
     strcpy(p->url, at);
@@ -199,6 +207,8 @@ static bool serve(struct app_pair *p) {
          herz_route(p->server, "GET", "/bytes/:n", bytes, p) == 0 &&
          herz_route_stream(p->server, "POST", "/drip", drip, p) == 0 &&
          herz_route(p->server, "GET", "/silent", silent, p) == 0 &&
+         herz_route(p->server, "MESSAGE", "/echo", echo, p) == 0 &&
+         herz_route(p->server, "MESSAGE", "/who", who, p) == 0 &&
          herz_listen(p->server, at, NULL, 0) == 0;
 }
 

@@ -108,7 +108,10 @@ static void take_frame(struct h3_call *c, uint64_t type, const uint8_t *p, size_
   if (type != F_DATA) return;
   c->data_frames++;
   if (c->len == 0) c->sum = 14695981039346656037u;
-  for (size_t i = 0; i < len; i++) c->sum = (c->sum ^ p[i]) * 1099511628211u;
+  for (size_t i = 0; i < len; i++) {
+    if (c->len + i < sizeof(c->content)) c->content[c->len + i] = p[i];
+    c->sum = (c->sum ^ p[i]) * 1099511628211u;
+  }
   c->len += len;
 }
 

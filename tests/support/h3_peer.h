@@ -18,7 +18,8 @@ struct h3_call {
   bool hold;           /* content is not consumed */
   int status;          /* of the last head */
   unsigned heads, infos, trailers, frames, data_frames;
-  char fields[2048]; /* "name: value\n" of all heads */
+  char fields[2048];    /* "name: value\n" of all heads */
+  uint8_t content[256]; /* the first bytes of it */
   size_t len, held;
   uint64_t sum; /* of the content, ap_sum() */
   bool fin, was_reset, was_stopped, closed;
