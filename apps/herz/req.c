@@ -29,7 +29,8 @@ const struct args_option req_flags[] = {
     {ARGS_FLAG, 0, "json", NULL, "DATA is JSON text: sent as a msgpack value (else bytes)",
      &options.json, 0},
     {ARGS_LIST, 'H', "header", "K:V", "a header of the request; repeatable", &options.headers, 0},
-    {ARGS_FLAG, 'i', "include", NULL, "print the status and headers of the answer before its body",
+    {ARGS_FLAG, 'i', "include", NULL,
+     "print the status and headers of the answer before its body, trailers behind it",
      &options.include, 0},
     {ARGS_FLAG, 'f', "fail", NULL, "exit 1 when the answer's status is 400 or above", &options.fail,
      0},
@@ -60,6 +61,7 @@ static struct {
   size_t value_len, value_cap;
   bool too_large;
   struct headers headers;
+  char *trailers; /* as -i shows them; NULL: none */
 } req;
 
 static void out_text(const char *text) {
@@ -144,6 +146,27 @@ static long give_data(void *arg, void *dst, size_t cap) {
   return n;
 }
 
+/* Kept until the body is out: they stood behind it. */
+static void take_trailers(const struct herz_response *r) {
+  for (uint32_t i = 0; client_options.verbose && i < r->trailer_count; i++) {
+    notice("< %s: %s", r->trailers[i].name, r->trailers[i].value);
+  }
+  size_t len = 0;
+  FILE *memory =
+      options.include && r->trailer_count > 0 ? open_memstream(&req.trailers, &len) : NULL;
+  if (!memory) return;
+  for (uint32_t i = 0; i < r->trailer_count; i++) {
+    fprintf(memory, "%s: %s\n", r->trailers[i].name, r->trailers[i].value);
+  }
+  fclose(memory);
+}
+
+static void print_trailers(void) {
+  if (!req.trailers) return;
+  out_text(req.out.last && req.out.last != '\n' ? "\n\n" : "\n");
+  out_text(req.trailers);
+}
+
 static void take_end(const struct herz_response *r, void *arg) {
   (void)arg;
   req.done = true;
@@ -152,6 +175,7 @@ static void take_end(const struct herz_response *r, void *arg) {
   req.facts.total_ns = client_now_ns() - req.client.start_ns;
   snprintf(req.text, sizeof req.text, "%s", r->text ? r->text : "");
   take_head(r);
+  take_trailers(r);
   if (r->body_len > 0 && req.facts.size == 0) {
     take_data(req.call, NULL, r->body, r->body_len, NULL);
   }
@@ -208,6 +232,7 @@ static int finish(void) {
   }
   int code = req.whole ? print_value() : EXIT_OK;
   if (code != EXIT_OK) return code;
+  print_trailers();
   if (req.out.terminal && req.out.last && req.out.last != '\n') out_text("\n");
   if (options.fail && req.facts.status >= 400) {
     return fail(EXIT_STATUS, "%s answered %d %s", req.client.url, req.facts.status,
@@ -257,6 +282,7 @@ int herz_req(const struct args *a) {
   client_free(&req.client);
   body_close(&req.body);
   free(req.value);
+  free(req.trailers);
   int closed = out_close(&req.out);
   return code != EXIT_OK ? code : closed;
 }

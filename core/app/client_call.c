@@ -110,24 +110,29 @@ static void on_writable(struct hz_outcall *x) {
 
 /* ---- the answer ---- */
 
-static hz_err keep_head(herz_call_handle *h, const struct hz_response *rs) {
-  struct herz_header *headers = NULL;
+/* Copies that go with the call. NULL when memory is short. */
+static struct herz_header *keep_fields(struct hz_arena *a, const struct hz_header *fields,
+                                       uint32_t count) {
+  struct herz_header *kept = hz_arena_alloc(a, count * sizeof(*kept));
 
+  for (uint32_t i = 0; kept != NULL && i < count; i++) {
+    kept[i].name = hz_arena_strdup(a, fields[i].name);
+    kept[i].value = hz_arena_strdup(a, fields[i].value);
+    if (kept[i].name == NULL || kept[i].value == NULL) return NULL;
+  }
+  return kept;
+}
+
+static hz_err keep_head(herz_call_handle *h, const struct hz_response *rs) {
   h->rs.status = (int)rs->status;
-  h->rs.header_count = rs->header_count;
-  if (rs->header_count > 0) {
-    headers = hz_arena_alloc(&h->arena, rs->header_count * sizeof(*headers));
-    if (headers == NULL) return HZ_ENOMEM;
-  }
-  for (uint32_t i = 0; i < rs->header_count; i++) {
-    headers[i].name = hz_arena_strdup(&h->arena, rs->headers[i].name);
-    headers[i].value = hz_arena_strdup(&h->arena, rs->headers[i].value);
-    if (headers[i].name == NULL || headers[i].value == NULL) return HZ_ENOMEM;
-  }
-  h->rs.headers = headers;
   h->rs.kind = (enum herz_body_kind)rs->body.kind;
+  if (rs->body.kind == HZ_BODY_FOLLOWS) h->rs.kind = HERZ_BODY_BYTES;
+  if (rs->header_count == 0) return HZ_OK;
+  const struct herz_header *headers = keep_fields(&h->arena, rs->headers, rs->header_count);
+  if (headers == NULL) return HZ_ENOMEM;
+  h->rs.headers = headers;
+  h->rs.header_count = rs->header_count;
   if (rs->body.kind != HZ_BODY_FOLLOWS) return HZ_OK;
-  h->rs.kind = HERZ_BODY_BYTES;
   for (uint32_t i = 0; i < rs->header_count; i++) {
     if (strcasecmp(headers[i].name, "content-type") == 0) {
       h->rs.kind = (enum herz_body_kind)hz_body_kind_of_type(headers[i].value);
@@ -199,6 +204,13 @@ static void on_data(struct hz_outcall *x, const uint8_t *data, size_t len) {
   take_content(handle_of(x), data, len, true);
 }
 
+static void on_trailers(struct hz_outcall *x, const struct hz_header *fields, uint32_t count) {
+  herz_call_handle *h = handle_of(x);
+
+  h->rs.trailers = keep_fields(&h->arena, fields, count);
+  if (h->rs.trailers != NULL) h->rs.trailer_count = count; /* else the answer stands without */
+}
+
 static void on_end(struct hz_outcall *x, hz_err err, const char *text) {
   herz_call_handle *h = handle_of(x);
   herz_client *cl = h->cl;
@@ -212,8 +224,11 @@ static void on_end(struct hz_outcall *x, hz_err err, const char *text) {
   hz_client_call_end(h, err, text);
 }
 
-static const struct hz_outcall_events outcall_events = {
-    .response = on_response, .data = on_data, .writable = on_writable, .end = on_end};
+static const struct hz_outcall_events outcall_events = {.response = on_response,
+                                                        .data = on_data,
+                                                        .trailers = on_trailers,
+                                                        .writable = on_writable,
+                                                        .end = on_end};
 
 /* ---- starting ---- */
 

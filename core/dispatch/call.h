@@ -7,6 +7,7 @@
 
 #define HZ_SLOTS_MAX 16u
 #define HZ_OUT_HEADERS_MAX 32u
+#define HZ_TRAILERS_MAX 16u
 #define HZ_CTX_FIRST_BYTES 1776u
 /** A body up to this length leaves with its head. */
 #define HZ_WHOLE_BODY_BYTES 16384u
@@ -77,9 +78,10 @@ struct herz_ctx {
 
   /* the answer */
   struct hz_reply_source source;
+  struct hz_header *trailers;   /* NULL: none so far */
   uint64_t bytes_in, bytes_out; /* content */
   int unrouted;                 /* 204, 400, 404, 405 or 503 when no route matched; else 0 */
-  uint32_t out_count, slot_count;
+  uint32_t out_count, slot_count, trailer_count;
 
   /* From its arrays on nothing is zeroed when a call begins: their counts are above. */
   struct hz_match match;

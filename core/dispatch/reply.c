@@ -180,7 +180,7 @@ static void content_ends(herz_ctx *c, bool whole) {
   c->source.read = NULL;
   if (c->cancelled) return; /* a panic has broken it off */
   if (whole) {
-    c->x->ops->end(c->x, NULL, 0);
+    c->x->ops->end(c->x, c->trailers, c->trailer_count);
   } else {
     c->x->ops->abort(c->x, HZ_CANCEL_INTERNAL);
     c->cancelled = true;

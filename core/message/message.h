@@ -54,6 +54,10 @@ struct hz_response {
   struct hz_body body;
 };
 
+/** Whether a field of that name may follow the content: none that frames it, says how to read it, routes,
+ * or is the connection's (RFC 9110, 6.5.1). */
+bool hz_may_trail(struct hz_str name);
+
 /** Dispatch to carrier. All are called on the worker, none after `release`. */
 struct hz_exchange_ops {
   /** The head, once. Slices are used up when it returns. HZ_ECLOSED: nobody hears it any more;
@@ -69,7 +73,7 @@ struct hz_exchange_ops {
    * the place back). */
   uint8_t *(*reserve)(struct hz_exchange *, size_t *cap);
   hz_err (*commit)(struct hz_exchange *, size_t len);
-  /** The content is whole. */
+  /** The content is whole. Trailers that the carrier has no place for are left out. */
   void (*end)(struct hz_exchange *, const struct hz_header *trailers, uint32_t count);
   /** The answer will not be completed: the peer is told as well as the carrier can. `code`:
    * enum hz_cancel_code. */

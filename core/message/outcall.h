@@ -32,6 +32,8 @@ struct hz_outcall_events {
   void (*response)(struct hz_outcall *, const struct hz_response *);
   /** A piece of content, to be given back by ops->consume. */
   void (*data)(struct hz_outcall *, const uint8_t *data, size_t len);
+  /** Fields behind the content, before `end`; not without any. Slices stand for the call only. */
+  void (*trailers)(struct hz_outcall *, const struct hz_header *fields, uint32_t count);
   /** After room() was 0. */
   void (*writable)(struct hz_outcall *);
   /** Once, last: HZ_OK when the answer is whole. `text` stands for the call only. */

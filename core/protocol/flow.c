@@ -94,6 +94,8 @@ void hz_outflow_end(struct hz_outflow *f, const struct hz_header *trailers, uint
   struct hz_lane *l = f->lane;
 
   if (l == NULL) return;
+  /* More than the peer takes in a frame are left out: the content's end is not theirs to lose. */
+  if (count > 0 && hz_res_size(trailers, count, NULL) > l->session->peer_frame) count = 0;
   if (!l->session->mux && count == 0) {
     hz_lane_fin(l);
     hz_outflow_drop(f);

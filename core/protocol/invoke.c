@@ -180,23 +180,31 @@ void hz_invoke_recall(struct hz_session *s) {
   }
 }
 
+/* False: the answer's fields were over the limit, and the call is over. */
+static bool fields_came(struct hz_invoked *inv, const struct hz_envelope *e,
+                        struct hz_header headers[HZ_HEADERS_MAX], uint32_t *n) {
+  const struct hz_limits *l = inv->session->owner->limits;
+  size_t bytes;
+
+  *n = hz_headers_array(&e->headers, headers, HZ_HEADERS_MAX, &bytes);
+  if (*n <= l->header_count && bytes <= l->header_bytes) return true;
+  finish(inv, HZ_ELIMIT, "the answer's headers are over the limit");
+  return false;
+}
+
 static void response_came(struct hz_invoked *inv, const struct hz_envelope *e) {
   struct hz_session *s = inv->session;
   struct hz_header headers[HZ_HEADERS_MAX];
-  size_t bytes;
-  uint32_t n = hz_headers_array(&e->headers, headers, HZ_HEADERS_MAX, &bytes);
-  struct hz_response rs = {
-      .status = e->status, .headers = headers, .header_count = n, .body = e->body};
+  uint32_t n = 0;
 
   if (inv->responded) {
     hz_session_fail(s, inv->lane, HZ_C_envelope_unexpected, HZ_WIRE_UNEXPECTED, HZ_EPROTO,
                     "a second RES for one call");
     return;
   }
-  if (n > s->owner->limits->header_count || bytes > s->owner->limits->header_bytes) {
-    finish(inv, HZ_ELIMIT, "the answer's headers are over the limit");
-    return;
-  }
+  if (!fields_came(inv, e, headers, &n)) return;
+  const struct hz_response rs = {
+      .status = e->status, .headers = headers, .header_count = n, .body = e->body};
   inv->responded = true;
   inv->streaming = e->body.kind == HZ_BODY_FOLLOWS;
   inv->call.events->response(&inv->call, &rs);
@@ -215,6 +223,15 @@ static void data_came(struct hz_invoked *inv, const struct hz_envelope *e) {
     return;
   }
   inv->call.events->data(&inv->call, (const uint8_t *)e->body.data.p, e->body.data.n);
+}
+
+static void end_came(struct hz_invoked *inv, const struct hz_envelope *e) {
+  struct hz_header trailers[HZ_HEADERS_MAX];
+  uint32_t n = 0;
+
+  if (!inv->streaming || !fields_came(inv, e, trailers, &n)) return;
+  if (n > 0) inv->call.events->trailers(&inv->call, trailers, n);
+  if (inv->session != NULL) finish(inv, HZ_OK, "");
 }
 
 static void cancelled(struct hz_invoked *inv, uint64_t code) {
@@ -252,9 +269,7 @@ void hz_invoke_answer(struct hz_lane *l, const struct hz_envelope *e) {
   switch (e->kind) {
     case HZ_RES: response_came(inv, e); break;
     case HZ_DATA: data_came(inv, e); break;
-    case HZ_END:
-      if (inv->streaming) finish(inv, HZ_OK, "");
-      break;
+    case HZ_END: end_came(inv, e); break;
     case HZ_CANCEL: cancelled(inv, e->code); break;
     case HZ_CREDIT:
       if (s->mux) hz_outflow_credit(&inv->out, e->credit);

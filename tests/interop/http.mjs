@@ -32,6 +32,11 @@ function serve(file) {
       case '/empty':
         rs.statusCode = 204;
         return rs.end();
+      case '/trailers':
+        rs.setHeader('trailer', 'x-sum');
+        rs.write('three');
+        rs.addTrailers({ 'X-Sum': '3', 'x-late': 'yes' });
+        return rs.end();
       case '/accept':
         return rs.end(rq.headers.accept);
       default:

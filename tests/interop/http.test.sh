@@ -58,6 +58,8 @@ eq "node: chunks" 'one two ' "$("$herz" req "$base/chunks" 2>&1)"
 eq "node: until the end" 'until the end' "$("$herz" req "$base/end" 2>&1)"
 eq "node: 100 and 103 before it" 'late' "$("$herz" req "$base/hints" 2>&1)"
 eq "node: 204" '204' "$("$herz" req -o /dev/null -w '%{status}' "$base/empty" 2>&1)"
+eq "node: trailers" 'three||X-Sum: 3|x-late: yes|' "$("$herz" req -i "$base/trailers" 2>&1 | sed '1,/^$/d' | tr '\n' '|')"
+has "node: trailers with -v" "$("$herz" req -v "$base/trailers" 2>&1)" '< x-late: yes'
 eq "node: a body goes there" "$(sha256sum <"$work/body")" "$("$herz" req -X POST -d "@$work/body" --raw "$base/echo" | sha256sum)"
 eq "node: what herz says of itself" 'application/msgpack, */*;q=0.5' "$("$herz" req "$base/accept" 2>&1)"
 kill "$server"

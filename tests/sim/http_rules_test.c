@@ -86,6 +86,23 @@ Test(http_rules, content_has_a_length_or_chunks) {
         "200({\"got\":10})", false);
 }
 
+Test(http_rules, trailers_stand_behind_the_last_chunk_or_nowhere) {
+  start(NULL);
+  http_connect(&p, &peer);
+  http_say(&p, &peer, "GET /trail HTTP/1.1\r\n" H "\r\n");
+  http_run(&p, HZ_SEC);
+  peer.in[peer.len] = '\0';
+  cr_assert_str_eq(strstr((char *)peer.in, "\r\n\r\n"), "\r\n\r\n0\r\nx-sum: 0\r\n\r\n");
+  raw_hang_up(&p, &peer);
+  http_connect(&p, &peer);
+  http_say(&p, &peer, "GET /trail HTTP/1.0\r\n\r\n");
+  http_run(&p, HZ_SEC);
+  peer.in[peer.len] = '\0';
+  cr_assert_str_eq(strstr((char *)peer.in, "\r\n\r\n"), "\r\n\r\n");
+  raw_hang_up(&p, &peer);
+  stop();
+}
+
 Test(http_rules, methods_that_http_knows_more_of) {
   /* A HEAD's answer has a length but no content: the next answer follows at once. */
   start(NULL);

@@ -2,6 +2,7 @@
 #include "tests/support/app_pair.h"
 
 #include <criterion/criterion.h>
+#include <herz/web.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -36,6 +37,15 @@ static void who(herz_ctx *c) {
              herz_map(c, "host", herz_str(c, host == NULL ? "-" : host), "origin",
                       herz_str(c, origin == NULL ? "-" : origin), "q",
                       herz_str(c, herz_query(c, "q") == NULL ? "-" : herz_query(c, "q"))));
+}
+
+static long nothing(void *arg, void *dst, size_t cap) {
+  (void)dst, (void)cap;
+  return herz_trailer(arg, "x-sum", "0");
+}
+
+static void trail(herz_ctx *c) {
+  herz_reply_stream(c, HERZ_OK, NULL, nothing, c);
 }
 
 static void ended(void *arg) {
@@ -202,6 +212,7 @@ static bool serve(struct app_pair *p) {
   return herz_get(p->server, "/users/:id", user) == 0 && herz_post(p->server, "/echo", echo) == 0 &&
          herz_route(p->server, "GET", "/later", later, p) == 0 &&
          herz_get(p->server, "/wide", wide) == 0 && herz_get(p->server, "/fields", fields) == 0 &&
+         herz_get(p->server, "/trail", trail) == 0 &&
          herz_route(p->server, "GET", "/stream/:n", stream, p) == 0 &&
          herz_route_stream(p->server, "POST", "/take", take_all, p) == 0 &&
          herz_route(p->server, "GET", "/bytes/:n", bytes, p) == 0 &&

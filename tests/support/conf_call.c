@@ -220,6 +220,11 @@ void conf_calls_run(const struct conf_transport *t, enum conf_driver driver, con
 
 /* ---- calling --------------------------------------------------------------------------------------------- */
 
+static void list(char *out, size_t room, const struct herz_header *h, uint32_t count) {
+  for (size_t i = 0, n = 0; i < count && n < room; i++)
+    n += (size_t)snprintf(out + n, room - n, "%s=%s\n", h[i].name, h[i].value);
+}
+
 static void on_done(const struct herz_response *rs, void *arg) {
   struct conf_answer *a = arg;
   CONF_CHECK(a->done == 0, "done comes once");
@@ -230,10 +235,8 @@ static void on_done(const struct herz_response *rs, void *arg) {
   a->status = rs->status;
   a->kind = rs->kind;
   a->len = rs->body_len;
-  for (uint32_t i = 0, n = 0; i < rs->header_count && n < sizeof(a->fields); i++) {
-    n += (uint32_t)snprintf(a->fields + n, sizeof(a->fields) - n, "%s=%s\n", rs->headers[i].name,
-                            rs->headers[i].value);
-  }
+  list(a->fields, sizeof(a->fields), rs->headers, rs->header_count);
+  list(a->trailers, sizeof(a->trailers), rs->trailers, rs->trailer_count);
   if (rs->body_len == 0) return;
   a->body = malloc(rs->body_len);
   CONF_CHECK(a->body != NULL);

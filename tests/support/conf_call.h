@@ -37,9 +37,10 @@ struct conf_answer {
   uint8_t *body; /* malloc()ed, or NULL */
   size_t len;
   char fields[1024]; /* the headers: "name=value\n" after each other, names as they came */
-  size_t streamed;   /* taken by on_data */
-  bool hold;         /* on_data says no */
-  bool exact;        /* what was streamed is what /make makes */
+  char trailers[1024];
+  size_t streamed; /* taken by on_data */
+  bool hold;       /* on_data says no */
+  bool exact;      /* what was streamed is what /make makes */
   herz_call_handle *handle;
 };
 
@@ -89,6 +90,8 @@ void conf_calls_vanish(struct conf_calls *c);
   X(thousand_calls_are_in_flight)                      \
   X(ten_mebibytes_go_both_ways)                        \
   X(streamed_bodies_go_both_ways)                      \
+  X(trailers_follow_streamed_content)                  \
+  X(trailers_over_the_limit_end_the_call)              \
   X(caller_that_does_not_read_stops_the_handler)       \
   X(handler_that_does_not_read_stops_the_caller)       \
   X(stopped_call_does_not_hold_up_others)              \

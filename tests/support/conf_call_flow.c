@@ -39,6 +39,39 @@ void conf_calls_streamed_bodies_go_both_ways(struct conf_calls *c) {
   conf_answer_free(&down);
 }
 
+void conf_calls_trailers_follow_streamed_content(struct conf_calls *c) {
+  static const size_t sizes[] = {0, 1, 100000};
+  struct conf_answer a;
+  conf_calls_listen(c);
+  for (size_t i = 0; i < 3; i++) {
+    char path[32], want[128];
+    unsigned long long sum = 0;
+    (void)snprintf(path, sizeof(path), "/trail/%zu/1", sizes[i]);
+    conf_call(c, &(struct herz_request){.path = path}, &a);
+    CONF_CHECK(a.err == 0 && a.status == HERZ_OK, "%s, %d", herz_strerror(a.err), a.status);
+    CONF_CHECK(a.len == sizes[i], "%zu bytes", a.len);
+    for (size_t k = 0; k < a.len; k++) sum += a.body[k];
+    (void)snprintf(want, sizeof(want), "x-early=1\nx-sum-0=%llu \xc3\xa9\n", sum);
+    CONF_CHECK(strcmp(a.trailers, want) == 0, "%s", a.trailers);
+    CONF_CHECK(strstr(a.fields, "x-sum-0=") == NULL, "%s", a.fields);
+    conf_answer_free(&a);
+    conf_get(c, "/users/1", HERZ_OK);
+  }
+}
+
+void conf_calls_trailers_over_the_limit_end_the_call(struct conf_calls *c) {
+  struct conf_answer a;
+  strcpy(c->config, "limits.header_count=12\n");
+  conf_calls_listen(c);
+  conf_call(c, &(struct herz_request){.path = "/trail/1/11"}, &a);
+  CONF_CHECK(a.err == 0 && strstr(a.trailers, "x-sum-10=") != NULL, "%s", herz_strerror(a.err));
+  conf_answer_free(&a);
+  conf_call(c, &(struct herz_request){.path = "/trail/1/12"}, &a);
+  CONF_CHECK(a.err == HERZ_ELIMIT && a.trailers[0] == '\0', "%s", herz_strerror(a.err));
+  conf_answer_free(&a);
+  conf_get(c, "/users/1", HERZ_OK);
+}
+
 /* True when a counter has stood for several turns. */
 struct still {
   struct conf_calls *c;

@@ -1,4 +1,6 @@
 /* The routes that the cases call. */
+#include <herz/web.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -59,6 +61,40 @@ static void make_bytes(herz_ctx *c) {
   m->breaks = herz_query(c, "break") != NULL;
   herz_on_end(c, ended, f);
   herz_reply_stream(c, HERZ_OK, NULL, make, m);
+}
+
+struct trailing {
+  herz_ctx *c;
+  size_t left;
+  int count;
+  uint64_t sum;
+};
+
+/* What follows is known when the last byte has been made. */
+static long make_and_sum(void *arg, void *dst, size_t cap) {
+  struct trailing *t = arg;
+  size_t n = t->left < cap ? t->left : cap;
+  char name[24], value[32];
+  for (size_t i = 0; i < n; i++) t->sum += ((uint8_t *)dst)[i] = conf_byte(i);
+  t->left -= n;
+  for (int i = 0; n == 0 && i < t->count; i++) {
+    (void)snprintf(name, sizeof(name), "x-sum-%d", i);
+    (void)snprintf(value, sizeof(value), "%llu \xc3\xa9", (unsigned long long)t->sum);
+    HERZ_ENSURE(t->c, herz_trailer(t->c, name, value) == 0);
+  }
+  return (long)n;
+}
+
+/* `n` bytes, and `count` fields behind them, one of which was known before. */
+static void trail(herz_ctx *c) {
+  struct trailing *t = herz_alloc(c, sizeof(*t));
+  HERZ_ENSURE(c, t != NULL);
+  *t = (struct trailing){.c = c, .left = strtoull(herz_param(c, "n"), NULL, 10)};
+  t->count = atoi(herz_param(c, "count"));
+  HERZ_ENSURE(c, herz_trailer(c, "content-length", "1") == HERZ_EINVAL);
+  HERZ_ENSURE(c, herz_trailer(c, "x-early", "1") == 0);
+  herz_set_header(c, "trailer", "x-early, x-sum-0");
+  herz_reply_stream(c, HERZ_OK, NULL, make_and_sum, t);
 }
 
 struct taking {
@@ -132,6 +168,7 @@ void conf_routes(struct conf_calls *c) {
   err |= herz_route(app, "GET", "/later", later, c);
   err |= herz_route(app, "GET", "/impatient", impatient, c);
   err |= herz_route(app, "GET", "/make/:n", make_bytes, c);
+  err |= herz_get(app, "/trail/:n/:count", trail);
   err |= herz_route_stream(app, "POST", "/take", take_bytes, c);
   CONF_CHECK(err == 0, "%s", herz_error(app));
 }

@@ -222,10 +222,7 @@ static void submit_trailers(struct hz_h3_stream *s, const struct hz_header *t, u
   nghttp3_nv nv[HZ_HTTP_FIELDS_MAX];
   size_t n = 0;
   for (uint32_t i = 0; i < count && n < HZ_HTTP_FIELDS_MAX; i++) {
-    if (!hz_http_is_token(t[i].name) || !hz_http_value_ok(t[i].value) ||
-        hz_http_is_connection_field(t[i].name)) {
-      continue;
-    }
+    if (!hz_http_may_trail(&t[i])) continue;
     nv[n++] = hz_h3_nv(t[i].name, t[i].value); /* nghttp3 writes names in lower case */
   }
   if (n > 0) s->trailers = nghttp3_conn_submit_trailers(s->h3->nc, s->id, nv, n) == 0;

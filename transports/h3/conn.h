@@ -207,6 +207,7 @@ int hz_h3_recv_header(nghttp3_conn *nc, int64_t id, int32_t token, nghttp3_rcbuf
 int hz_h3_end_headers(nghttp3_conn *nc, int64_t id, int fin, void *user, void *stream);
 int hz_h3_recv_trailer(nghttp3_conn *nc, int64_t id, int32_t token, nghttp3_rcbuf *name,
                        nghttp3_rcbuf *value, uint8_t flags, void *user, void *stream);
+int hz_h3_end_trailers(nghttp3_conn *nc, int64_t id, int fin, void *user, void *stream);
 void hz_h3_head_drop(struct hz_h3_head *h);
 /** The field section size that SETTINGS tells (RFC 9114 4.2.2). */
 uint64_t hz_h3_section_max(const struct hz_limits *l);

@@ -109,10 +109,20 @@ int hz_h3_recv_header(nghttp3_conn *nc, int64_t id, int32_t token, nghttp3_rcbuf
 int hz_h3_recv_trailer(nghttp3_conn *nc, int64_t id, int32_t token, nghttp3_rcbuf *name,
                        nghttp3_rcbuf *value, uint8_t flags, void *user, void *stream) {
   struct hz_h3_stream *s = stream;
-  (void)nc, (void)id, (void)flags, (void)token;
-  if (s == NULL) return 0; /* a call has no place for them: they are counted and left */
-  return count_section(user, &s->head, nghttp3_rcbuf_get_buf(name).len,
-                       nghttp3_rcbuf_get_buf(value).len);
+  (void)nc, (void)id, (void)flags;
+  if (s == NULL) return 0;
+  nghttp3_vec n = nghttp3_rcbuf_get_buf(name), v = nghttp3_rcbuf_get_buf(value);
+  int rv = count_section(user, &s->head, n.len, v.len);
+  if (rv != 0 || s->call == NULL) return rv; /* of a request: a call has no place for them */
+  /* The head is through: its place is theirs. */
+  if (s->head.text == NULL && s->head.refused == 0)
+    s->head = (struct hz_h3_head){.seen = s->head.seen};
+  const struct entry e = {(uint32_t)n.len, (uint32_t)v.len, token};
+  if (s->head.refused == 0 && counted(user, &s->head, &e) &&
+      !keep(&s->env->pool, &s->head, &e, n, v)) {
+    refuse_later(user, &s->head, 503, "memory is short", "no_memory");
+  }
+  return 0;
 }
 
 /* ---- the head is whole ---- */
@@ -245,4 +255,22 @@ int hz_h3_end_headers(nghttp3_conn *nc, int64_t id, int fin, void *user, void *s
   view_drop(&v);
   hz_h3_head_drop(&s->head);
   return h3->failed != 0 ? NGHTTP3_ERR_CALLBACK_FAILURE : 0;
+}
+
+int hz_h3_end_trailers(nghttp3_conn *nc, int64_t id, int fin, void *user, void *stream) {
+  struct hz_h3_stream *s = stream;
+  struct view v = {.list = NULL};
+  (void)nc, (void)id, (void)fin, (void)user;
+  if (s == NULL || s->call == NULL) return 0;
+  if (s->head.refused != 0) {
+    hz_h3_call_refused(s);
+  } else if (s->head.text != NULL && view_make(&s->env->pool, &s->head, &v)) {
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < v.in.count; i++)
+      if (hz_http_may_trail(&v.in.fields[i])) v.in.fields[kept++] = v.in.fields[i];
+    if (kept > 0) s->call->events->trailers(s->call, v.in.fields, kept);
+  }
+  view_drop(&v);
+  hz_h3_head_drop(&s->head);
+  return 0;
 }

@@ -38,6 +38,11 @@ bool hz_http_is_connection_field(struct hz_str name) {
   }
 }
 
+bool hz_http_may_trail(const struct hz_header *field) {
+  return hz_http_is_token(field->name) && hz_http_value_ok(field->value) &&
+         hz_may_trail(field->name);
+}
+
 bool hz_http_length_read(struct hz_str value, uint64_t *length) {
   uint64_t n = 0;
   if (value.n == 0 || value.n > 19) return false;

@@ -58,6 +58,10 @@ uint16_t hz_http_request_read(struct hz_http_incoming *in, struct hz_http_reques
  */
 bool hz_http_value_ok(struct hz_str value);
 
+/** Whether HTTP has a place for it behind content: a token and a value that it allows, and not one of those
+ * that hz_may_trail() refuses. */
+bool hz_http_may_trail(const struct hz_header *field);
+
 /** Whether a field belongs to one connection and neither enters a call nor leaves one (RFC 9110 7.6.1):
  * connection, keep-alive, proxy-connection, te, transfer-encoding, upgrade, http2-settings. */
 bool hz_http_is_connection_field(struct hz_str name);

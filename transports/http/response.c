@@ -71,8 +71,7 @@ static hz_err take(struct hz_http_response *out, struct given *g, const struct h
   struct hz_str name = h->name;
   if (!hz_http_is_token(name) || !hz_http_value_ok(h->value)) return HZ_EINVAL;
   if (is(name, "content-length")) g->told = hz_http_length_read(h->value, &g->length);
-  if (hz_http_is_connection_field(name) || is(name, "content-length") || is(name, "trailer"))
-    return HZ_OK;
+  if (hz_http_is_connection_field(name) || is(name, "content-length")) return HZ_OK;
   hz_err err = lower(out, g, &name);
   if (err != HZ_OK) return err;
   if (is(name, "date")) g->date = true;

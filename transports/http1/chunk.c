@@ -73,6 +73,17 @@ static hz_err read_extension(struct hz_chunks *c, uint8_t b, const char **why) {
   return HZ_OK;
 }
 
+/* A byte of a trailer, a colon, or the line end behind a value. */
+static hz_err keep(struct hz_chunks *c, uint8_t b, const char **why) {
+  if (c->pool == NULL) return HZ_OK;
+  if (c->kept == NULL) c->kept = hz_buf_new(c->pool, 256);
+  bool ok =
+      c->kept != NULL &&
+      (hz_buf_room(c->kept) > 0 || hz_buf_reserve(&c->kept, (size_t)c->kept->len * 2) == HZ_OK) &&
+      hz_buf_append(c->kept, &b, 1) == HZ_OK;
+  return ok ? HZ_OK : fail(HZ_ENOMEM, "memory is short", why);
+}
+
 static hz_err read_trailer(struct hz_chunks *c, uint8_t b, const char **why) {
   if (c->state == TRAILER && b == '\r') {
     c->state = LAST_LF;
@@ -85,7 +96,7 @@ static hz_err read_trailer(struct hz_chunks *c, uint8_t b, const char **why) {
       c->state = TRAILER_LF;
     else if (!is_text(b))
       return fail(HZ_EPROTO, "a trailer holds control bytes", why);
-    return HZ_OK;
+    return keep(c, b == '\r' ? '\n' : b, why);
   }
   if (c->state == TRAILER && ++c->trailers > c->max_trailers)
     return fail(HZ_ELIMIT, "too many trailers", why);
@@ -95,7 +106,7 @@ static hz_err read_trailer(struct hz_chunks *c, uint8_t b, const char **why) {
     c->state = TRAILER_NAME;
   else
     return fail(HZ_EPROTO, "a trailer's name is not a token", why);
-  return HZ_OK;
+  return keep(c, b, why);
 }
 
 /* A byte that is no content. */
@@ -149,4 +160,29 @@ hz_err hz_chunks_read(struct hz_chunks *c, const uint8_t **data, size_t *len, st
     if (err != HZ_OK) return err;
   }
   return HZ_OK;
+}
+
+static struct hz_str trimmed(const char *from, const char *to) {
+  while (from < to && (*from == ' ' || *from == '\t')) from++;
+  while (from < to && (to[-1] == ' ' || to[-1] == '\t')) to--;
+  return (struct hz_str){from, (size_t)(to - from)};
+}
+
+uint32_t hz_chunks_trailers(const struct hz_chunks *c, struct hz_header *out, uint32_t room) {
+  const char *at = c->kept == NULL ? NULL : (const char *)hz_buf_data(c->kept);
+  const char *end = c->kept == NULL ? NULL : (const char *)hz_buf_tail(c->kept);
+  uint32_t n = 0;
+  while (at < end && n < room) {
+    const char *colon = memchr(at, ':', (size_t)(end - at));
+    const char *line = colon == NULL ? NULL : memchr(colon, '\n', (size_t)(end - colon));
+    if (line == NULL) break;
+    out[n++] = (struct hz_header){trimmed(at, colon), trimmed(colon + 1, line)};
+    at = line + 1;
+  }
+  return n;
+}
+
+void hz_chunks_fini(struct hz_chunks *c) {
+  hz_buf_unref(c->kept);
+  c->kept = NULL;
 }

@@ -5,8 +5,9 @@
 
 #include <stdint.h>
 
+#include "core/base/buf.h"
 #include "core/base/err.h"
-#include "core/base/str.h"
+#include "core/base/field.h"
 #include "core/guard/limits.h"
 
 /** Extensions may be this long beyond what content came with them. */
@@ -18,6 +19,9 @@ struct hz_chunks {
   uint32_t trailer_bytes, trailers;
   uint32_t max_trailer_bytes, max_trailers;
   uint8_t state, digits;
+  struct hz_pool
+      *pool; /* set behind hz_chunks_init(): trailers are kept; NULL: they are passed over */
+  struct hz_buf *kept; /* "name:value", a line each */
 };
 
 /** For one content. */
@@ -25,10 +29,17 @@ void hz_chunks_init(struct hz_chunks *c, const struct hz_limits *limits);
 
 /** Takes bytes from `*data` (advancing it and shortening `*len`).
  * HZ_OK: `*piece` is content, which stands in the input; when it is empty, the content and its trailers,
- *   which are checked and passed over, are at their end, and `*data` stands behind them.
+ *   which are checked, are at their end, and `*data` stands behind them.
  * HZ_AGAIN: all input is taken.
- * HZ_EPROTO: no chunked coding; HZ_ELIMIT: extensions or trailers over their bound. `*why` (static). */
+ * HZ_EPROTO: no chunked coding; HZ_ELIMIT: extensions or trailers over their bound; HZ_ENOMEM. `*why`
+ * (static). */
 HZ_MUST_USE hz_err hz_chunks_read(struct hz_chunks *c, const uint8_t **data, size_t *len,
                                   struct hz_str *piece, const char **why);
+
+/** The trailers that were kept, at most `room`; they point into `c`. Returns how many. */
+uint32_t hz_chunks_trailers(const struct hz_chunks *c, struct hz_header *out, uint32_t room);
+
+/** Releases what was kept. */
+void hz_chunks_fini(struct hz_chunks *c);
 
 #endif

@@ -25,6 +25,7 @@ static void end_call(struct hz_h1_client *c, hz_err err, const char *text) {
   c->stage = HZ_H1_IDLE;
   hz_buf_unref(c->place);
   c->place = NULL;
+  hz_chunks_fini(&c->chunks);
   if (x == NULL) return;
   x->carrier = NULL;
   x->events->end(x, err, text);
@@ -74,6 +75,7 @@ static bool find_framing(struct hz_h1_client *c) {
   if (codings > 0) {
     c->stage = HZ_H1_CHUNKS;
     hz_chunks_init(&c->chunks, &c->limits);
+    c->chunks.pool = &c->s.conn.env->pool;
     return codings == 1 && lengths == 0 &&
            hz_str_ieq(hz_http_head_get(h, "transfer-encoding"), HZ_STR("chunked"));
   }
@@ -138,6 +140,16 @@ static void feed_head(struct hz_h1_client *c, const uint8_t **data, size_t *len)
 
 /* --- content ------------------------------------------------------------------------------------- */
 
+#define TRAILERS_MAX 256u
+
+static void tell_trailers(struct hz_h1_client *c) {
+  struct hz_header t[TRAILERS_MAX];
+  uint32_t kept = 0, n = hz_chunks_trailers(&c->chunks, t, TRAILERS_MAX);
+  for (uint32_t i = 0; i < n; i++)
+    if (hz_http_may_trail(&t[i])) t[kept++] = t[i];
+  if (kept > 0) c->x->events->trailers(c->x, t, kept);
+}
+
 static void feed_content(struct hz_h1_client *c, const uint8_t **data, size_t *len) {
   struct hz_str piece = {(const char *)*data, *len};
   const char *text = "";
@@ -149,6 +161,7 @@ static void feed_content(struct hz_h1_client *c, const uint8_t **data, size_t *l
       return;
     }
     if (piece.n == 0) {
+      tell_trailers(c);
       answered(c);
       return;
     }
@@ -221,6 +234,7 @@ static void on_free(struct hz_iostream *s) {
   struct hz_h1_client *c = client_of(s);
   drop_head(c);
   hz_buf_unref(c->place);
+  hz_chunks_fini(&c->chunks);
   hz_free(s->conn.env->alloc, c);
 }
 

@@ -71,18 +71,13 @@ void hz_h1_make_chunk(struct hz_buf *b) {
   put(b, HZ_STR("\r\n"));
 }
 
-static bool may_trail(const struct hz_header *h) {
-  return hz_http_is_token(h->name) && hz_http_value_ok(h->value) &&
-         !hz_http_is_connection_field(h->name) && !hz_str_ieq(h->name, HZ_STR("content-length"));
-}
-
 struct hz_buf *hz_h1_last_chunk(struct hz_pool *pool, const struct hz_header *trailers,
                                 uint32_t count) {
   struct hz_buf *b = hz_buf_new(pool, 5 + fields_size(trailers, count));
   if (b == NULL) return NULL;
   put(b, HZ_STR("0\r\n"));
   for (uint32_t i = 0; i < count; i++)
-    if (may_trail(&trailers[i])) put_fields(b, &trailers[i], 1);
+    if (hz_http_may_trail(&trailers[i])) put_fields(b, &trailers[i], 1);
   put(b, HZ_STR("\r\n"));
   return b;
 }

@@ -289,8 +289,7 @@ HERZ_API int herz_reply_text(herz_ctx *c, int status, const char *text);
  * leave at once. Text and msgpack that are none leave as bytes under that type. */
 HERZ_API int herz_reply_bytes(herz_ctx *c, int status, const char *type, const void *data,
                               size_t len);
-/** `len` bytes of an open file from `offset`, read as they leave. The descriptor is closed at the
- * end. */
+/** `len` bytes of an open file from `offset`, read as they leave. The descriptor is closed at the end. */
 HERZ_API int herz_reply_file(herz_ctx *c, int status, const char *type, int fd, uint64_t offset,
                              uint64_t len);
 /** Content that is made as it leaves: `read` fills at most `cap` bytes and returns how many; 0 ends
@@ -416,8 +415,7 @@ HERZ_API herz_client *herz_dial(herz_app *app, const char *url,
 /** Closes: calls that are under way fail with HERZ_ECLOSED; HERZ_CLOSED follows. */
 HERZ_API void herz_client_close(herz_client *cl);
 
-/** What is known of the other end; `transport` NULL while not connected. Texts stand until it is
- * asked again. */
+/** What is known of the other end; `transport` NULL while not connected. Texts stand until the next call. */
 HERZ_API struct herz_peer herz_client_peer(const herz_client *cl);
 
 /** QUIC: moves to a new local port. HERZ_EUNSUPPORTED elsewhere. */
@@ -430,6 +428,8 @@ struct herz_response {
   int status;       /* 0 when none came */
   uint32_t header_count;
   const struct herz_header *headers;
+  uint32_t trailer_count; /* fields behind the content: when `done` is called */
+  const struct herz_header *trailers;
   enum herz_body_kind kind; /* HERZ_BODY_VALUE: `body` is msgpack */
   const void *body;         /* collected, unless on_data took it */
   size_t body_len;

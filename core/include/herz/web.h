@@ -41,6 +41,17 @@ HERZ_API int herz_static(herz_app *app, const char *pattern, const char *directo
 HERZ_API int herz_group_static(herz_group *g, const char *pattern, const char *directory,
                                const struct herz_static_options *options);
 
+/* ---- behind the content ---------------------------------------------------------------------- */
+
+/** A field that follows the content of the answer: what is known only at its end, a checksum, a result.
+ * On the worker, from before the reply until the content's end, so also from the source of
+ * herz_reply_stream() while it says that there is no more. Leaves where content leaves in pieces whose
+ * number was not announced; what leaves whole, and carriers that have no place for trailers, do without:
+ * docs/web.md. HERZ_EINVAL: as for herz_set_header(), and names that frame content or say how to read it
+ * (RFC 9110, 6.5.1); HERZ_ELIMIT: there are 16; HERZ_ECLOSED: the content is whole; HERZ_ECANCELED,
+ * HERZ_ENOMEM. */
+HERZ_API int herz_trailer(herz_ctx *c, const char *name, const char *value);
+
 /* ---- content that is pushed ------------------------------------------------------------------ */
 
 /** Asks the source of herz_reply_stream() again after it has said HERZ_EAGAIN. On the call's worker, between

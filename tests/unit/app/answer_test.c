@@ -1,5 +1,7 @@
 /* Answers that go wrong: texts that no frame can carry, values without end, panics from every function
  * that a call is given. Not here: answers as they should be (call_test.c). */
+#include <herz/web.h>
+
 #include "tests/unit/app/app_util.h"
 
 static int said; /* what the function under test returned to the handler */
@@ -24,6 +26,51 @@ static struct result answered(void (*routes)(herz_app *), const char *config, co
   cr_assert_eq(get(&f, "/fine").status, 200, "the next call has suffered");
   herz_app_free(f.app);
   return r;
+}
+
+/* ---- trailers ---- */
+
+static void trailer_from_query(herz_ctx *c) {
+  said = herz_trailer(c, herz_query(c, "name"), herz_query(c, "value"));
+  herz_reply_text(c, HERZ_OK, "ok");
+}
+static void trailer_too_late(herz_ctx *c) {
+  herz_reply_text(c, HERZ_OK, "ok");
+  said = herz_trailer(c, "x-a", "b");
+}
+static void trailers_too_many(herz_ctx *c) {
+  int made = 0;
+
+  while (herz_trailer(c, "x-a", "b") == 0) made++;
+  said = herz_trailer(c, "x-a", "b");
+  HERZ_ENSURE(c, made == 16);
+  herz_reply_text(c, HERZ_OK, "ok");
+}
+static void trailer_routes(herz_app *app) {
+  herz_get(app, "/trailer", trailer_from_query);
+  herz_get(app, "/late", trailer_too_late);
+  herz_get(app, "/many", trailers_too_many);
+  herz_get(app, "/fine", fine);
+}
+
+Test(app_answer, a_trailer_that_no_carrier_carries_is_refused) {
+  static const char *const bad[] = {"name=x-a&value=b%0Ac",        "name=x-a&value=%FF",
+                                    "name=x%3Aa&value=b",          "name=&value=b",
+                                    "name=Content-Length&value=1", "name=transfer-encoding&value=x",
+                                    "name=Host&value=x",           "name=set-cookie&value=x"};
+  char path[80];
+
+  for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+    (void)snprintf(path, sizeof(path), "/trailer?%s", bad[i]);
+    (void)answered(trailer_routes, NULL, path, 200);
+    cr_assert_eq(said, HERZ_EINVAL, "%s", bad[i]);
+  }
+  (void)answered(trailer_routes, NULL, "/trailer?name=x-a&value=%C3%A9", 200);
+  cr_assert_eq(said, 0, "an answer that leaves whole does without");
+  (void)answered(trailer_routes, NULL, "/late", 200);
+  cr_assert_eq(said, HERZ_ECLOSED);
+  (void)answered(trailer_routes, NULL, "/many", 200);
+  cr_assert_eq(said, HERZ_ELIMIT);
 }
 
 /* ---- texts ---- */

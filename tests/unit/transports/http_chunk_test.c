@@ -111,3 +111,36 @@ Test(http_chunk, extensions_are_paid_for_by_content) {
     cr_assert_eq(err, HZ_AGAIN, "%s", why);
   }
 }
+
+Test(http_chunk, trailers_are_kept_for_who_wants_them) {
+  static const char text[] = "1\r\nx\r\n0\r\na: b \r\nC:\r\nx-Long:\t y z\r\n\r\n";
+  struct hz_alloc alloc;
+  struct hz_pool pool;
+  hz_alloc_init_libc(&alloc);
+  cr_assert_eq(hz_pool_init(&pool, &alloc, 0), HZ_OK);
+  for (size_t step = 1; step < sizeof(text); step++) {
+    struct hz_chunks c;
+    struct hz_header t[4];
+    hz_err err = HZ_AGAIN;
+    hz_chunks_init(&c, &limits);
+    c.pool = &pool;
+    for (size_t at = 0; err == HZ_AGAIN || c.left > 0;) {
+      size_t left = sizeof(text) - 1 - at < step ? sizeof(text) - 1 - at : step, given = left;
+      const uint8_t *data = (const uint8_t *)text + at;
+      struct hz_str piece = {NULL, 0};
+      do {
+        err = hz_chunks_read(&c, &data, &left, &piece, &why);
+      } while (err == HZ_OK && piece.n > 0);
+      at += given - left;
+      if (err == HZ_OK) break;
+      cr_assert_eq(err, HZ_AGAIN);
+    }
+    cr_assert_eq(hz_chunks_trailers(&c, t, 4), 3);
+    cr_assert(hz_str_eq(t[0].name, HZ_STR("a")) && hz_str_eq(t[0].value, HZ_STR("b")));
+    cr_assert(hz_str_eq(t[1].name, HZ_STR("C")) && t[1].value.n == 0);
+    cr_assert(hz_str_eq(t[2].name, HZ_STR("x-Long")) && hz_str_eq(t[2].value, HZ_STR("y z")));
+    cr_assert_eq(hz_chunks_trailers(&c, t, 2), 2);
+    hz_chunks_fini(&c);
+  }
+  hz_pool_fini(&pool);
+}
