@@ -100,6 +100,10 @@ name="text that is not UTF-8"
 send "$upgrade"'\x81\x82\x00\x00\x00\x00\xff\xfe'
 has "$name: closed with 1007" "$(raw)" '88[0-9a-f]{2}03ef'
 
+name="a page of another origin"
+send 'GET /echo HTTP/1.1\r\nHost: localhost\r\nOrigin: https://evil.example\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n'
+has "$name: 403" "$(head -n 1 "$work/raw")" '^HTTP/1.1 403'
+
 # HTTP: refused in its place, and what is smuggled behind it is not served
 smuggled='GET /users/smuggled HTTP/1.1\r\nHost: h\r\n\r\n'
 post='POST /echo HTTP/1.1\r\nHost: h\r\n'

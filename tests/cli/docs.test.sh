@@ -24,4 +24,21 @@ done
 for flag in $("$herz" bench --help | grep -oE -- '^      --[a-z][a-z0-9-]+' | sort -u); do
   if grep -qE -- "$flag" <<<"$page"; then ok; else bad "docs/bench.md does not name $flag"; fi
 done
+
+# Tests that pages name are there: `suite/file` name, name_that_is_cut...
+while read -r suite names; do
+  suite=${suite//\`/}
+  case $suite in
+    cli/* | interop/*) file=$root/tests/$suite.test.sh ;;
+    *) file=$root/tests/${suite}_test.c ;;
+  esac
+  if [ ! -f "$file" ]; then
+    bad "the pages name $suite, which is not there"
+    continue
+  fi
+  for name in ${names//,/ }; do
+    [[ $name == *_* ]] || continue
+    if grep -qF -- "${name%%...*}" "$file"; then ok; else bad "$suite has no test $name"; fi
+  done
+done < <(grep -ohE '`(unit|sim|cli|interop)/[a-z0-9_/]+`( [a-z0-9_]+(\.\.\.)?,?)*' "$root/docs/testing.md" "$root/docs/limits.md")
 finish
