@@ -28,6 +28,7 @@ int herzd_check(const struct args *a) {
   if (!app) return EXIT_USAGE;
   struct herzd_cert cert;
   int code = herzd_certificate(app, &cert);
+  if (code == EXIT_OK) code = herzd_files(app);
   if (code == EXIT_OK) code = check_listeners(app);
   herz_app_free(app);
   if (cert.temporary) dev_files_remove(&cert.files);

@@ -13,6 +13,7 @@
 struct herzd_options {
   bool dev;
   struct args_list listen;
+  struct args_list files;
   struct args_list set;
   const char *log_format, *log_level, *qlog_dir;
   const char *cert, *key, *client_ca;
@@ -48,6 +49,12 @@ struct demo *herzd_demo(herz_app *app);
 /** Completes what is still promised: before the app is freed. */
 void herzd_demo_end(struct demo *d);
 void herzd_demo_free(struct demo *d);
+
+/** The directories of --files, after the demo's routes, whose middleware they share. EXIT_OK, or EXIT_USAGE
+ * after saying why. */
+int herzd_files(herz_app *app);
+/** A line each for the block that says what stands. */
+void herzd_files_print(void);
 
 /** The routes of the admin listener (admin.c). NULL: said why on stderr. */
 herz_group *herzd_admin(herz_app *app);

@@ -23,6 +23,10 @@ static const struct args_option service_flags[] = {
      "default "
      "listeners; port 0: any free one",
      &herzd_options.listen, 0},
+    {ARGS_LIST, 0, "files", "[PATH=]DIR",
+     "serve the files in DIR below PATH (without: /); repeatable, with --dev or alone; keys "
+     "files.*",
+     &herzd_options.files, 0},
     {ARGS_FILE, 0, "cert", "FILE", "certificate chain, PEM; with --key", &herzd_options.cert, 0},
     {ARGS_FILE, 0, "key", "FILE", "private key of --cert, PEM", &herzd_options.key, 0},
     {ARGS_FILE, 0, "client-ca", "FILE",

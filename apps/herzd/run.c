@@ -114,19 +114,21 @@ static void print_try(void) {
 }
 
 static void print_block(const struct herzd_cert *cert) {
-  printf("herzd %s  dev mode, built-in configuration (herzd config defaults)\n", herz_version());
+  printf("herzd %s  %s (herzd config defaults)\n", herz_version(),
+         herzd_options.dev ? "dev mode, built-in configuration" : "files, built-in configuration");
   for (size_t i = 0; i < bound.count; i++) {
     print_listener(bound.urls[i]);
   }
   if (bound.admin[0]) {
     printf("  %-10s %s   /metrics /healthz /readyz /conns\n", "admin", bound.admin);
   }
+  herzd_files_print();
   if (cert->dev) {
     printf("  %-10s P-256, %d days, sha256 %s\n", "cert", cert->days_left, cert->sha256);
   } else {
     printf("  %-10s %s\n", "cert", herzd_options.cert);
   }
-  print_try();
+  if (herzd_options.dev) print_try();
   uint64_t ms = (herzd_now_ns() - herzd_started_ns + 999999u) / 1000000u;
   printf("ready in %llu ms\n", (unsigned long long)ms);
   fflush(stdout);
@@ -177,9 +179,10 @@ static void end_of_signals(void) {
 
 int herzd_run(const struct args *a) {
   (void)a;
-  if (!herzd_options.dev) {
+  if (!herzd_options.dev && herzd_options.files.count == 0) {
     return fail(EXIT_USAGE, "nothing to serve: routes of a service come from a configuration file, "
-                            "which this version does not read yet; start herzd --dev");
+                            "which this version does not read yet; start herzd --dev, or "
+                            "herzd --files DIR");
   }
   signal(SIGPIPE, SIG_IGN);
   signal(SIGHUP, SIG_IGN); /* whoever sends it wants a reload, not an end */
@@ -190,8 +193,9 @@ int herzd_run(const struct args *a) {
   struct demo *demo = NULL;
   int code = herzd_certificate(app, &cert);
   if (code == EXIT_OK) {
-    demo = herzd_demo(app);
-    herz_group *admin = demo ? herzd_admin(app) : NULL;
+    demo = herzd_options.dev ? herzd_demo(app) : NULL;
+    bool routes = (demo || !herzd_options.dev) && herzd_files(app) == EXIT_OK;
+    herz_group *admin = routes ? herzd_admin(app) : NULL;
     code = admin ? serve(app, admin, &cert) : EXIT_USAGE;
   }
   end_of_signals();

@@ -89,6 +89,14 @@ static const struct entry table[] = {
     FLAG("quic.prefer_v2", T_BOOL, transport.packet.prefer_v2, "QUIC version 2 where both know it"),
     {"http.alt_svc", T_TEXT, offsetof(struct hz_config, transport.alt_svc), 7, 0, NULL,
      "what every HTTP response says in Alt-Svc; empty: nothing"},
+    {"files.index", T_TEXT, offsetof(struct hz_config, files_index), 12, 0, NULL,
+     "herz_static() without options, herzd --files: the file for a folder; empty: none"},
+    {"files.cache_control", T_TEXT, offsetof(struct hz_config, files_cache_control), 13, 0, NULL,
+     "the same: what Cache-Control says; empty: nothing"},
+    FLAG("files.precompressed", T_BOOL, files_precompressed,
+         "the same: FILE.br and FILE.gz answer for FILE where they are accepted"),
+    FLAG("files.hidden", T_BOOL, files_hidden,
+         "the same: names that begin with a dot are served too"),
     {"ws.origins", T_ORIGINS, 0, 0, 0, NULL,
      "browser origins that may open a WebSocket, comma-separated; empty: the same host only"},
     CHOICE("log.level", log_level, "debug|info|warn|error|off", "lines below it are not written"),
@@ -110,6 +118,7 @@ void hz_config_init(struct hz_config *c) {
   memset(c, 0, sizeof(*c));
   hz_limits_defaults(&c->transport.limits);
   c->log_level = HZ_LOG_INFO;
+  c->files_index = "index.html";
   c->drain_ms = 10000;
   c->workers = 1;
   c->offload_threads = 4;

@@ -15,6 +15,8 @@ struct hz_config {
   enum hz_log_level log_level;
   bool log_json;
   bool checksum;
+  const char *files_index, *files_cache_control; /* of herz_static() without options; NULL: none */
+  bool files_precompressed, files_hidden;
   uint32_t drain_ms;
   uint32_t workers; /* 0: auto */
   uint32_t offload_threads, offload_queue;

@@ -317,8 +317,13 @@ static struct directory *directory_new(const char *param, int root,
 
 static int add(herz_app *app, herz_group *g, const char *pattern, const char *directory,
                const struct herz_static_options *options) {
-  static const struct herz_static_options defaults;
-  const struct herz_static_options *o = options == NULL ? &defaults : options;
+  const struct hz_config *cfg = &app->config;
+  const struct herz_static_options keys = {.index =
+                                               cfg->files_index == NULL ? "" : cfg->files_index,
+                                           .cache_control = cfg->files_cache_control,
+                                           .precompressed = cfg->files_precompressed,
+                                           .hidden = cfg->files_hidden};
+  const struct herz_static_options *o = options == NULL ? &keys : options;
   const char *wild = strrchr(pattern, '/');
 
   if (wild == NULL || wild[1] != '*') {

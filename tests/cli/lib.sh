@@ -79,7 +79,7 @@ finish() {
 
 # start_herzd FLAGS...: in the background on free ports, unless there is --listen among FLAGS.
 # Sets pid and bound (an array of URLs); quic, tcp and sock for the default listeners. Output and
-# log: $work/out, $work/log. HERZD_UNDER holds a command to run it under.
+# log: $work/out, $work/log. HERZD_UNDER holds a command to run it under, HERZD_MODE what stands for --dev.
 start_herzd() {
   local listen=() wanted=0 a line
   case " $* " in
@@ -91,7 +91,7 @@ start_herzd() {
   mkfifo "$work/ready"
   exec 7<>"$work/ready" # both ways, so that opening it waits for nobody
   # shellcheck disable=SC2086
-  ${HERZD_UNDER:-} "$herzd" --dev --ready-file "$work/ready" "${listen[@]}" "$@" \
+  ${HERZD_UNDER:-} "$herzd" ${HERZD_MODE---dev} --ready-file "$work/ready" "${listen[@]}" "$@" \
     >"$work/out" 2>"$work/log" 7>&- &
   pid=$!
   pids+=("$pid")

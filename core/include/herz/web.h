@@ -33,7 +33,7 @@ struct herz_static_options {
 };
 /** Serves the files beneath `directory`, by GET and HEAD, with validators, conditions (RFC 9110, 13) and
  * single ranges (14). `pattern` ends in a wildcard: "/files/" followed by "*path"; what that takes is the
- * file's path. `options` may be NULL. The directory is opened now: HERZ_ENOTFOUND when that fails. Files are
+ * file's path. `options` NULL: as the keys files.* say. The directory is opened now: HERZ_ENOTFOUND when that fails. Files are
  * opened and read on the worker, so they should be local. docs/web.md. Otherwise as herz_route(). */
 HERZ_API int herz_static(herz_app *app, const char *pattern, const char *directory,
                          const struct herz_static_options *options);
