@@ -24,9 +24,9 @@ export function freePort() {
 // Services by name: argv(port); missing(): '' or why it cannot be measured; up: a line of its output, or 'udp' for
 // one that says nothing. `work`: a folder that goes at the end.
 export function servicesOf(build, work) {
-  const herzd = (workers) => ({
+  const herzd = (workers, more = () => []) => ({
     argv: (port) => [join(build, 'herzd'), '--dev', '--log-level', 'off', '--workers', String(workers),
-      '--listen', `tcp://127.0.0.1:${port}`, '--listen', `quic://127.0.0.1:${port}`],
+      '--listen', `tcp://127.0.0.1:${port}`, '--listen', `quic://127.0.0.1:${port}`, ...more()],
     up: (line) => line.startsWith('ready in'),
     missing: () => '',
   });
@@ -48,8 +48,10 @@ export function servicesOf(build, work) {
       execFileSync(join(build, 'herzd'), ['cert', 'show'], { stdio: 'ignore' });
       mkdirSync(www);
       writeFileSync(join(www, 'b128'), 'x'.repeat(128));
-      writeFileSync(join(www, 'gib'), '');
-      truncateSync(join(www, 'gib'), 2 ** 30);
+      for (const [name, size] of [['gib', 2 ** 30], ['1k', 1024], ['64k', 65536], ['100m', 100 * 2 ** 20]]) {
+        writeFileSync(join(www, name), '');
+        truncateSync(join(www, name), size);
+      }
     }
     return { www, cert: join(state, 'dev-cert.pem'), key: join(state, 'dev-key.pem') };
   };
@@ -60,8 +62,27 @@ export function servicesOf(build, work) {
     return file;
   };
 
+  // One worker, which is the process itself: its CPU time is the process's. What a deployment would turn on is on.
+  const nginxConf = (port) => {
+    const { www } = site(), dir = join(work, 'nginx'), file = join(work, 'nginx.conf');
+    mkdirSync(dir, { recursive: true });
+    const temp = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((t) => `${t}_temp_path ${dir};`).join(' ');
+    writeFileSync(file, `daemon off; master_process off; pid ${dir}/pid; error_log stderr notice;\n` +
+      `events { worker_connections 4096; }\nhttp {\n  access_log off; sendfile on; tcp_nopush on; ${temp}\n` +
+      `  keepalive_requests 1000000000; default_type application/octet-stream;\n  server {\n` +
+      `    listen 127.0.0.1:${port}; root ${www};\n` +
+      `    location = /small { default_type text/plain; return 200 "${'x'.repeat(128)}"; }\n  }\n}\n`);
+    return file;
+  };
+
   return {
     herz: herzd(1),
+    'herz, site': herzd(1, () => ['--files', `/site=${site().www}`]),
+    nginx: {
+      argv: (port) => ['nginx', '-p', work, '-e', 'stderr', '-c', nginxConf(port)],
+      up: (line) => line.includes('start worker process') || line.includes('using the "epoll"'),
+      missing: () => (onPath('nginx') ? '' : 'not installed: nginx'),
+    },
     'herz, 2 workers': herzd(2),
     'herz, files': {
       argv: (port) => [join(build, 'bench/plain_files'), site().www, String(port), site().cert, site().key],
@@ -103,7 +124,7 @@ export const peers = [
   { name: 'ngtcp2 example', service: 'ngtcp2 example', rows: 'QUIC: calls, handshakes, download' },
   { name: 'caddy', service: 'caddy', rows: 'QUIC: calls, handshakes, download' },
   { name: 'msgpack-c', rows: 'codec' },
-  { name: 'nginx', rows: '', waits: 'requests and files over HTTP/1.1, HTTP/2, HTTP/3, with HTTP' },
+  { name: 'nginx', service: 'nginx', rows: 'HTTP/1.1: small answers, files' },
   { name: 'mosquitto', rows: '', waits: 'pub/sub, with the hub' },
 ];
 

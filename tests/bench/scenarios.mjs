@@ -137,6 +137,17 @@ function idle(scheme, conns, limit, others = []) {
   };
 }
 
+// HTTP/1.1 on connections that are kept, the same generator for both. `n`: so many, where one is long.
+function httpAnswer(name, herzPath, nginxPath, conns, n) {
+  const args = (path) => ['req', '-c', String(conns), ...(n ? ['-n', String(n), '--timeout', '120'] : []), http('http', path)];
+  return {
+    name: `http/1.1, ${name}, ${conns} connection${conns > 1 ? 's' : ''}`,
+    budget: [most('x', 1.5)],
+    base: 'nginx', ratio: 'server_us',
+    contestants: [bench('nginx', 'nginx', args(nginxPath)), bench('herz', 'herz, site', args(herzPath))],
+  };
+}
+
 // --- what loads nothing --------------------------------------------------------------------------------
 
 function path(name, program, path, budget, peer) {
@@ -188,6 +199,10 @@ export const scenarios = [
   quicCall(20, 1, [20000, 8000], 32),
   handshake(false, [{ of: 'per_server_cpu_s', least: 4500 }]),
   handshake(true, [{ of: 'per_server_cpu_s', least: 5000 }]),
+  httpAnswer('an answer of 128 B', `/users/${parameter}`, '/small', 50),
+  httpAnswer('a file of 1 KiB', '/site/1k', '/1k', 50),
+  httpAnswer('a file of 64 KiB', '/site/64k', '/64k', 50),
+  httpAnswer('a file of 100 MiB', '/site/100m', '/100m', 1, 20),
   download(),
   {
     name: 'download of 1 GiB over quic, from a file',
