@@ -9,8 +9,22 @@ if(_common)
 endif()
 target_link_libraries(herz_app_common INTERFACE herz_static)
 
+# The console's files, inside herzd.
+file(GLOB _console CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/apps/web/console/*.html"
+  "${CMAKE_SOURCE_DIR}/apps/web/console/*.css" "${CMAKE_SOURCE_DIR}/apps/web/console/*.js"
+  "${CMAKE_SOURCE_DIR}/apps/web/console/*.svg")
+set(_console_c "${CMAKE_BINARY_DIR}/generated/console_assets.c")
+add_custom_command(OUTPUT "${_console_c}"
+  COMMAND "${CMAKE_COMMAND}" -DNAME=console "-DOUT=${_console_c}" "-DFILES=${_console}"
+          -P "${CMAKE_SOURCE_DIR}/cmake/embed.cmake"
+  DEPENDS ${_console} "${CMAKE_SOURCE_DIR}/cmake/embed.cmake"
+  COMMENT "console_assets.c" VERBATIM)
+
 foreach(_prog herzd herz)
   file(GLOB_RECURSE _src CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/apps/${_prog}/*.c")
+  if(_prog STREQUAL "herzd")
+    list(APPEND _src "${_console_c}")
+  endif()
   if(_src)
     add_executable(prog_${_prog} ${_src})
     set_target_properties(prog_${_prog} PROPERTIES

@@ -101,7 +101,11 @@ int herzd_admin_url(char *out, size_t len) {
   out[0] = '\0';
   if (strcmp(text, "off") == 0) return EXIT_OK;
   int n = snprintf(url, sizeof url, "tcp://%s", text);
+  static bool said; /* what there is to say is said once */
+  bool again = said;
+  said = true;
   if (n >= (int)sizeof url || !*text || !url_split(url, &u) || u.path[0]) {
+    if (again) return EXIT_USAGE;
     return fail(EXIT_USAGE,
                 "--admin %s: give HOST:PORT (without HOST: " ADMIN_HOST
                 ", without PORT: " ADMIN_PORT "), or off",
@@ -110,7 +114,7 @@ int herzd_admin_url(char *out, size_t len) {
   bool six = strchr(u.host, ':') != NULL;
   snprintf(out, len, "tcp://%s%s%s:%s", six ? "[" : "", u.host[0] ? u.host : ADMIN_HOST,
            six ? "]" : "", u.port[0] ? u.port : ADMIN_PORT);
-  if (u.host[0] && !url_is_local(&u) && strncmp(u.host, "127.", 4) != 0) {
+  if (!again && u.host[0] && !url_is_local(&u) && strncmp(u.host, "127.", 4) != 0) {
     notice("--admin %s: whoever reaches that address may read the metrics; nothing asks for a "
            "password",
            text);
@@ -118,17 +122,38 @@ int herzd_admin_url(char *out, size_t len) {
   return EXIT_OK;
 }
 
-herz_group *herzd_admin(herz_app *app) {
+void herzd_admin_origins(char *out, size_t len) {
+  char text[300];
+  struct url u;
+  out[0] = '\0';
+  if (herzd_admin_url(text, sizeof text) != EXIT_OK || !text[0] || !url_split(text, &u)) return;
+  if (strcmp(u.port, "0") == 0) return;
+  const char *hosts[] = {u.host, url_is_local(&u) ? "localhost" : NULL};
+  size_t n = 0;
+  for (size_t i = 0; i < 2 && hosts[i]; i++) {
+    bool six = strchr(hosts[i], ':') != NULL;
+    for (size_t tls = 0; tls < 2 && n < len; tls++) {
+      n += (size_t)snprintf(out + n, len - n, "%shttp%s://%s%s%s:%s", n > 0 ? "," : "",
+                            tls ? "s" : "", six ? "[" : "", hosts[i], six ? "]" : "", u.port);
+    }
+  }
+}
+
+herz_group *herzd_admin(herz_app *app, struct console *k) {
   static const struct {
     const char *path;
     herz_handler *handler;
-  } routes[] = {
-      {"/metrics", metrics}, {"/healthz", health}, {"/readyz", readiness}, {"/conns", conns}};
+  } routes[] = {{"/", herzd_console_page},
+                {"/metrics", metrics},
+                {"/healthz", health},
+                {"/readyz", readiness},
+                {"/conns", conns}};
   herz_group *g = herz_group_apart(app);
   int err = g ? herz_group_use(g, herz_recovery, NULL) : HERZ_ENOMEM;
   for (size_t i = 0; !err && i < sizeof routes / sizeof routes[0]; i++) {
     err = herz_group_route(g, "GET", routes[i].path, routes[i].handler, app);
   }
+  if (!err) err = herzd_console_mount(k, g);
   if (!err) return g;
   fail(EXIT_USAGE, "admin routes: %s", g ? herz_error(app) : "memory is short");
   return NULL;

@@ -1,5 +1,6 @@
 /* The routes of `herzd --dev`: one of each kind of answer, and one that fails. Not here: anything a
  * service would need for itself. */
+#include <herz/web.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,6 +31,11 @@ struct demo {
 };
 
 static void index_page(herz_ctx *c) {
+  herz_set_header(c, "vary", "accept");
+  if (herzd_console_wanted(c)) {
+    herzd_console_page(c);
+    return;
+  }
   herz_reply_text(c, HERZ_OK,
                   "Herz, dev mode. Routes:\n"
                   "  GET  /users/:id   {\"id\": ...}\n"
@@ -233,7 +239,16 @@ static void counters(herz_ctx *c) {
   herz_reply(c, HERZ_OK, k.map);
 }
 
-struct demo *herzd_demo(herz_app *app) {
+/* The console on the admin listener is another origin than these routes. */
+static int let_admin_in(herz_app *app) {
+  char origins[1400];
+  herzd_admin_origins(origins, sizeof origins);
+  if (!origins[0]) return 0;
+  return herz_cors(
+      app, &(struct herz_cors_options){.origins = origins, .exposed = "*", .uncached = true});
+}
+
+struct demo *herzd_demo(herz_app *app, struct console *k) {
   struct demo *d = calloc(1, sizeof *d);
   if (!d) {
     fail(EXIT_USAGE, "memory is short: cannot start");
@@ -250,6 +265,7 @@ struct demo *herzd_demo(herz_app *app) {
   };
   int err = herz_use(app, herz_logger);
   if (!err) err = herz_use(app, herz_recovery);
+  if (!err) err = let_admin_in(app);
   for (size_t i = 0; !err && i < sizeof routes / sizeof routes[0]; i++) {
     err = herz_route(app, routes[i].method, routes[i].pattern, routes[i].handler, d);
   }
@@ -258,7 +274,9 @@ struct demo *herzd_demo(herz_app *app) {
     herz_group_timeout(large, BYTES_TIMEOUT_MS);
     err = herz_group_route(large, "GET", "/:n", bytes, d);
   }
-  if (!err && large) return d;
+  herz_group *console = err ? NULL : herz_group_new(app, "");
+  if (console) err = herzd_console_mount(k, console);
+  if (!err && large && console) return d;
   fail(EXIT_USAGE, "demo routes: %s", herz_error(app));
   free(d);
   return NULL;

@@ -30,6 +30,15 @@ struct herzd_cert {
   int days_left;
 };
 
+/** Where herzd listens, once it does. */
+#define HERZD_URL_LEN 512
+struct herzd_bound {
+  size_t count;
+  char urls[ARGS_LIST_MAX][HERZD_URL_LEN];
+  char admin[HERZD_URL_LEN]; /* "": none */
+};
+extern struct herzd_bound herzd_bound;
+
 /** An app with every flag and key applied; no routes, no listeners. NULL: said why on stderr. */
 herz_app *herzd_app(void);
 
@@ -45,7 +54,8 @@ int herzd_dev_certificate(struct herzd_cert *cert);
 /** The routes of --dev (demo.c). The state behind them is freed by herzd_demo_free(), after the
  * app. NULL: said why on stderr. */
 struct demo;
-struct demo *herzd_demo(herz_app *app);
+struct console;
+struct demo *herzd_demo(herz_app *app, struct console *k);
 /** Completes what is still promised: before the app is freed. */
 void herzd_demo_end(struct demo *d);
 void herzd_demo_free(struct demo *d);
@@ -56,8 +66,20 @@ int herzd_files(herz_app *app);
 /** A line each for the block that says what stands. */
 void herzd_files_print(void);
 
+/** The console (console.c), to be mounted; freed after the app. `cert` outlives it. NULL: said why on stderr. */
+struct console *herzd_console(herz_app *app, const struct herzd_cert *cert);
+/** Adds what the page consists of and what it shows, beneath /console. 0 or HERZ_E*. */
+int herzd_console_mount(struct console *k, herz_group *g);
+/** Answers with the page, and whether the request would rather have that than a text. */
+void herzd_console_page(herz_ctx *c);
+bool herzd_console_wanted(herz_ctx *c);
+void herzd_console_free(struct console *k);
+
 /** The routes of the admin listener (admin.c). NULL: said why on stderr. */
-herz_group *herzd_admin(herz_app *app);
+herz_group *herzd_admin(herz_app *app, struct console *k);
+/** The origins of pages from there, as herz_set("ws.origins") takes them; "": there are none, or their port is
+ * not known yet. */
+void herzd_admin_origins(char *out, size_t len);
 /** Where it listens, by --admin and --listen; "" : nowhere. EXIT_OK, or EXIT_USAGE after saying what
  * --admin should be. */
 int herzd_admin_url(char *out, size_t len);

@@ -13,14 +13,7 @@
 #include "apps/common/url.h"
 #include "apps/herzd/herzd.h"
 
-#define BOUND_LEN 512
-
-struct bound {
-  size_t count;
-  char urls[ARGS_LIST_MAX][BOUND_LEN];
-  char admin[BOUND_LEN]; /* "": none */
-};
-static struct bound bound;
+struct herzd_bound herzd_bound;
 
 /* Connections are bounded by limits.connections; the shell's default of 1024 files would be met
  * long before that. */
@@ -51,10 +44,10 @@ static int listen_all(herz_app *app) {
   size_t count = given->count ? given->count : 2;
   for (size_t i = 0; i < count; i++) {
     if (herzd_listen_url(urls[i]) != EXIT_OK) return EXIT_USAGE;
-    if (herz_listen(app, urls[i], bound.urls[i], BOUND_LEN) != 0) {
+    if (herz_listen(app, urls[i], herzd_bound.urls[i], HERZD_URL_LEN) != 0) {
       return fail(EXIT_USAGE, "cannot listen at %s: %s", urls[i], herz_error(app));
     }
-    bound.count++;
+    herzd_bound.count++;
   }
   return EXIT_OK;
 }
@@ -63,7 +56,7 @@ static int listen_admin(herz_app *app, herz_group *g) {
   char url[300];
   int code = herzd_admin_url(url, sizeof url);
   if (code != EXIT_OK || !url[0]) return code;
-  if (herz_group_listen(g, url, bound.admin, sizeof bound.admin) == 0) return EXIT_OK;
+  if (herz_group_listen(g, url, herzd_bound.admin, sizeof herzd_bound.admin) == 0) return EXIT_OK;
   return fail(EXIT_USAGE,
               "cannot listen for the admin at %s: %s; --admin takes another place, or off", url,
               herz_error(app));
@@ -96,9 +89,10 @@ static void print_listener(const char *text) {
 
 static void print_try(void) {
   const char *best = NULL;
-  for (size_t i = 0; i < bound.count; i++) {
-    if (!best || (strncmp(bound.urls[i], "quic:", 5) == 0 && strncmp(best, "quic:", 5) != 0)) {
-      best = bound.urls[i];
+  for (size_t i = 0; i < herzd_bound.count; i++) {
+    if (!best ||
+        (strncmp(herzd_bound.urls[i], "quic:", 5) == 0 && strncmp(best, "quic:", 5) != 0)) {
+      best = herzd_bound.urls[i];
     }
   }
   struct url u;
@@ -116,11 +110,11 @@ static void print_try(void) {
 static void print_block(const struct herzd_cert *cert) {
   printf("herzd %s  %s (herzd config defaults)\n", herz_version(),
          herzd_options.dev ? "dev mode, built-in configuration" : "files, built-in configuration");
-  for (size_t i = 0; i < bound.count; i++) {
-    print_listener(bound.urls[i]);
+  for (size_t i = 0; i < herzd_bound.count; i++) {
+    print_listener(herzd_bound.urls[i]);
   }
-  if (bound.admin[0]) {
-    printf("  %-10s %s   /metrics /healthz /readyz /conns\n", "admin", bound.admin);
+  if (herzd_bound.admin[0]) {
+    printf("  %-10s %s   /metrics /healthz /readyz /conns\n", "admin", herzd_bound.admin);
   }
   herzd_files_print();
   if (cert->dev) {
@@ -138,12 +132,13 @@ static void print_block(const struct herzd_cert *cert) {
 static int write_ready_file(void) {
   const char *name = herzd_options.ready_file;
   if (!name) return EXIT_OK;
-  static char text[(ARGS_LIST_MAX + 1) * (BOUND_LEN + 1)];
+  static char text[(ARGS_LIST_MAX + 1) * (HERZD_URL_LEN + 1)];
   size_t len = 0;
-  for (size_t i = 0; i < bound.count; i++) {
-    len += (size_t)snprintf(text + len, sizeof text - len, "%s\n", bound.urls[i]);
+  for (size_t i = 0; i < herzd_bound.count; i++) {
+    len += (size_t)snprintf(text + len, sizeof text - len, "%s\n", herzd_bound.urls[i]);
   }
-  if (bound.admin[0]) len += (size_t)snprintf(text + len, sizeof text - len, "%s\n", bound.admin);
+  if (herzd_bound.admin[0])
+    len += (size_t)snprintf(text + len, sizeof text - len, "%s\n", herzd_bound.admin);
   int fd = open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
   bool ok = fd >= 0 && write(fd, text, len) == (ssize_t)len;
   int err = errno;
@@ -191,17 +186,20 @@ int herzd_run(const struct args *a) {
   if (!app) return EXIT_USAGE;
   struct herzd_cert cert;
   struct demo *demo = NULL;
+  struct console *console = NULL;
   int code = herzd_certificate(app, &cert);
   if (code == EXIT_OK) {
-    demo = herzd_options.dev ? herzd_demo(app) : NULL;
-    bool routes = (demo || !herzd_options.dev) && herzd_files(app) == EXIT_OK;
-    herz_group *admin = routes ? herzd_admin(app) : NULL;
+    console = herzd_console(app, &cert);
+    demo = console && herzd_options.dev ? herzd_demo(app, console) : NULL;
+    bool routes = console && (demo || !herzd_options.dev) && herzd_files(app) == EXIT_OK;
+    herz_group *admin = routes ? herzd_admin(app, console) : NULL;
     code = admin ? serve(app, admin, &cert) : EXIT_USAGE;
   }
   end_of_signals();
   herzd_demo_end(demo);
   herz_app_free(app);
   herzd_demo_free(demo);
+  herzd_console_free(console);
   if (cert.temporary) dev_files_remove(&cert.files);
   return code;
 }

@@ -31,8 +31,19 @@ static bool set_pair(herz_app *app, const char *pair) {
   return false;
 }
 
+/* The console of the admin listener may try the routes here by WebSocket, though its port is another; only
+ * where there is nothing to protect. The key, given by --set, replaces it. */
+static bool let_admin_in(herz_app *app) {
+  char origins[1400], value[1420];
+  if (!herzd_options.dev) return true;
+  herzd_admin_origins(origins, sizeof origins);
+  snprintf(value, sizeof value, "self,%s", origins);
+  return !origins[0] || set(app, "--admin", "ws.origins", value);
+}
+
 static bool apply_flags(herz_app *app) {
   const struct herzd_options *o = &herzd_options;
+  if (!let_admin_in(app)) return false;
   if (!set(app, "--workers", "workers", o->workers ? o->workers : "auto")) return false;
   if (!set(app, "--log-format", "log.format", o->log_format)) return false;
   if (!set(app, "--log-level", "log.level", o->log_level)) return false;

@@ -98,7 +98,8 @@ static const struct entry table[] = {
     FLAG("files.hidden", T_BOOL, files_hidden,
          "the same: names that begin with a dot are served too"),
     {"ws.origins", T_ORIGINS, 0, 0, 0, NULL,
-     "browser origins that may open a WebSocket, comma-separated; empty: the same host only"},
+     "browser origins that may open a WebSocket, comma-separated; \"self\": the same host, as when "
+     "empty"},
     CHOICE("log.level", log_level, "debug|info|warn|error|off", "lines below it are not written"),
     CHOICE("log.format", log_json, "text|json", "one line an event, on stderr"),
     FLAG("frame.checksum", T_BOOL, checksum, "client: send the checksum with every frame"),

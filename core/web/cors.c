@@ -12,7 +12,7 @@
 struct cors {
   char *origins;                     /* NULL: any */
   char *methods, *headers, *exposed; /* NULL: what a preflight asks for; none */
-  bool credentials;
+  bool credentials, uncached;
   char max_age[12]; /* "": the browser's own */
 };
 
@@ -52,7 +52,7 @@ static void cors(herz_ctx *c) {
   /* What is cached for one origin, or for none, must not be given to another. */
   if (is_preflight) {
     set(c, "vary", "origin, access-control-request-method, access-control-request-headers");
-  } else if (k->origins != NULL) {
+  } else if (k->origins != NULL && (origin != NULL || !k->uncached)) {
     set(c, "vary", "origin");
   }
   if (origin == NULL || !allowed(k, origin)) {
@@ -104,6 +104,7 @@ static int add(herz_app *app, herz_group *g, const struct herz_cors_options *o) 
   bool ok = (any || copy(&k->origins, o->origins)) && copy(&k->methods, o->methods) &&
             copy(&k->headers, o->headers) && copy(&k->exposed, o->exposed);
   k->credentials = o->credentials;
+  k->uncached = o->uncached;
   if (o->max_age_s > 0) (void)snprintf(k->max_age, sizeof(k->max_age), "%" PRIu32, o->max_age_s);
   if (!ok || hz_app_keep(app, cors_free, k) != HZ_OK) {
     cors_free(k);

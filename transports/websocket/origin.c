@@ -44,7 +44,9 @@ static bool same_host(struct hz_str origin, struct hz_str host) {
 
 bool hz_ws_origin_allowed(struct hz_str origin, struct hz_str host, const char *const *origins) {
   if (origins == NULL) return same_host(origin, host);
-  for (; *origins != NULL; origins++)
+  for (; *origins != NULL; origins++) {
     if (strcmp(*origins, "*") == 0 || hz_str_ieq(origin, hz_str_of(*origins))) return true;
+    if (strcmp(*origins, "self") == 0 && same_host(origin, host)) return true;
+  }
   return false;
 }

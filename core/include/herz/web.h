@@ -41,6 +41,20 @@ HERZ_API int herz_static(herz_app *app, const char *pattern, const char *directo
 HERZ_API int herz_group_static(herz_group *g, const char *pattern, const char *directory,
                                const struct herz_static_options *options);
 
+/** A file that the program brings along, in memory that stands as long as the app. */
+struct herz_asset {
+  const char *name; /* "index.html": its end says the type */
+  const char *etag; /* with its quotes; changes when the content does; at most 70 bytes */
+  const void *data;
+  size_t len;
+  const void *gzip; /* the same, compressed: for who accepts it; NULL: not there */
+  size_t gzip_len;
+};
+/** Answers with it, or with 304 or 412 by the request's conditions (RFC 9110, 13), without a copy. More
+ * headers, "cache-control" for instance, are set before. HERZ_EINVAL: an etag that is none; else as
+ * herz_reply_bytes(). */
+HERZ_API int herz_reply_asset(herz_ctx *c, const struct herz_asset *asset);
+
 /* ---- behind the content ---------------------------------------------------------------------- */
 
 /** A field that follows the content of the answer: what is known only at its end, a checksum, a result.
@@ -105,6 +119,7 @@ struct herz_cors_options {
   const char *exposed; /* headers of answers that pages may read besides the usual; NULL: none */
   bool credentials;    /* with cookies and the like; not with "*" */
   uint32_t max_age_s;  /* how long a browser may remember; 0: as long as it does by itself */
+  bool uncached;       /* no cache keeps the answers: "vary" only where there was an Origin */
 };
 /** Adds the middleware, before what else is to run for such calls. Preflights are answered there (204), also
  * where no OPTIONS route is. HERZ_EINVAL: no origins, "*" with credentials, a text that no header carries. */

@@ -265,6 +265,7 @@ Test(ws_handshake, s01_with_a_list_only_those_named_may_connect) {
   static const char *const list[] = {"https://app.example", "null", NULL};
   static const char *const all[] = {"*", NULL};
   static const char *const nobody[] = {NULL};
+  static const char *const own[] = {"self", "https://app.example", NULL};
   struct hz_ws_upgrade up;
   cr_assert_eq(judge_for(GOOD KEY "Origin: https://APP.example\r\n\r\n", list, &up), 101);
   cr_assert_eq(judge_for(GOOD KEY "Origin: null\r\n\r\n", list, &up), 101);
@@ -272,6 +273,10 @@ Test(ws_handshake, s01_with_a_list_only_those_named_may_connect) {
   cr_assert_eq(judge_for(GOOD KEY "Origin: https://app.example:1\r\n\r\n", list, &up), 403);
   cr_assert_eq(judge_for(GOOD KEY "Origin: anything\r\n\r\n", all, &up), 101);
   cr_assert_eq(judge_for(GOOD KEY "Origin: https://app.example\r\n\r\n", nobody, &up), 403);
+  cr_assert_eq(judge_for(GOOD KEY "Origin: https://herz.example:4433\r\n\r\n", own, &up), 101);
+  cr_assert_eq(judge_for(GOOD KEY "Origin: https://app.example\r\n\r\n", own, &up), 101);
+  cr_assert_eq(judge_for(GOOD KEY "Origin: https://herz.example:1\r\n\r\n", own, &up), 403);
+  cr_assert_eq(judge_for(GOOD KEY "Origin: self\r\n\r\n", list, &up), 403);
   cr_assert_eq(judge_for(GOOD KEY "\r\n", nobody, &up), 101, "no browser, no Origin");
 }
 

@@ -113,6 +113,20 @@ Test(web_cors, any_origin_is_a_star_and_has_no_credentials) {
   herz_app_free(f.app);
 }
 
+Test(web_cors, without_caches_only_answers_to_origins_vary) {
+  options = (struct herz_cors_options){.origins = A, .uncached = true};
+  struct fixture f = start(whole_app, NULL);
+
+  is(WEB_GET(&f, "/text"), "vary", "");
+  struct web_answer *a = WEB(&f, "GET", "/text", "origin", A);
+  is(a, "vary", "origin");
+  is(a, "access-control-allow-origin", A);
+  a = WEB(&f, "GET", "/text", "origin", "https://x.example");
+  is(a, "vary", "origin");
+  is(a, "access-control-allow-origin", "");
+  herz_app_free(f.app);
+}
+
 Test(web_cors, a_group_has_its_own) {
   options = (struct herz_cors_options){.origins = A};
   struct fixture f = start(one_group, NULL);
