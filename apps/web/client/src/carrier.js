@@ -48,17 +48,17 @@ export class Carrier {
     try {
       for (;;) {
         const { done, value } = await pieces.next();
-        if (this.enough) return;
+        if (this.enough) return this.leave();
         if (done) break;
         for (let at = 0; at < value.length && !this.enough;) at += await this.write(value, at);
         if (this.enough) return this.leave();
       }
       this.pieces = undefined;
-      await this.finish();
+      return await this.finish();
     } catch (cause) {
-      if (this.enough) return;
+      if (this.enough) return this.leave();
       this.cancel(e.CANCELLED.internal);
-      this.call.failed(new HerzError('body', `${this.call.name}: its content could not be read`, { cause }));
+      return this.call.failed(new HerzError('body', `${this.call.name}: its content could not be read`, { cause }));
     }
   }
 

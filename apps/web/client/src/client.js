@@ -229,10 +229,9 @@ export class Client {
     try {
       this.onstate?.(state, error);
     } catch (thrown) {
-      // A handler's error is its own: it must not break the connection.
-      queueMicrotask(() => {
-        throw thrown;
-      });
+      // A handler's error is its own: it is reported as any other, and must not break the connection.
+      if (typeof reportError === 'function') reportError(thrown);
+      else queueMicrotask(() => { throw thrown; });
     }
   }
 
@@ -263,16 +262,14 @@ export class Client {
     } else this.#calls.delete(call);
   }
 
+  // Sending one may end it, which comes here again.
   #flush() {
-    const session = this.#session;
-    let sent = 0;
-    while (session?.hasRoom && sent < this.#waiting.length) {
-      const call = this.#waiting[sent++];
+    while (this.#waiting.length > 0 && this.#session?.hasRoom) {
+      const call = this.#waiting.shift();
       if (call.done) continue;
-      call.carrier = session.open(call);
+      call.carrier = this.#session.open(call);
       call.carrier.start();
     }
-    if (sent > 0) this.#waiting = this.#waiting.slice(sent);
   }
 }
 

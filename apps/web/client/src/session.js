@@ -122,10 +122,11 @@ export class Session {
 
   watch() {
     if (this.over !== undefined) return;
-    const { env } = this;
-    const wait = this.asked === undefined ? this.pingMs : PONG_MS;
-    const since = this.asked ?? Math.min(this.heard, this.said);
-    this.timer = env.setTimeout(() => this.look(), Math.max(0, since + wait - env.now()));
+    const now = this.env.now();
+    const due = this.asked === undefined
+      ? Math.min(this.heard, this.said) + this.pingMs
+      : Math.min(this.asked + PONG_MS, now + this.pingMs);
+    this.timer = this.env.setTimeout(() => this.look(), Math.max(0, due - now));
   }
 
   look() {
