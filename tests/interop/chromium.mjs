@@ -46,7 +46,8 @@ async function open(host) {
 const KEYS = { Tab: 9, Enter: 13, Escape: 27, Space: 32, End: 35, Home: 36, ArrowLeft: 37, ArrowUp: 38, ArrowRight: 39, ArrowDown: 40 };
 
 class Page {
-  complaints = []; // errors and warnings on its console, exceptions
+  said = []; // all on its console, and exceptions
+  complaints = []; // of it: errors, warnings, exceptions
   requests = []; // URLs that it asked for, WebSockets too
 
   constructor(socket) {
@@ -61,13 +62,19 @@ class Page {
     if (m.id) this.answers.get(m.id)(m);
     const p = m.params;
     if (m.method === 'Page.loadEventFired') this.loaded();
-    if (m.method === 'Runtime.consoleAPICalled' && ['error', 'warning', 'assert'].includes(p.type)) {
-      this.complaints.push(p.args.map((a) => a.value ?? a.description).join(' '));
+    if (m.method === 'Runtime.consoleAPICalled') {
+      const bad = ['error', 'warning', 'assert'].includes(p.type);
+      this.#hear(p.args.map((a) => a.value ?? a.description).join(' '), bad);
     }
-    if (m.method === 'Runtime.exceptionThrown') this.complaints.push(p.exceptionDetails.exception?.description ?? p.exceptionDetails.text);
+    if (m.method === 'Runtime.exceptionThrown') this.#hear(p.exceptionDetails.exception?.description ?? p.exceptionDetails.text, true);
     if (m.method === 'Log.entryAdded' && p.entry.level !== 'info') this.complaints.push(`${p.entry.text} ${p.entry.url ?? ''}`);
     if (m.method === 'Network.requestWillBeSent') this.requests.push(p.request.url);
     if (m.method === 'Network.webSocketCreated' || m.method === 'Network.webTransportCreated') this.requests.push(p.url);
+  }
+
+  #hear(text, bad) {
+    this.said.push(text);
+    if (bad) this.complaints.push(text);
   }
 
   command(method, params = {}) {

@@ -1,82 +1,19 @@
 // Chromium judges HTTP/3: node h3.mjs BROWSER PROFILE_DIRECTORY PORT KEY_SHA256. Its pages are driven over the
 // DevTools protocol. Prints a line a check; exit code 1 when one failed.
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import WebSocket from 'ws';
+import { check, exitCode } from './check.mjs';
+import { launch } from './chromium.mjs';
 
 const [browser, profile, port, key] = process.argv.slice(2);
 const origin = `https://localhost:${port}`;
+const chromium = await launch(browser, profile, [
+  `--origin-to-force-quic-on=localhost:${port}`, `--ignore-certificate-errors-spki-list=${key}`,
+  '--enable-features=EnableWebsocketsOverHttp3']);
+const page = await chromium.page();
+const inPage = (fn, ...args) => page.run(fn, ...args);
 
-const chromium = spawn(
-  browser,
-  [
-    '--headless=new', '--no-sandbox', '--disable-gpu', '--disable-background-networking', '--no-first-run',
-    '--host-resolver-rules=MAP localhost 127.0.0.1',
-    `--user-data-dir=${profile}`, '--remote-debugging-port=0', `--origin-to-force-quic-on=localhost:${port}`,
-    `--ignore-certificate-errors-spki-list=${key}`, '--enable-features=EnableWebsocketsOverHttp3', 'about:blank',
-  ],
-  { stdio: ['ignore', 'ignore', 'pipe'] },
-);
-const ended = new Promise((resolve) => chromium.once('exit', resolve));
-
-const devtools = await new Promise((resolve, reject) => {
-  let said = '';
-  chromium.stderr.on('data', (piece) => {
-    said += piece;
-    const at = said.match(/DevTools listening on (ws:\S+)/);
-    if (at) resolve(new URL(at[1]));
-  });
-  ended.then(() => reject(new Error(`the browser ended: ${said}`)));
-});
-const tab = await (await fetch(`http://${devtools.host}/json/new?about:blank`, { method: 'PUT' })).json();
-const socket = new WebSocket(tab.webSocketDebuggerUrl);
-await new Promise((resolve) => socket.once('open', resolve));
-
-let last = 0;
-const answers = new Map();
-let loaded = () => {};
-socket.on('message', (text) => {
-  const m = JSON.parse(text);
-  if (m.id) answers.get(m.id)(m);
-  if (m.method === 'Page.loadEventFired') loaded();
-});
-function command(method, params = {}) {
-  const id = ++last;
-  const answer = new Promise((resolve) => answers.set(id, resolve));
-  socket.send(JSON.stringify({ id, method, params }));
-  return answer;
-}
-
-// Runs a function in the page and returns what it resolves to.
-async function inPage(fn, ...args) {
-  const expression = `(${fn})(...${JSON.stringify(args)})`;
-  const { result } = await command('Runtime.evaluate', { expression, awaitPromise: true, returnByValue: true });
-  if (result.exceptionDetails) throw new Error(result.exceptionDetails.exception?.description);
-  return result.result.value;
-}
-
-let failed = 0;
-async function check(name, fn) {
-  let timer;
-  const late = new Promise((_, no) => {
-    timer = setTimeout(() => no(new Error('no end after 30 s')), 30000);
-  });
-  try {
-    await Promise.race([fn(), late]);
-    console.log(`ok    ${name}`);
-  } catch (e) {
-    failed++;
-    console.log(`FAIL  ${name}: ${e?.message ?? e}`);
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-await command('Page.enable');
 await check('a page comes over h3', async () => {
-  const done = new Promise((resolve) => (loaded = resolve));
-  await command('Page.navigate', { url: `${origin}/users/42` });
-  await done;
+  await page.goto(`${origin}/users/42`);
   assert.equal(await inPage(() => document.body.innerText), '{"id":"42"}');
   assert.equal(await inPage(() => performance.getEntriesByType('navigation')[0].nextHopProtocol), 'h3');
 });
@@ -148,7 +85,6 @@ await check('nothing of it went over TCP', async () => {
   assert.deepEqual([...new Set(hops)].filter((h) => h !== ''), ['h3']);
 });
 
-socket.close();
-chromium.kill();
-await ended;
-process.exit(failed === 0 ? 0 : 1);
+page.close();
+await chromium.close();
+process.exit(exitCode());
