@@ -43,7 +43,7 @@ export class Client {
   #timer;
   #state = 'connecting';
 
-  /** Called with (state, error) when `state` has changed: "open", "reconnecting", "closed". */
+  /** Called with (state, error) when `state` has changed, and for every further attempt that failed. */
   onstate = null;
 
   constructor(url, options = {}) {
@@ -82,7 +82,7 @@ export class Client {
     return this.#begin(method, path, options, false);
   }
 
-  /** Ends the connection for good. code: 0 to 999, told to the server with the reason. */
+  /** Ends the connection for good. code: 0, or 100 to 999 of an application's own; told to the server with the reason. */
   close(code = 0, reason = '') {
     if (!Number.isInteger(code) || code < 0 || code > 999) throw new RangeError(`close: the code ${code} is not from 0 to 999`);
     if (this.#state === 'closed') return;

@@ -65,7 +65,7 @@ export interface ConnectOptions {
   connectTimeout?: number;
   /** Milliseconds that WebTransport is tried alone (250). */
   headStartMs?: number;
-  /** Told every change of `client.state`; the same as client.onstate, from the start. */
+  /** The same as client.onstate, from the start. */
   onstate?: (state: State, error?: HerzError) => void;
   /** A constructor to use in place of the platform's. */
   WebSocket?: new (url: string, protocols?: string | string[], ...more: any[]) => any;
@@ -129,14 +129,15 @@ export interface Client {
   readonly state: State;
   /** Null while there is no connection. */
   readonly transport: Transport | null;
-  /** Told every change of `state`; `error` says why. */
+  /** Told every change of `state`, and every further attempt that failed; `error` says why. */
   onstate: ((state: State, error?: HerzError) => void) | null;
   /** Resolves with the answer when all of it is there, whatever its status. Rejects with a HerzError; a TypeError or
    * RangeError for arguments that cannot be sent. */
   call<T = any>(method: string, path: string, options?: CallOptions): Promise<Answer<T>>;
   /** Resolves when the answer begins. Who does not read its body stops the server. */
   stream(method: string, path: string, options?: CallOptions): Promise<StreamedAnswer>;
-  /** Ends the connection for good; calls under way fail with code "closed". code: 0 (clean) to 999. */
+  /** Ends the connection for good; calls under way fail with code "closed". code: 0 is a clean end; an application's own are
+   * 100 to 999 (those below mean to a server what its own mean). */
   close(code?: number, reason?: string): void;
 }
 
