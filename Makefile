@@ -12,7 +12,7 @@ BOOTSTRAP := cmake/deps/bootstrap.sh
 BUILD := cmake/build.sh -j$(JOBS)
 CTEST := ctest --output-on-failure --no-tests=ignore -j$(JOBS) $(if $(TESTS),-R '$(TESTS)')
 
-.PHONY: build run test lint format bench fuzz asan tsan debug coverage install clean distclean help
+.PHONY: build run test lint format bench fuzz asan tsan debug coverage judges install clean distclean help
 
 build:            ## the programs, at build/herzd and build/herz (default)
 	@$(BOOTSTRAP) build
@@ -54,6 +54,9 @@ lint:             ## formatting, clang-tidy, include directions, sizes
 format:           ## rewrite the sources as `make lint` wants them
 	@$(BOOTSTRAP) build clang lint
 	@cmake/lint/format.sh --fix
+
+judges:           ## browsers and other stacks that judge from outside; without them `make test` skips their tests
+	@$(BOOTSTRAP) interop judges
 
 bench:            ## the table of the budgets, Herz beside others: ARGS="--rounds 3 --only ws"; docs/bench.md
 	@$(BOOTSTRAP) build test interop

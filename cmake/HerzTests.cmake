@@ -73,9 +73,25 @@ function(herz_add_shell_test label src timeout)
     return()
   endif()
   string(REGEX REPLACE "\\.test\\.sh$" "" _name "${_rel}")
-  add_test(NAME "${_name}" COMMAND bash "${src}" WORKING_DIRECTORY "${CMAKE_SOURCE_DIR}")
-  set_tests_properties("${_name}" PROPERTIES LABELS ${label} COST ${_cost_${label}} TIMEOUT ${timeout}
-    ENVIRONMENT "HERZ_BUILD=${CMAKE_BINARY_DIR};HERZ_SOURCE=${CMAKE_SOURCE_DIR}")
+  # A script whose head says "# cases: A B" is a test for each, so that a failure has a name.
+  file(STRINGS "${src}" _cases REGEX "^# cases: ")
+  list(TRANSFORM _cases REPLACE "^# cases: " "")
+  string(REGEX REPLACE "[ ;]+" ";" _cases "${_cases}")
+  set(_names "")
+  if(_cases)
+    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${src}")
+  endif()
+  foreach(_case IN LISTS _cases)
+    list(APPEND _names "${_name}/${_case}")
+    add_test(NAME "${_name}/${_case}" COMMAND bash "${src}" ${_case} WORKING_DIRECTORY "${CMAKE_SOURCE_DIR}")
+  endforeach()
+  if(NOT _names)
+    set(_names "${_name}")
+    add_test(NAME "${_name}" COMMAND bash "${src}" WORKING_DIRECTORY "${CMAKE_SOURCE_DIR}")
+  endif()
+  # 77: what the test needs is not here; it said what.
+  set_tests_properties(${_names} PROPERTIES LABELS ${label} COST ${_cost_${label}} TIMEOUT ${timeout}
+    SKIP_RETURN_CODE 77 ENVIRONMENT "HERZ_BUILD=${CMAKE_BINARY_DIR};HERZ_SOURCE=${CMAKE_SOURCE_DIR}")
 endfunction()
 
 # --- fuzzing -------------------------------------------------------------------------------------

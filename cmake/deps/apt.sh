@@ -133,13 +133,15 @@ private_apt() { # private_apt COMMAND(apt-get|apt-cache) ARGS...
     -o Acquire::Languages=none -o APT::Architectures="$(dpkg --print-architecture)" "$@"
 }
 
-private_apt_update() {
+private_apt_update() { # private_apt_update [SUITE]...: whose binary packages are wanted too
   local uri key suite opt=""
   mkdir -p "$APT/lists/partial" "$APT/cache/archives/partial"
   read -r uri key < <(debian_source) || { echo "no Debian source in the apt configuration"; return 1; }
   [ -n "$key" ] && opt="[signed-by=$key] "
   : >"$APT/sources.list"
-  printf 'deb %s%s %s main\n' "$opt" "$uri" "$SUITE_NEW" >>"$APT/sources.list"
+  for suite in $(printf '%s\n' "$SUITE_NEW" "$@" | sort -u); do
+    printf 'deb %s%s %s main\n' "$opt" "$uri" "$suite" >>"$APT/sources.list"
+  done
   for suite in $(printf '%s\n' "$SUITE_NEW" $SUITE_YYJSON | sort -u); do
     printf 'deb-src %s%s %s main\n' "$opt" "$uri" "$suite" >>"$APT/sources.list"
   done
@@ -147,12 +149,12 @@ private_apt_update() {
   private_apt apt-get -o APT::Update::Error-Mode=any update
 }
 
-# fetch_debs DIR PACKAGE...: download and unpack into DIR.
+# fetch_debs DIR SUITE PACKAGE...: download and unpack into DIR.
 fetch_debs() {
-  local dir=$1 p
-  shift
+  local dir=$1 suite=$2 p
+  shift 2
   mkdir -p "$DL"
-  (cd "$DL" && private_apt apt-get download "${@/%//$SUITE_NEW}")
+  (cd "$DL" && private_apt apt-get download "${@/%//$suite}")
   rm -rf "$dir"
   mkdir -p "$dir"
   for p in "$@"; do

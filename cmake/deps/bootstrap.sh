@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Brings everything that Herz is built and tested with. Usage: bootstrap.sh [GROUP...]
-# Groups: build (default), test, clang, lint, interop, all. Done once; then silent, and needs no
+# Groups: build (default), test, clang, lint, interop, judges, all. Done once; then silent, and needs no
 # network. Does not build Herz itself.
 set -euo pipefail
 
@@ -15,7 +15,7 @@ here=$ROOT/cmake/deps
 . "$here/apt.sh"
 
 groups=${*:-build}
-[ "$groups" = all ] && groups="build test clang lint interop"
+[ "$groups" = all ] && groups="build test clang lint interop judges"
 
 # One bootstrap at a time: two `make` in one tree must not unpack over each other.
 exec 9>"$DEPS/lock"
@@ -27,7 +27,7 @@ case "$groups" in *build*) ;; *) groups="build $groups" ;; esac
 want=()
 for g in $groups; do
   list=PKGS_$g
-  [ -n "${!list:-}" ] || { say "bootstrap: unknown group $g (build test clang lint interop all)"; exit 2; }
+  [ -n "${!list:-}" ] || { say "bootstrap: unknown group $g (build test clang lint interop judges all)"; exit 2; }
   # shellcheck disable=SC2206
   want+=(${!list})
 done
@@ -49,17 +49,23 @@ fi
 [ -e "$STAMP/packages" ] || touch "$STAMP/packages"
 
 . "$here/build.sh"
+. "$here/judges.sh"
 cc_id="$(gcc -dumpfullversion) $(uname -m) $DEP_CFLAGS"
 key_prebuilt="2 $FLOOR_NGHTTP3 $FLOOR_LLHTTP $cc_id"
 key_yyjson="2 $FLOOR_YYJSON $cc_id"
 key_wolfssl="2 $FLOOR_WOLFSSL $WOLFSSL_FLAGS $WOLFSSL_DEFS $cc_id"
 key_ngtcp2="2 $FLOOR_NGTCP2 $NGTCP2_FLAGS $key_wolfssl"
+key_ngtcp2_client="1 $NGTCP2_CLIENT_FLAGS $key_ngtcp2"
+key_aioquic="1 $SUITE_AIOQUIC $AIOQUIC_PKGS $cc_id"
 
+judges=
+case " $groups " in *" judges "*) judges=1 ;; esac
 todo=
+[ -z "$judges" ] || stamp_ok aioquic "$key_aioquic" || todo=1
 stamp_ok prebuilt "$key_prebuilt" && stamp_ok yyjson "$key_yyjson" &&
   stamp_ok wolfssl "$key_wolfssl" && stamp_ok ngtcp2 "$key_ngtcp2" || todo=1
 if [ -n "$todo" ]; then
-  step "package-index" "$net_remedy" private_apt_update
+  step "package-index" "$net_remedy" private_apt_update ${judges:+"$SUITE_AIOQUIC"}
   if ! stamp_ok prebuilt "$key_prebuilt"; then
     step "nghttp3-llhttp" "$net_remedy" prebuilt
     stamp_set prebuilt "$key_prebuilt"
@@ -76,6 +82,10 @@ if [ -n "$todo" ]; then
     step "ngtcp2" "read the log; if a download failed, $net_remedy" build_ngtcp2
     stamp_set ngtcp2 "$key_ngtcp2"
   fi
+  if [ -n "$judges" ] && ! stamp_ok aioquic "$key_aioquic"; then
+    step "aioquic" "$net_remedy" install_aioquic
+    stamp_set aioquic "$key_aioquic"
+  fi
   rm -rf "$APT" # 200 MiB of index that only this needed
 fi
 
@@ -90,3 +100,9 @@ case " $groups " in
       fi
     fi ;;
 esac
+
+if [ -n "$judges" ] && ! stamp_ok ngtcp2-client "$key_ngtcp2_client"; then
+  step "ngtcp2-client" "read the log; make distclean and a run with a network bring everything anew" \
+    build_ngtcp2_client
+  stamp_set ngtcp2-client "$key_ngtcp2_client"
+fi

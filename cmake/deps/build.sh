@@ -30,7 +30,7 @@ C
 
 prebuilt() { # nghttp3 and llhttp: static libraries and headers out of binary packages
   local dir=$SRC/debs lib so
-  fetch_debs "$dir" libnghttp3-dev libllhttp-dev
+  fetch_debs "$dir" "$SUITE_NEW" libnghttp3-dev libllhttp-dev
   mkdir -p "$PREFIX/include" "$PREFIX/lib"
   cp -R "$dir/usr/include/." "$PREFIX/include/"
   for lib in nghttp3 llhttp; do

@@ -14,6 +14,8 @@ FLOOR_LLHTTP=9.0.0
 SUITE_NEW=sid
 # yyjson comes as source from the stable suite: its newer binary package has no static library.
 SUITE_YYJSON="trixie sid"
+# aioquic and the Python modules below it: newer ones do not run on the Python of Debian 12.
+SUITE_AIOQUIC=trixie
 
 # Debian packages, by what needs them. "a|b": the first one this release offers.
 # "name?cmd": counts as present when the command is there, however it was installed.
@@ -24,6 +26,9 @@ PKGS_test="libcriterion-dev openssl?openssl valgrind?valgrind"
 PKGS_clang="clang?clang llvm?llvm-symbolizer @clang-rt"
 PKGS_lint="clang-format?clang-format clang-tidy?clang-tidy"
 PKGS_interop="nodejs?node npm?npm curl?curl"
+# Programs that judge from outside; the compiler is for ngtcp2's example client, which includes <print>.
+PKGS_judges="chromium?chromium fonts-dejavu-core clang-19?clang++-19 libc++-19-dev libc++abi-19-dev
+  libgnutls28-dev python3 python3-cffi-backend python3-pyasn1-modules"
 
 DEP_CFLAGS="-O2 -g1 -fPIC -fno-omit-frame-pointer -fstack-protector-strong -D_FORTIFY_SOURCE=2"
 
@@ -42,6 +47,12 @@ WOLFSSL_DEFS="-DHAVE_AES_ECB -DWOLFSSL_AES_DIRECT -DHAVE_SECRET_CALLBACK -DWOLFS
 
 NGTCP2_FLAGS="-DENABLE_LIB_ONLY=ON -DENABLE_WOLFSSL=ON -DENABLE_OPENSSL=OFF -DENABLE_GNUTLS=OFF
   -DENABLE_STATIC_LIB=ON -DENABLE_SHARED_LIB=OFF -DBUILD_TESTING=OFF"
+
+NGTCP2_CLIENT_FLAGS="-DENABLE_GNUTLS=ON -DENABLE_WOLFSSL=OFF -DENABLE_OPENSSL=OFF
+  -DENABLE_STATIC_LIB=ON -DENABLE_SHARED_LIB=OFF -DBUILD_TESTING=OFF -DCMAKE_BUILD_TYPE=Release"
+# Unpacked, not installed; what else they need is in PKGS_judges.
+AIOQUIC_PKGS="python3-aioquic python3-pylsqpack python3-cryptography python3-openssl
+  python3-service-identity python3-attr python3-certifi python3-typing-extensions"
 
 wolfssl_arch_flags() {
   case "$(uname -m)" in

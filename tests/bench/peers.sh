@@ -23,26 +23,15 @@ leave_out() {
   exit 0
 }
 
-# ngtcp2's examples and h2load are C++23 and include <print>.
-cxx=
-for v in 22 21 20 19; do
-  command -v "clang++-$v" >/dev/null || continue
-  echo '#include <print>
-        int main() { std::println("{}", 1); }' >"$peers/print.cc"
-  if "clang++-$v" -std=c++23 -stdlib=libc++ "$peers/print.cc" -o "$peers/print" 2>"$peers/log/print.log"; then
-    cxx=clang++-$v
-    break
-  fi
-done
-rm -f "$peers/print" "$peers/print.cc"
-[ -n "$cxx" ] || leave_out "no compiler with <print>: apt-get install clang-19 libc++-19-dev libc++abi-19-dev"
+. "$here/judges.sh"
+cxx=$(cxx23 "$peers" 2>"$peers/log/print.log") || leave_out "$(tail -n 1 "$peers/log/print.log")"
 for h in ares.h ev.h; do
   echo "#include <$h>" | cc -E - >/dev/null 2>&1 || leave_out "no $h: apt-get install libc-ares-dev libev-dev"
 done
 for s in ngtcp2 wolfssl; do
   [ -d "$SRC/$s" ] || leave_out "no source of $s in ${SRC#"$ROOT"/}: make distclean build"
 done
-nghttp3=$(find "$SRC/debs/usr/lib" -name libnghttp3.a 2>/dev/null | head -n 1 || true)
+nghttp3=$(nghttp3_archive 2>/dev/null || true)
 [ -n "$nghttp3" ] || leave_out "no nghttp3 in ${SRC#"$ROOT"/}/debs: make distclean build"
 
 # built NAME FUNCTION: once, its output in a log; a failure leaves the peers out and nothing else.

@@ -163,4 +163,8 @@ export function checks() {
       }
     },
   };
+
+  close() {
+    this.socket.close();
+  }
 }

@@ -1,22 +1,13 @@
 #!/usr/bin/env bash
 # Chromium calls Herz over HTTP/3: see h3.mjs.
 . "$(dirname "${BASH_SOURCE[0]}")/../cli/lib.sh"
-dir=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-browser=$(command -v chromium || command -v chromium-browser || true)
-if [ -z "$browser" ]; then
-  echo "h3: skipped, there is no Chromium: apt-get install chromium"
-  finish
-fi
-if [ ! -d "$dir/node_modules/ws" ]; then
-  bad "the modules are not here: run cmake/deps/bootstrap.sh interop"
-  finish
-fi
+need_program chromium chromium-browser
+need_modules ws
 start_herzd
-# Trusted by its key: a browser asks no authority about it then.
-key=$(openssl x509 -in "$XDG_STATE_HOME/herz/dev-cert.pem" -pubkey -noout |
-  openssl pkey -pubin -outform der | openssl dgst -sha256 -binary | base64)
-if timeout $((2 * patience)) node "$dir/h3.mjs" "$browser" "$work/profile" "$(quic_port)" "$key"; then
+if timeout $((2 * patience)) node "$interop/h3.mjs" "$program" "$work/profile" "$(quic_port)" \
+  "$(spki_of "$XDG_STATE_HOME/herz/dev-cert.pem")"; then
   ok
 else
   bad "the judge is not content"

@@ -1,0 +1,51 @@
+# What the tests with independent judges share: a judge that is not here, and the cases of one script.
+# Sourced after ../cli/lib.sh. Not here: any expectation.
+# shellcheck shell=bash
+
+interop=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+judges=${HERZ_DEPS:-$interop/../../.deps}/judges
+
+# absent WHAT HOW: the test ends here, skipped (exit code 77); failed where every judge has to be heard, as in CI.
+absent() {
+  if [ "${HERZ_REQUIRE_JUDGES:-0}" = 1 ]; then
+    bad "there is no $1, and HERZ_REQUIRE_JUDGES=1: $2"
+    finish
+  fi
+  echo "skipped: there is no $1: $2"
+  exit 77
+}
+bring="cmake/deps/bootstrap.sh judges"
+
+# need_program NAME...: the first that is there, in $program
+need_program() {
+  local name
+  for name in "$@"; do
+    program=$(command -v "$name") && return
+  done
+  absent "$1" "$bring"
+}
+
+need_modules() { # need_modules MODULE...: npm's
+  local m
+  for m in "$@"; do
+    [ -d "$interop/node_modules/$m" ] || absent "$m of npm" "cmake/deps/bootstrap.sh interop"
+  done
+}
+
+# spki_of CERTIFICATE: the hash of its key, by which Chromium trusts it without asking an authority
+spki_of() {
+  openssl x509 -in "$1" -pubkey -noout | openssl pkey -pubin -outform der | openssl dgst -sha256 -binary | base64
+}
+
+# run_cases "$@": the functions case_NAME of the script, all of them or those that are named; a line for each, and the
+# end. CMake makes a test of each NAME in the script's line "# cases:".
+run_cases() {
+  local name before names=("$@")
+  [ $# -gt 0 ] || read -ra names < <(sed -n 's/^# cases: //p' "$0" | tr '\n' ' ')
+  for name in "${names[@]}"; do
+    before=$failed
+    "case_$name"
+    if [ $failed -eq "$before" ]; then echo "ok $name"; else echo "not ok $name"; fi
+  done
+  finish
+}
