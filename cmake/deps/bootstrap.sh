@@ -56,7 +56,7 @@ key_yyjson="2 $FLOOR_YYJSON $cc_id"
 key_wolfssl="2 $FLOOR_WOLFSSL $WOLFSSL_FLAGS $WOLFSSL_DEFS $cc_id"
 key_ngtcp2="2 $FLOOR_NGTCP2 $NGTCP2_FLAGS $key_wolfssl"
 key_ngtcp2_client="1 $NGTCP2_CLIENT_FLAGS $key_ngtcp2"
-key_aioquic="1 $SUITE_AIOQUIC $AIOQUIC_PKGS $cc_id"
+key_aioquic="2 $SUITE_AIOQUIC $AIOQUIC_PKGS $cc_id"
 
 judges=
 case " $groups " in *" judges "*) judges=1 ;; esac

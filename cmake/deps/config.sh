@@ -28,7 +28,7 @@ PKGS_lint="clang-format?clang-format clang-tidy?clang-tidy"
 PKGS_interop="nodejs?node npm?npm curl?curl"
 # Programs that judge from outside; the compiler is for ngtcp2's example client, which includes <print>.
 PKGS_judges="chromium?chromium fonts-dejavu-core clang-19?clang++-19 libc++-19-dev libc++abi-19-dev
-  libgnutls28-dev python3 python3-cffi-backend python3-pyasn1-modules"
+  libgnutls28-dev python3 libpython3-dev python3-cffi-backend python3-pyasn1-modules"
 
 DEP_CFLAGS="-O2 -g1 -fPIC -fno-omit-frame-pointer -fstack-protector-strong -D_FORTIFY_SOURCE=2"
 
@@ -50,7 +50,8 @@ NGTCP2_FLAGS="-DENABLE_LIB_ONLY=ON -DENABLE_WOLFSSL=ON -DENABLE_OPENSSL=OFF -DEN
 
 NGTCP2_CLIENT_FLAGS="-DENABLE_GNUTLS=ON -DENABLE_WOLFSSL=OFF -DENABLE_OPENSSL=OFF
   -DENABLE_STATIC_LIB=ON -DENABLE_SHARED_LIB=OFF -DBUILD_TESTING=OFF -DCMAKE_BUILD_TYPE=Release"
-# Unpacked, not installed; what else they need is in PKGS_judges.
+# Unpacked, not installed; what else they need is in PKGS_judges. pylsqpack is compiled here: its package keeps to
+# the ABI of a newer Python.
 AIOQUIC_PKGS="python3-aioquic python3-pylsqpack python3-cryptography python3-openssl
   python3-service-identity python3-attr python3-certifi python3-typing-extensions"
 

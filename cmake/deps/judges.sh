@@ -41,14 +41,19 @@ build_ngtcp2_client() {
   note "with $cxx and GnuTLS $(pkg-config --modversion gnutls)"
 }
 
-# Modules for the host's Python, at $JUDGES/python; what is compiled in them keeps to Python's stable ABI.
+# Modules for the host's Python, at $JUDGES/python.
 install_aioquic() {
-  local dir=$SRC/aioquic
+  local dir=$SRC/aioquic q=$SRC/pylsqpack
   # shellcheck disable=SC2086
   fetch_debs "$dir" "$SUITE_AIOQUIC" $AIOQUIC_PKGS
   rm -rf "$JUDGES/python"
   mkdir -p "$JUDGES"
   cp -R "$dir/usr/lib/python3/dist-packages" "$JUDGES/python"
-  rm -rf "$dir"
+  fetch_source pylsqpack "$SUITE_AIOQUIC" "$SUITE_NEW"
+  gcc -O2 -fPIC -shared -I"$(/usr/bin/python3 -c 'import sysconfig; print(sysconfig.get_path("include"))')" \
+    -I"$q/vendor/ls-qpack" -I"$q/vendor/ls-qpack/deps/xxhash" "$q/src/pylsqpack/binding.c" \
+    "$q/vendor/ls-qpack/lsqpack.c" "$q/vendor/ls-qpack/deps/xxhash/xxhash.c" \
+    -o "$JUDGES/python/pylsqpack/_binding.abi3.so"
+  rm -rf "$dir" "$q"
   note "$(PYTHONPATH=$JUDGES/python /usr/bin/python3 -c 'import aioquic.asyncio, aioquic.h3.connection; print(aioquic.__version__)')"
 }

@@ -32,6 +32,12 @@ need_modules() { # need_modules MODULE...: npm's
   done
 }
 
+# need_aioquic: for /usr/bin/python3, by PYTHONPATH
+need_aioquic() {
+  export PYTHONPATH=$judges/python
+  /usr/bin/python3 -B -c 'import aioquic.asyncio' 2>/dev/null || absent "aioquic" "$bring"
+}
+
 # spki_of CERTIFICATE: the hash of its key, by which Chromium trusts it without asking an authority
 spki_of() {
   openssl x509 -in "$1" -pubkey -noout | openssl pkey -pubin -outform der | openssl dgst -sha256 -binary | base64
