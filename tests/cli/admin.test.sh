@@ -13,7 +13,8 @@ for path in /metrics /healthz /readyz /conns; do
   eq "admin $path" 200 "$("$herz" req -o /dev/null -w '%{status}' "$admin$path")"
   eq "public $path" 404 "$("$herz" req -o /dev/null -w '%{status}' "$public$path")"
 done
-for path in / /users/42 /counters; do
+eq "the console" 200 "$("$herz" req -o /dev/null -w '%{status}' "$admin/")"
+for path in /users/42 /counters; do
   eq "public $path" 200 "$("$herz" req -o /dev/null -w '%{status}' "$public$path")"
   eq "admin $path" 404 "$("$herz" req -o /dev/null -w '%{status}' "$admin$path")"
 done
