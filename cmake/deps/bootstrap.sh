@@ -91,13 +91,13 @@ fi
 
 case " $groups " in
   *" interop "*)
-    if [ -f "$ROOT/tests/interop/package.json" ]; then
-      key_node="$(cat "$ROOT"/tests/interop/package*.json | cksum) $(node --version)"
-      if ! stamp_ok node "$key_node" || [ ! -d "$ROOT/tests/interop/node_modules" ]; then
-        step "node-modules" "check that npm can reach its registry, then run make again" \
-          install_node_modules
-        stamp_set node "$key_node"
-      fi
+    node_dirs=(tests/interop apps/web/client)
+    key_node="$(cd "$ROOT" && cat $(printf '%s/package*.json ' "${node_dirs[@]}") | cksum) $(node --version)"
+    if ! stamp_ok node "$key_node" || [ ! -d "$ROOT/tests/interop/node_modules" ] ||
+      [ ! -d "$ROOT/apps/web/client/node_modules" ]; then
+      step "node-modules" "check that npm can reach its registry, then run make again" \
+        install_node_modules "${node_dirs[@]}"
+      stamp_set node "$key_node"
     fi ;;
 esac
 

@@ -99,11 +99,13 @@ build_ngtcp2() {
   note "$v"
 }
 
-install_node_modules() {
-  local dir=$ROOT/tests/interop opts=(--no-audit --no-fund --ignore-scripts)
-  cd "$dir"
-  # `npm ci` refuses a lock file that leaves out other platforms' binaries; the plain install then
-  # still takes versions and checksums from it. Neither writes the lock file.
-  { [ -f package-lock.json ] && npm ci "${opts[@]}"; } || npm install --no-save "${opts[@]}"
-  note "$(find node_modules -maxdepth 3 -name package.json | wc -l) packages"
+install_node_modules() { # install_node_modules DIR...
+  local dir opts=(--no-audit --no-fund --ignore-scripts)
+  for dir in "$@"; do
+    cd "$ROOT/$dir"
+    # `npm ci` refuses a lock file that leaves out other platforms' binaries; the plain install then
+    # still takes versions and checksums from it. Neither writes the lock file.
+    npm ci "${opts[@]}" || npm install --no-save "${opts[@]}"
+    note "$dir: $(find node_modules -maxdepth 3 -name package.json | wc -l) packages"
+  done
 }

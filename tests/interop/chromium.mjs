@@ -138,31 +138,6 @@ class Page {
     const { result } = await this.command('Page.captureScreenshot', { format: 'png', captureBeyondViewport: whole });
     writeFileSync(file, Buffer.from(result.data, 'base64'));
   }
-}
-
-// Checks that are counted, each with an end.
-export function checks() {
-  let failed = 0;
-  return {
-    get failed() {
-      return failed;
-    },
-    async check(name, fn, seconds = 60) {
-      let timer;
-      const late = new Promise((_, no) => {
-        timer = setTimeout(() => no(new Error(`no end after ${seconds} s`)), seconds * 1000);
-      });
-      try {
-        await Promise.race([fn(), late]);
-        console.log(`ok    ${name}`);
-      } catch (e) {
-        failed++;
-        console.log(`FAIL  ${name}: ${e?.message ?? e}`);
-      } finally {
-        clearTimeout(timer);
-      }
-    },
-  };
 
   close() {
     this.socket.close();

@@ -3,12 +3,11 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { checks, launch } from './chromium.mjs';
+import { check, exitCode } from './check.mjs';
+import { launch } from './chromium.mjs';
 
 const plan = JSON.parse(readFileSync(process.argv[2], 'utf8'));
 const browser = await launch(plan.browser, plan.profile);
-const judge = checks();
-const { check } = judge;
 const page = await browser.page();
 
 // ---- the load ----
@@ -258,5 +257,4 @@ await check('the page asked for nothing foreign and complained of nothing', asyn
 
 await page.goto(`${plan.public}/`); // it looks on while the daemon ends
 await browser.close();
-console.log(judge.failed === 0 ? 'content' : `${judge.failed} failed`);
-process.exit(judge.failed === 0 ? 0 : 1);
+process.exit(exitCode());
