@@ -9,6 +9,7 @@
 #include "transports/quic/quic.h"
 #include "transports/tcp/tcp.h"
 #include "transports/websocket/websocket.h"
+#include "transports/webtransport/webtransport.h"
 
 void hz_builtin_register(void) {
   hz_transport_register(hz_transport_mem());
@@ -23,6 +24,8 @@ void hz_builtin_register(void) {
   hz_tunnel_set_dialler(hz_h3_tunnel_dial);
   hz_tunnel_register(hz_ws_tunnel());
   hz_transport_register(hz_transport_ws_h3());
+  hz_transport_register(hz_transport_wt());
+  hz_wt_register();
   hz_transport_register(hz_transport_http());
   hz_transport_register(hz_transport_https());
   hz_sniff_register(hz_http1_taker());

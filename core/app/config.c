@@ -10,14 +10,14 @@
 #include "core/dispatch/offload.h"
 #include "core/include/herz/herz.h"
 
-enum type { T_AUTO, T_U32, T_U64, T_MS, T_BOOL, T_NOT, T_TEXT, T_CHOICE, T_KEY, T_ORIGINS };
+enum type { T_AUTO, T_U32, T_U64, T_MS, T_BOOL, T_NOT, T_TEXT, T_CHOICE, T_SET, T_KEY, T_ORIGINS };
 
 struct entry {
   const char *key;
   enum type type;
   size_t offset;
   uint64_t min, max;   /* numbers; T_TEXT: min is the index into strings */
-  const char *choices; /* T_CHOICE: "a|b|c", numbered from 0 */
+  const char *choices; /* T_CHOICE: "a|b|c", numbered from 0; T_SET: some of them, as bits */
   const char *text;
 };
 
@@ -55,6 +55,7 @@ static const struct entry table[] = {
     LIMIT(pool_bytes, T_U64, 1 << 20, 1024 * GIB, "buffers in use by the worker"),
     LIMIT(message_bytes, T_U32, 1024, GIB, "a WebSocket message"),
     LIMIT(open_files, T_U32, 1, 1000000, "files that answers of one herz_static() hold open"),
+    LIMIT(wt_sessions, T_U32, 1, 65536, "WebTransport sessions of one connection"),
     LIMIT(event_queue_bytes, T_U32, 256, GIB, "server-sent events that wait for one reader"),
     LIMIT(cancels, T_U32, 1, 1000000, "HTTP/3: requests given up unanswered, at once"),
     LIMIT(cancels_per_second, T_U32, 1, 1000000, "and so many more of one connection each second"),
@@ -98,8 +99,10 @@ static const struct entry table[] = {
     FLAG("files.hidden", T_BOOL, files_hidden,
          "the same: names that begin with a dot are served too"),
     {"ws.origins", T_ORIGINS, 0, 0, 0, NULL,
-     "browser origins that may open a WebSocket, comma-separated; \"self\": the same host, as when "
-     "empty"},
+     "browser origins that may open a WebSocket or a WebTransport session, comma-separated; "
+     "\"self\": the same host, as when empty"},
+    {"wt.drafts", T_SET, offsetof(struct hz_config, transport.wt_drafts), 0, 0, "02|07|13|15",
+     "drafts of WebTransport that are offered, by the first of their generation; empty: all"},
     CHOICE("log.level", log_level, "debug|info|warn|error|off", "lines below it are not written"),
     CHOICE("log.format", log_json, "text|json", "one line an event, on stderr"),
     FLAG("frame.checksum", T_BOOL, checksum, "client: send the checksum with every frame"),
@@ -189,28 +192,54 @@ static hz_err set_flag(struct hz_config *c, const struct entry *e, const char *v
   return HZ_EINVAL;
 }
 
-static hz_err set_choice(struct hz_config *c, const struct entry *e, const char *value, char *why,
-                         size_t why_len) {
-  size_t len = strlen(value);
-  unsigned n = 0;
+/* The number of a word among "a|b|c"; -1: it is none of them. */
+static int choice_of(const char *choices, const char *word, size_t len) {
+  int n = 0;
 
-  for (const char *p = e->choices; p != NULL; n++) {
+  for (const char *p = choices; p != NULL; n++) {
     const char *bar = strchr(p, '|');
-    size_t word = bar == NULL ? strlen(p) : (size_t)(bar - p);
+    size_t l = bar == NULL ? strlen(p) : (size_t)(bar - p);
 
-    if (word == len && memcmp(p, value, len) == 0) {
-      /* log.format is a flag, the others are enums. */
-      if (e->offset == offsetof(struct hz_config, log_json)) {
-        c->log_json = n == 1;
-      } else {
-        memcpy(member(c, e), &n, sizeof(n));
-      }
-      return HZ_OK;
-    }
+    if (l == len && memcmp(p, word, len) == 0) return n;
     p = bar == NULL ? NULL : bar + 1;
   }
-  (void)snprintf(why, why_len, "%s: \"%s\" is none of %s", e->key, value, e->choices);
-  return HZ_EINVAL;
+  return -1;
+}
+
+static hz_err set_choice(struct hz_config *c, const struct entry *e, const char *value, char *why,
+                         size_t why_len) {
+  int n = choice_of(e->choices, value, strlen(value));
+
+  if (n < 0) {
+    (void)snprintf(why, why_len, "%s: \"%s\" is none of %s", e->key, value, e->choices);
+    return HZ_EINVAL;
+  }
+  /* log.format is a flag, the others are enums. */
+  if (e->offset == offsetof(struct hz_config, log_json)) {
+    c->log_json = n == 1;
+  } else {
+    memcpy(member(c, e), &n, sizeof(n));
+  }
+  return HZ_OK;
+}
+
+static hz_err set_some(struct hz_config *c, const struct entry *e, const char *value, char *why,
+                       size_t why_len) {
+  uint32_t bits = 0;
+
+  for (const char *p = value; *p != '\0'; p += strspn(p, ", ")) {
+    size_t len = strcspn(p, ", ");
+    int n = choice_of(e->choices, p, len);
+
+    if (len > 0 && n < 0) {
+      (void)snprintf(why, why_len, "%s: \"%.*s\" is none of %s", e->key, (int)len, p, e->choices);
+      return HZ_EINVAL;
+    }
+    if (len > 0) bits |= UINT32_C(1) << n;
+    p += len;
+  }
+  *(uint32_t *)member(c, e) = bits;
+  return HZ_OK;
 }
 
 static hz_err set_text(struct hz_config *c, const struct entry *e, const char *value) {
@@ -275,6 +304,7 @@ hz_err hz_config_set(struct hz_config *c, const char *key, const char *value, ch
       case T_BOOL:
       case T_NOT: return set_flag(c, e, value, why, why_len);
       case T_CHOICE: return set_choice(c, e, value, why, why_len);
+      case T_SET: return set_some(c, e, value, why, why_len);
       case T_TEXT: return set_text(c, e, value);
       case T_KEY: return set_key(c, e, value, why, why_len);
       case T_ORIGINS: return set_origins(c, value, why, why_len);
@@ -301,6 +331,20 @@ static void print_choice(const struct hz_config *c, const struct entry *e, char 
   (void)snprintf(out, len, "%.*s", (int)strcspn(p, "|"), p);
 }
 
+static void print_some(const struct hz_config *c, const struct entry *e, char *out, size_t len) {
+  uint32_t bits = *(uint32_t *)member(c, e);
+  size_t used = 0;
+
+  out[0] = '\0';
+  for (const char *p = e->choices; p != NULL && used < len; bits >>= 1) {
+    int word = (int)strcspn(p, "|");
+
+    if ((bits & 1) != 0)
+      used += (size_t)snprintf(out + used, len - used, "%s%.*s", used > 0 ? "," : "", word, p);
+    p = p[word] == '|' ? p + word + 1 : NULL;
+  }
+}
+
 static void print_value(const struct hz_config *c, const struct entry *e, char *out, size_t len) {
   static const uint8_t zero[32];
   const char *text;
@@ -322,6 +366,7 @@ static void print_value(const struct hz_config *c, const struct entry *e, char *
                      *(bool *)member(c, e) == (e->type == T_BOOL) ? "true" : "false");
       break;
     case T_CHOICE: print_choice(c, e, out, len); break;
+    case T_SET: print_some(c, e, out, len); break;
     case T_TEXT:
       text = *(const char **)member(c, e);
       (void)snprintf(out, len, "%s", text == NULL ? "" : text);

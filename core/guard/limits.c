@@ -30,6 +30,7 @@ void hz_limits_defaults(struct hz_limits *l) {
   u64(&l->pool_bytes, 1024 * (uint64_t)MIB);
   u32(&l->message_bytes, 16 * MIB);
   u32(&l->open_files, 1024);
+  u32(&l->wt_sessions, 16);
   u32(&l->event_queue_bytes, 64 * KIB);
   u32(&l->cancels, 500);
   u32(&l->cancels_per_second, 50);

@@ -25,6 +25,7 @@ struct hz_limits {
   uint64_t pool_bytes;          /* buffers handed out by a worker: 1 GiB */
   uint32_t message_bytes;       /* one WebSocket message: 16 MiB */
   uint32_t open_files;          /* of one herz_static(), on a worker: 1024 */
+  uint32_t wt_sessions;         /* WebTransport sessions of one connection: 16 */
   uint32_t event_queue_bytes;   /* server-sent events that wait on one stream: 64 KiB */
   uint32_t cancels;             /* requests of a connection given up unanswered, at once: 500 */
   uint32_t cancels_per_second;  /* and so many more each second: 50 */

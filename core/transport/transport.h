@@ -119,6 +119,7 @@ struct hz_transport_config {
   struct hz_tls_config tls;
   struct hz_packet_config packet;
   const char *const *origins; /* allowed Origin values, NULL-terminated; NULL: same host only */
+  uint32_t wt_drafts;         /* WebTransport: which generations are offered, by bits; 0: all */
   const char *alt_svc;        /* HTTP: what every response says in Alt-Svc; NULL: nothing */
 };
 

@@ -25,6 +25,7 @@ struct hz_tunnel_kind {
   /** Answers by hz_tunnel_accept() or hz_tunnel_refuse() before it returns. Never called for what came
    * in early data. Runs inside the carrier's reading: as an hz_io's `data` does. */
   void (*take)(struct hz_tunnel *t, const struct hz_tunnel_offer *offer);
+  bool after_settings; /* not before the client's SETTINGS are here */
 };
 
 /** One that was asked for: the carrier's, embedded as its first member. */

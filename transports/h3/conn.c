@@ -119,6 +119,8 @@ int hz_h3_ready(struct hz_quic_conn *c) {
     if (rv != 0) return hz_h3_fail(h3, NGHTTP3_H3_INTERNAL_ERROR, ngtcp2_strerror(rv));
   }
   h3->control = id[0];
+  /* The peer's own three are none of those that the limit is about. */
+  if (h3->raw != NULL) ngtcp2_conn_extend_max_streams_uni(c->qc, 3);
   int rv = nghttp3_conn_bind_control_stream(h3->nc, id[0]);
   if (rv == 0) rv = nghttp3_conn_bind_qpack_streams(h3->nc, id[1], id[2]);
   hz_quic_flush_soon(c);

@@ -93,6 +93,7 @@ struct hz_h3_stream {
   bool waits;                          /* nghttp3 was told that there is no content now */
   bool cut;                            /* nothing more is sent */
   bool fin_sent, fin_alone, fin_acked; /* alone: in a frame without bytes */
+  bool waits_settings;                 /* its head is whole and kept */
   bool plain;                          /* its first bytes were looked at: it is nghttp3's */
   bool let_go;                         /* was a tunnel: only what is queued is still sent */
   bool head_only;
@@ -162,8 +163,8 @@ void hz_h3_call_reset(struct hz_h3_stream *s, uint64_t code);
 void hz_h3_call_gone(struct hz_h3_stream *s);
 
 /* tunnel.c */
-/** A request for one, whole and read. */
-void hz_h3_tunnel_offer(struct hz_h3_stream *s, const struct hz_http_incoming *in,
+/** A request for one, whole and read. False: it waits for the peer's SETTINGS, its head is to be kept. */
+bool hz_h3_tunnel_offer(struct hz_h3_stream *s, const struct hz_http_incoming *in,
                         const struct hz_http_request *r);
 /** Bytes in it; its end; the peer gave up sending or reading. */
 void hz_h3_tunnel_data(struct hz_h3_tunnel *t, const uint8_t *data, size_t len);
@@ -191,6 +192,8 @@ void hz_h3_stream_gone(struct hz_h3_stream *s);
 /** Lets go of those that `outlives` once they wait for nothing any more. Not inside nghttp3. */
 void hz_h3_reap(struct hz_h3 *h3);
 void hz_h3_stream_free_if_done(struct hz_h3_stream *s);
+/** Its head, or what has to come before it is served, may take so long. */
+void hz_h3_stream_watch(struct hz_h3_stream *s);
 /** Nothing more is sent: RESET_STREAM. */
 void hz_h3_stream_reset(struct hz_h3_stream *s, uint64_t code);
 /** Nothing more is read of a stream: STOP_SENDING, now or when that is possible. */
@@ -209,6 +212,8 @@ int hz_h3_recv_trailer(nghttp3_conn *nc, int64_t id, int32_t token, nghttp3_rcbu
                        nghttp3_rcbuf *value, uint8_t flags, void *user, void *stream);
 int hz_h3_end_trailers(nghttp3_conn *nc, int64_t id, int fin, void *user, void *stream);
 void hz_h3_head_drop(struct hz_h3_head *h);
+/** The peer's SETTINGS are here: what waited for them is served. */
+void hz_h3_serve_waiting(struct hz_h3 *h3);
 /** The field section size that SETTINGS tells (RFC 9114 4.2.2). */
 uint64_t hz_h3_section_max(const struct hz_limits *l);
 

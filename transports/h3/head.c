@@ -219,41 +219,64 @@ static void refuse(struct hz_h3_stream *s, uint16_t status, const char *why) {
     hz_h3_refuse(s, status, why);
 }
 
-static void serve(struct hz_h3_stream *s, struct hz_http_incoming *in, bool fin) {
+/* False: not yet. */
+static bool serve(struct hz_h3_stream *s, struct hz_http_incoming *in, bool fin) {
   struct hz_http_request r;
   const char *why = "";
   uint16_t refused = hz_http_request_read(in, &r, &why);
   if (refused != 0) {
     hz_h3_refuse(s, refused, why);
   } else if (in->protocol.p != NULL) {
-    hz_h3_tunnel_offer(s, in, &r);
+    return hz_h3_tunnel_offer(s, in, &r);
   } else if (s->h3->calls >= s->h3->qc->limits->calls) {
     hz_h3_note(s->h3, "calls_refused", NULL);
     hz_h3_refuse(s, 429, "too many calls at once on this connection");
   } else {
     begin_call(s, &r, fin);
   }
+  return true;
+}
+
+/* The head is whole, or what it had to wait for is there. */
+static void look_at(struct hz_h3_stream *s, bool fin) {
+  struct view v = {.list = NULL};
+  bool done = true;
+  if (s->head.refused != 0) {
+    refuse(s, s->head.refused, s->head.why);
+  } else if (!view_make(&s->env->pool, &s->head, &v)) {
+    hz_h3_note(s->h3, "no_memory", NULL);
+    refuse(s, 503, "memory is short");
+  } else if (s->h3->qc->base.role == HZ_CLIENT) {
+    hz_h3_call_head(s, &v.in, fin);
+  } else {
+    done = serve(s, &v.in, fin);
+  }
+  view_drop(&v);
+  s->waits_settings = !done;
+  if (done)
+    hz_h3_head_drop(&s->head);
+  else
+    hz_h3_stream_watch(s);
+}
+
+void hz_h3_serve_waiting(struct hz_h3 *h3) {
+  struct hz_link *l = h3->streams.next;
+  while (l != &h3->streams) {
+    struct hz_h3_stream *s = HZ_CONTAINER(l, struct hz_h3_stream, link);
+    l = l->next;
+    if (!s->waits_settings || s->tunnel == NULL) continue;
+    hz_wheel_cancel(&s->env->wheel, &s->late);
+    look_at(s, false);
+  }
 }
 
 int hz_h3_end_headers(nghttp3_conn *nc, int64_t id, int fin, void *user, void *stream) {
   struct hz_h3 *h3 = user;
   struct hz_h3_stream *s = stream;
-  struct view v = {.list = NULL};
   (void)nc, (void)id;
   if (s == NULL || s->recv_done || hz_quic_mute(h3->qc)) return 0;
   hz_wheel_cancel(&s->env->wheel, &s->late);
-  if (s->head.refused != 0) {
-    refuse(s, s->head.refused, s->head.why);
-  } else if (!view_make(&s->env->pool, &s->head, &v)) {
-    hz_h3_note(h3, "no_memory", NULL);
-    refuse(s, 503, "memory is short");
-  } else if (h3->qc->base.role == HZ_CLIENT) {
-    hz_h3_call_head(s, &v.in, fin != 0);
-  } else {
-    serve(s, &v.in, fin != 0);
-  }
-  view_drop(&v);
-  hz_h3_head_drop(&s->head);
+  look_at(s, fin != 0);
   return h3->failed != 0 ? NGHTTP3_ERR_CALLBACK_FAILURE : 0;
 }
 

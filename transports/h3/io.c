@@ -84,7 +84,8 @@ static int settings_seen(nghttp3_conn *nc, const nghttp3_proto_settings *setting
   h3->settled = true;
   h3->peer_connects = settings->enable_connect_protocol != 0;
   if (h3->dialled != NULL) hz_h3_tunnel_settled(h3->dialled);
-  return 0;
+  if (!hz_quic_mute(h3->qc)) hz_h3_serve_waiting(h3);
+  return h3->failed != 0 ? NGHTTP3_ERR_CALLBACK_FAILURE : 0;
 }
 
 /* The peer goes away: nothing new is asked of it. */
@@ -397,6 +398,7 @@ void hz_h3_on_written(struct hz_quic_conn *c) {
   struct hz_h3 *h3 = hz_h3_of(c);
   hz_h3_reap(h3);
   hz_h3_settle(h3);
+  if (h3->raw != NULL) hz_h3_extension->written(h3);
   if (c->base.closing) return;
   hz_h3_relieve(h3);
   if (h3->raw != NULL) hz_quic_streams_relieve(c);

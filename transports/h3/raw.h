@@ -29,6 +29,8 @@ struct hz_h3_extension {
   void (*datagram)(struct hz_h3 *h3, uint64_t id, const uint8_t *data, size_t len);
   /** What a code in the peer's RESET_STREAM or STOP_SENDING says to an application. */
   uint64_t (*code_of)(uint64_t wire);
+  /** At the turn's end, when packets were written. */
+  void (*written)(struct hz_h3 *h3);
   /** More streams may be opened. */
   void (*slots)(struct hz_h3 *h3, enum hz_dir dir);
   /** The connection is gone: streams and tunnels have heard so. Frees what the extension has. */
@@ -42,6 +44,9 @@ void hz_h3_extend(const struct hz_h3_extension *x);
 void **hz_h3_extension_state(struct hz_h3 *h3);
 /** The QUIC connection; it stands as long as `h3`. */
 struct hz_quic_conn *hz_h3_carrier(const struct hz_h3 *h3);
+
+/** Whether the connection was dialled for extended CONNECT by this `:protocol`. */
+bool hz_h3_is_dialled_for(const struct hz_h3 *h3, const char *protocol);
 
 /** The HTTP/3 connection of an io that hz_tunnel_accept() or hz_tunnel_dial() has made, and the number of its
  * stream; NULL once the connection is gone. */

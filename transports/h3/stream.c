@@ -20,9 +20,14 @@ static void late(struct hz_wheel_timer *t, hz_time now) {
   if (s->h3 == NULL || s->h3->nc == NULL) return;
   struct hz_h3 *h3 = s->h3;
   hz_h3_note(h3, "frame_timeout", "a request's head came in too slowly");
+  if (s->tunnel != NULL) hz_h3_tunnel_broken(s->tunnel, NGHTTP3_H3_REQUEST_INCOMPLETE);
   hz_h3_stream_abandon(s, NGHTTP3_H3_REQUEST_INCOMPLETE);
   (void)hz_h3_count_cancel(h3); /* made to reset it, the server has lost as much */
   hz_quic_flush_soon(h3->qc);
+}
+
+void hz_h3_stream_watch(struct hz_h3_stream *s) {
+  hz_wheel_set(&s->env->wheel, &s->late, s->env->now + s->h3->qc->limits->frame_timeout_ns, late);
 }
 
 struct hz_h3_stream *hz_h3_stream_new(struct hz_h3 *h3, int64_t id) {
@@ -39,8 +44,7 @@ struct hz_h3_stream *hz_h3_stream_new(struct hz_h3 *h3, int64_t id) {
   hz_quic_sendq_init(&s->out, env->alloc, l->send_high_bytes, l->send_low_bytes,
                      (size_t)l->send_high_bytes * HZ_QUIC_HELD_FACTOR);
   hz_list_push(&h3->streams, &s->link);
-  if (h3->qc->base.role == HZ_SERVER)
-    hz_wheel_set(&env->wheel, &s->late, env->now + l->frame_timeout_ns, late);
+  if (h3->qc->base.role == HZ_SERVER) hz_h3_stream_watch(s);
   return s;
 }
 

@@ -33,6 +33,16 @@ void hz_h3_tunnel_over(struct hz_h3_tunnel *t, const struct hz_close *why) {
   soon(t);
 }
 
+static void free_tunnel(struct hz_h3_tunnel *t) {
+  struct hz_env *env = t->base.io.env;
+  let_go(t);
+  hz_list_remove(&t->link);
+  hz_env_undefer(&t->task);
+  hz_bufq_fini(&t->held);
+  hz_close_forget(env->alloc, t->why);
+  hz_slab_put(&env->objects, t, sizeof(*t));
+}
+
 /* ---- what comes ---- */
 
 /* What is held is bounded by the stream's window in bytes. Small pieces share buffers, or the memory would not be. */
@@ -117,6 +127,10 @@ static void hand_out(struct hz_h3_tunnel *t) {
 }
 
 void hz_h3_tunnel_tell(struct hz_h3_tunnel *t) {
+  if (!t->open && t->asks == NULL) { /* was never offered to anybody */
+    free_tunnel(t);
+    return;
+  }
   t->told = true;
   hz_list_remove(&t->link);
   t->base.io.events->closed(&t->base.io, t->why); /* frees it, most likely */
@@ -129,7 +143,7 @@ static void work(struct hz_task *task) {
   if (t->why == NULL || t->told) return;
   if (t->asks != NULL)
     hz_h3_tunnel_hang_up(t);
-  else if (t->open)
+  else
     hz_h3_tunnel_tell(t);
 }
 
@@ -198,16 +212,6 @@ void hz_h3_tunnel_reset(struct hz_io *io, uint64_t code, const struct hz_close *
 static void io_abort(struct hz_io *io, const struct hz_close *why) {
   hz_h3_tunnel_reset(
       io, why->err == HZ_EPROTO ? NGHTTP3_H3_MESSAGE_ERROR : NGHTTP3_H3_REQUEST_CANCELLED, why);
-}
-
-static void free_tunnel(struct hz_h3_tunnel *t) {
-  struct hz_env *env = t->base.io.env;
-  let_go(t);
-  hz_list_remove(&t->link);
-  hz_env_undefer(&t->task);
-  hz_bufq_fini(&t->held);
-  hz_close_forget(env->alloc, t->why);
-  hz_slab_put(&env->objects, t, sizeof(*t));
 }
 
 static void io_destroy(struct hz_io *io) {
@@ -295,11 +299,22 @@ struct hz_h3_tunnel *hz_h3_tunnel_new(struct hz_h3 *h3, struct hz_h3_stream *s) 
   t->s = s;
   t->h3 = h3;
   t->task.fn = work;
-  hz_bufq_init(&t->held, env->alloc, SIZE_MAX, 0);
+  hz_bufq_init(&t->held, env->alloc, UINT32_MAX, 0);
   return t;
 }
 
-void hz_h3_tunnel_offer(struct hz_h3_stream *s, const struct hz_http_incoming *in,
+/* It is answered; and what came meanwhile is handed out. */
+static void take(struct hz_h3_tunnel *t, const struct hz_tunnel_kind *kind,
+                 const struct hz_tunnel_offer *offer) {
+  kind->take(&t->base, offer);
+  if (!t->answered) on_refuse(&t->base, 500, "nobody answered");
+  if (!t->open)
+    free_tunnel(t);
+  else if (t->eof || t->held.count > 0)
+    soon(t);
+}
+
+bool hz_h3_tunnel_offer(struct hz_h3_stream *s, const struct hz_http_incoming *in,
                         const struct hz_http_request *r) {
   const struct hz_tunnel_kind *kind = hz_tunnel_find(in->protocol);
   struct hz_conn *conn = &s->h3->qc->base;
@@ -313,29 +328,30 @@ void hz_h3_tunnel_offer(struct hz_h3_stream *s, const struct hz_http_incoming *i
                                   .carrier = conn};
   if (kind == NULL || !hz_str_eq(in->method, HZ_STR("CONNECT"))) {
     refuse_unknown(s);
-    return;
+    return true;
   }
-  if (conn->early || s->h3->draining) {
+  if (s->tunnel == NULL && (conn->early || s->h3->draining)) {
     hz_h3_refuse(s, conn->early ? 425 : 503,
                  conn->early ? "not in early data: ask again" : "the service is about to close");
-    return;
+    return true;
   }
-  struct hz_h3_tunnel *t = hz_h3_tunnel_new(s->h3, s);
-  if (t == NULL) {
+  if (s->tunnel == NULL) s->tunnel = hz_h3_tunnel_new(s->h3, s);
+  if (s->tunnel == NULL) {
     hz_h3_note(s->h3, "no_memory", NULL);
     hz_h3_refuse(s, 503, "memory is short");
-    return;
+    return true;
   }
-  s->tunnel = t;
-  kind->take(&t->base, &offer);
-  if (!t->answered) on_refuse(&t->base, 500, "nobody answered");
-  if (t->open)
-    hz_list_push(&s->h3->tunnels, &t->link);
-  else
-    free_tunnel(t);
+  if (!hz_link_in_list(&s->tunnel->link)) hz_list_push(&s->h3->tunnels, &s->tunnel->link);
+  if (kind->after_settings && !s->h3->settled) return false;
+  take(s->tunnel, kind, &offer);
+  return true;
 }
 
 /* ---- for the extension ---- */
+
+bool hz_h3_is_dialled_for(const struct hz_h3 *h3, const char *protocol) {
+  return h3->dialled != NULL && strcmp(h3->dialled->asks->protocol, protocol) == 0;
+}
 
 struct hz_h3 *hz_h3_of_tunnel(const struct hz_io *io, uint64_t *id) {
   const struct hz_h3_tunnel *t = (const struct hz_h3_tunnel *)(const void *)io;

@@ -40,6 +40,7 @@ struct hz_quic_stream {
   bool stopped_recv; /* stream_stop was called */
   bool stop_owed;    /* while its bytes were being delivered: said afterwards, with stop_code */
   bool cut;          /* the sending side was given up, by us or by the peer */
+  bool waits_credit; /* of a session inside another protocol: for that one's own */
 };
 
 /** Streams that are the core's. */

@@ -12,7 +12,7 @@
 #include <wolfssl/wolfcrypt/coding.h>
 #include <wolfssl/wolfcrypt/sha.h>
 
-#include "transports/websocket/origin.h"
+#include "transports/common/origin.h"
 
 #ifdef NO_SHA
 #error "the handshake needs SHA-1 (RFC 6455 4.2.2): build wolfSSL without --disable-sha"
@@ -119,7 +119,7 @@ static uint16_t check_offer(const struct hz_header *fields, uint32_t count,
   out->origin = hz_http_field_get(fields, count, "origin");
   if (hz_http_field_count(fields, count, "origin") > 1)
     return refuse(400, "more than one Origin header", why);
-  if (out->origin.p != NULL && !hz_ws_origin_allowed(out->origin, out->host, origins))
+  if (out->origin.p != NULL && !hz_origin_allowed(out->origin, out->host, origins))
     return refuse(403, "pages of this origin may not connect here", why);
   return 0;
 }

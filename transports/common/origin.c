@@ -1,7 +1,7 @@
-/* The Origin rule: browsers send cookies along with a WebSocket that any page opens, so the server
- * has to ask which page it was (cross-site WebSocket hijacking). Not here: what happens to the
+/* The Origin rule: browsers send cookies along with what any page opens (WebSocket, WebTransport), so the server
+ * has to ask which page it was (cross-site hijacking). Not here: what happens to the
  * rest. */
-#include "transports/websocket/origin.h"
+#include "transports/common/origin.h"
 
 #include <string.h>
 
@@ -42,7 +42,7 @@ static bool same_host(struct hz_str origin, struct hz_str host) {
   return false;
 }
 
-bool hz_ws_origin_allowed(struct hz_str origin, struct hz_str host, const char *const *origins) {
+bool hz_origin_allowed(struct hz_str origin, struct hz_str host, const char *const *origins) {
   if (origins == NULL) return same_host(origin, host);
   for (; *origins != NULL; origins++) {
     if (strcmp(*origins, "*") == 0 || hz_str_ieq(origin, hz_str_of(*origins))) return true;

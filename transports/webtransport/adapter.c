@@ -1,0 +1,130 @@
+/* The tables through which the core and HTTP/3 reach this adapter, and what the core asks of a session's streams.
+ * Not here: how sessions come about (server.c, client.c) and end (session.c). */
+#include <assert.h>
+
+#include "transports/webtransport/code.h"
+#include "transports/webtransport/internal.h"
+#include "transports/webtransport/webtransport.h"
+
+static struct hz_h3 *h3_of(const struct hz_wt *wt) {
+  return wt->hub == NULL ? NULL : wt->hub->h3;
+}
+
+static hz_err stream_open(struct hz_conn *conn, enum hz_dir dir, struct hz_stream **out) {
+  struct hz_wt *wt = hz_wt_of(conn);
+  if (conn->closing || conn->closed) return HZ_ECLOSED;
+  if (wt->opened && wt->hub == NULL) return HZ_ECLOSED;
+  bool allowed = wt->opened && (!wt->flow || wt->streams[dir] < wt->max_streams[dir]);
+  if (wt->opened && !allowed) {
+    uint8_t capsule[HZ_WT_VALUE_BYTES];
+    enum hz_wt_capsule_type type =
+        dir == HZ_BIDI ? HZ_WT_STREAMS_BLOCKED_BIDI : HZ_WT_STREAMS_BLOCKED_UNI;
+    if (!wt->want[dir])
+      hz_wt_say(wt, capsule, hz_wt_value_write(capsule, type, wt->max_streams[dir]));
+  }
+  hz_err err = allowed ? hz_h3_raw_open(h3_of(wt), conn, dir, out) : HZ_AGAIN;
+  if (err == HZ_AGAIN) wt->want[dir] = true;
+  if (err == HZ_OK) wt->streams[dir]++;
+  return err;
+}
+
+/* The peer's limit of the session does not take them all. */
+static hz_err no_credit(struct hz_wt *wt, struct hz_stream *st) {
+  uint8_t capsule[HZ_WT_VALUE_BYTES];
+  hz_quic_stream_of(st)->waits_credit = true;
+  if (!wt->full)
+    hz_wt_say(wt, capsule, hz_wt_value_write(capsule, HZ_WT_DATA_BLOCKED, wt->max_data));
+  wt->full = true;
+  return HZ_AGAIN;
+}
+
+static hz_err stream_send(struct hz_stream *st, struct hz_buf *b, bool fin) {
+  struct hz_wt *wt = hz_wt_of(st->conn);
+  size_t len = b == NULL ? 0 : b->len;
+  if (st->conn->closing || st->send_done) return HZ_ECLOSED;
+  if (wt->flow && len > 0 && wt->max_data - wt->sent < len) return no_credit(wt, st);
+  hz_err err = hz_h3_raw_send(wt->id, st, b, fin);
+  if (err != HZ_OK) return err;
+  wt->sent += len;
+  hz_conn_left(&wt->conn, len);
+  return HZ_OK;
+}
+
+static void stream_consume(struct hz_stream *st, size_t n) {
+  hz_conn_came(st->conn, n);
+  hz_quic_stream_consume(st, n);
+}
+
+static void stream_reset(struct hz_stream *st, uint64_t code) {
+  hz_quic_stream_reset(st, hz_wt_code_to_wire((uint32_t)code));
+}
+
+static void stream_stop(struct hz_stream *st, uint64_t code) {
+  hz_quic_stream_stop(st, hz_wt_code_to_wire((uint32_t)code));
+}
+
+static size_t datagram_max(const struct hz_conn *conn) {
+  const struct hz_wt *wt = (const struct hz_wt *)(const void *)conn;
+  if (conn->closing || !wt->opened || wt->hub == NULL || (conn->caps & HZ_CAP_DATAGRAM) == 0)
+    return 0;
+  return hz_h3_raw_datagram_max(wt->hub->h3, wt->id);
+}
+
+static hz_err datagram_send(struct hz_conn *conn, struct hz_buf *b) {
+  struct hz_wt *wt = hz_wt_of(conn);
+  if (conn->closing || !wt->opened || wt->hub == NULL) return HZ_ECLOSED;
+  size_t max = datagram_max(conn), len = b->len;
+  if (max == 0) return HZ_EUNSUPPORTED;
+  if (len > max) return HZ_ETOOBIG;
+  hz_err err = hz_h3_raw_datagram(wt->hub->h3, wt->id, b);
+  if (err == HZ_OK) hz_conn_left(conn, len);
+  return err;
+}
+
+static void destroy(struct hz_conn *conn) {
+  assert(conn->closed);
+  hz_wt_free(hz_wt_of(conn));
+}
+
+static void peer(const struct hz_conn *conn, struct hz_peer *out) {
+  const struct hz_wt *wt = (const struct hz_wt *)(const void *)conn;
+  *out = (struct hz_peer){.tls = true};
+  if (wt->io != NULL) wt->io->ops->peer(wt->io, out);
+}
+
+static void keepalive(struct hz_conn *conn) {
+  const struct hz_wt *wt = hz_wt_of(conn);
+  if (wt->hub != NULL) hz_quic_keepalive(&hz_h3_carrier(wt->hub->h3)->base);
+}
+
+static hz_err rebind(struct hz_conn *conn) {
+  const struct hz_wt *wt = hz_wt_of(conn);
+  return wt->hub == NULL ? HZ_ECLOSED : hz_quic_rebind(&hz_h3_carrier(wt->hub->h3)->base);
+}
+
+const struct hz_transport_ops *hz_transport_wt(void) {
+  static const struct hz_transport_ops ops = {
+      .scheme = "wt",
+      .caps = HZ_CAP_STREAMS | HZ_CAP_UNI | HZ_CAP_DATAGRAM | HZ_CAP_RESET | HZ_CAP_SECURE,
+      .dial = hz_wt_dial,
+      .close = hz_wt_close,
+      .destroy = destroy,
+      .peer = peer,
+      .stream_open = stream_open,
+      .stream_send = stream_send,
+      .stream_consume = stream_consume,
+      .stream_reset = stream_reset,
+      .stream_stop = stream_stop,
+      .datagram_send = datagram_send,
+      .datagram_max = datagram_max,
+      .keepalive = keepalive,
+      .rebind = rebind,
+  };
+  return &ops;
+}
+
+void hz_wt_register(void) {
+  hz_h3_extend(&hz_wt_extension);
+  hz_tunnel_register(&hz_wt_kind);
+  hz_tunnel_register(&hz_wt_kind_h3);
+}

@@ -1,0 +1,191 @@
+/* Streams and datagrams whose session is not there yet, because packets overtake each other: held within bounds, for a
+ * while. And streams whose session is gone: what comes is dropped. Not here: who is a session (hub.c). */
+#include "transports/webtransport/internal.h"
+
+struct hz_wt_early {
+  struct hz_link link;
+  struct hz_wt_hub *hub;
+  struct hz_quic_stream *s;
+  uint64_t session;
+  hz_time since;
+  struct hz_bufq held;
+  bool fin;
+};
+
+static struct hz_env *env_of(const struct hz_wt_hub *h) {
+  return h->limbo.env;
+}
+
+static void release(struct hz_wt_early *e) {
+  struct hz_wt_hub *h = e->hub;
+  hz_list_remove(&e->link);
+  h->early_count--;
+  h->early_bytes -= e->held.bytes;
+  hz_bufq_fini(&e->held);
+  e->s->base.user = NULL;
+  hz_slab_put(&env_of(h)->objects, e, sizeof(*e));
+}
+
+static void turn_away(struct hz_wt_early *e, uint64_t code) {
+  struct hz_quic_stream *s = e->s;
+  hz_listener_note(e->hub->limbo.listener, "wt_streams_rejected", NULL);
+  release(e);
+  hz_h3_raw_give_up(s, code);
+}
+
+static void impatient(struct hz_wheel_timer *t, hz_time now) {
+  struct hz_wt_hub *h = HZ_CONTAINER(t, struct hz_wt_hub, patience);
+  hz_time patience = hz_h3_carrier(h->h3)->limits->frame_timeout_ns;
+  while (!hz_list_empty(&h->early)) {
+    struct hz_wt_early *e = HZ_CONTAINER(h->early.next, struct hz_wt_early, link);
+    if (now < e->since + patience) {
+      hz_wheel_set(&env_of(h)->wheel, t, e->since + patience, impatient);
+      return;
+    }
+    turn_away(e, HZ_WT_BUFFERED_STREAM_REJECTED);
+  }
+}
+
+bool hz_wt_early_room(const struct hz_wt_hub *h) {
+  return h->early_count < HZ_WT_EARLY_STREAMS && h->early_bytes < HZ_WT_EARLY_BYTES;
+}
+
+/* ---- events of limbo's streams ---- */
+
+static void on_stream(struct hz_conn *limbo, struct hz_stream *base) {
+  struct hz_wt_hub *h = limbo->user;
+  struct hz_quic_stream *s = hz_quic_stream_of(base);
+  struct hz_env *env = limbo->env;
+  struct hz_wt_early *e = hz_slab_get(&env->objects, sizeof(*e));
+  if (e == NULL) {
+    hz_h3_raw_give_up(s, HZ_WT_BUFFERED_STREAM_REJECTED);
+    return;
+  }
+  *e = (struct hz_wt_early){.hub = h, .s = s, .session = h->arriving, .since = env->now};
+  hz_bufq_init(&e->held, env->alloc, UINT32_MAX, 0);
+  base->user = e;
+  hz_list_push(&h->early, &e->link);
+  h->early_count++;
+  if (!hz_wheel_armed(&h->patience))
+    hz_wheel_set(&env->wheel, &h->patience,
+                 env->now + hz_h3_carrier(h->h3)->limits->frame_timeout_ns, impatient);
+}
+
+static void on_data(struct hz_stream *base, const uint8_t *data, size_t len, bool fin) {
+  struct hz_wt_early *e = base->user;
+  if (e == NULL) { /* of a session that is gone */
+    hz_quic_stream_consume(base, len);
+    return;
+  }
+  struct hz_buf *b = NULL;
+  hz_err err = HZ_OK;
+  if (len > 0) {
+    b = hz_buf_copy(&env_of(e->hub)->pool, data, len);
+    err = b == NULL ? HZ_ENOMEM : hz_bufq_push_forced(&e->held, b);
+  }
+  e->fin |= fin;
+  if (err != HZ_OK) {
+    hz_buf_unref(b);
+    turn_away(e, HZ_WT_BUFFERED_STREAM_REJECTED);
+    return;
+  }
+  e->hub->early_bytes += len;
+  if (e->hub->early_bytes > HZ_WT_EARLY_BYTES) turn_away(e, HZ_WT_BUFFERED_STREAM_REJECTED);
+}
+
+static void on_reset(struct hz_stream *base, uint64_t code) {
+  struct hz_wt_early *e = base->user;
+  (void)code;
+  if (e == NULL) return;
+  struct hz_quic_stream *s = e->s;
+  release(e);
+  hz_h3_raw_give_up(s, HZ_WT_SESSION_GONE);
+}
+
+static void on_stream_closed(struct hz_stream *base) {
+  if (base->user != NULL) release(base->user);
+}
+
+const struct hz_conn_events hz_wt_limbo_events = {.stream = on_stream,
+                                                  .data = on_data,
+                                                  .reset = on_reset,
+                                                  .stop = on_reset,
+                                                  .stream_closed = on_stream_closed};
+
+/* ---- the session is there, or will never be ---- */
+
+static void hand_over(struct hz_wt_early *e, struct hz_wt *wt) {
+  struct hz_wt_hub *h = e->hub;
+  struct hz_quic_stream *s = e->s;
+  struct hz_bufq held = e->held;
+  bool fin = e->fin;
+  h->early_bytes -= held.bytes;
+  hz_bufq_init(&e->held, env_of(h)->alloc, UINT32_MAX, 0);
+  release(e);
+  s->base.conn = &wt->conn;
+  wt->conn.events->stream(&wt->conn, &s->base);
+  while (held.count > 0 || fin) {
+    struct hz_buf *b = held.count > 0 ? hz_bufq_take(&held) : NULL;
+    bool last = fin && held.count == 0;
+    if (!wt->conn.closing && !s->stopped_recv)
+      wt->conn.events->data(&s->base, b == NULL ? NULL : hz_buf_data(b), b == NULL ? 0 : b->len,
+                            last);
+    hz_buf_unref(b);
+    if (last) break;
+  }
+  hz_bufq_fini(&held);
+}
+
+void hz_wt_early_deliver(struct hz_wt_hub *h, struct hz_wt *wt) {
+  struct hz_link *l = h->early.next;
+  while (l != &h->early) {
+    struct hz_wt_early *e = HZ_CONTAINER(l, struct hz_wt_early, link);
+    l = l->next;
+    if (e->session == wt->id && !wt->conn.closing) hand_over(e, wt);
+  }
+  uint32_t kept = 0;
+  for (uint32_t i = 0; i < h->datagram_count; i++) {
+    struct hz_wt_early_datagram d = h->datagrams[i];
+    if (d.session != wt->id) {
+      h->datagrams[kept++] = d;
+      continue;
+    }
+    if (!wt->conn.closing && wt->conn.events->datagram != NULL)
+      wt->conn.events->datagram(&wt->conn, hz_buf_data(d.data), d.data->len);
+    hz_buf_unref(d.data);
+  }
+  h->datagram_count = kept;
+}
+
+void hz_wt_early_refuse(struct hz_wt_hub *h, uint64_t id, uint64_t code) {
+  struct hz_link *l = h->early.next;
+  while (l != &h->early) {
+    struct hz_wt_early *e = HZ_CONTAINER(l, struct hz_wt_early, link);
+    l = l->next;
+    if (e->session == id) turn_away(e, code);
+  }
+  uint32_t kept = 0;
+  for (uint32_t i = 0; i < h->datagram_count; i++) {
+    if (h->datagrams[i].session == id)
+      hz_buf_unref(h->datagrams[i].data);
+    else
+      h->datagrams[kept++] = h->datagrams[i];
+  }
+  h->datagram_count = kept;
+}
+
+void hz_wt_early_datagram(struct hz_wt_hub *h, uint64_t id, const uint8_t *data, size_t len) {
+  struct hz_buf *b = NULL;
+  if (h->datagram_count < HZ_WT_EARLY_DATAGRAMS) b = hz_buf_copy(&env_of(h)->pool, data, len);
+  if (b == NULL)
+    hz_listener_note(h->limbo.listener, "datagrams_dropped", NULL);
+  else
+    h->datagrams[h->datagram_count++] = (struct hz_wt_early_datagram){id, b};
+}
+
+void hz_wt_early_fini(struct hz_wt_hub *h) {
+  hz_wheel_cancel(&env_of(h)->wheel, &h->patience);
+  while (!hz_list_empty(&h->early)) release(HZ_CONTAINER(h->early.next, struct hz_wt_early, link));
+  for (uint32_t i = 0; i < h->datagram_count; i++) hz_buf_unref(h->datagrams[i].data);
+  h->datagram_count = 0;
+}
