@@ -2,27 +2,10 @@
  * was opened on. Here messages come in; answers go out in answer.c. Not here: what a call does. */
 #include "transports/websocket/plain.h"
 
-#include <string.h>
+#include "transports/common/plain_head.h"
 
 /* A message has to come in at this rate or more, else its sender is holding memory, not sending. */
 #define SLOW_BYTES_PER_SEC 1024u
-
-/* What a handler may want to know about who opened the WebSocket; the rest was between browser and
- * server. */
-static const struct hz_str kept_headers[] = {
-    {"authorization", 13}, {"cookie", 6},       {"origin", 6},      {"host", 4},
-    {"user-agent", 10},    {"traceparent", 11}, {"tracestate", 10}, {"accept-language", 15},
-};
-
-static const struct hz_str *kept(struct hz_str name) {
-  for (size_t i = 0; i < sizeof(kept_headers) / sizeof(*kept_headers); i++)
-    if (hz_str_ieq(name, kept_headers[i])) return &kept_headers[i];
-  return NULL;
-}
-
-static bool wanted(const struct hz_header *h) {
-  return kept(h->name) != NULL && hz_utf8_valid(h->value.p, h->value.n);
-}
 
 static void slow_tick(struct hz_wheel_timer *t, hz_time now);
 static void ping_tick(struct hz_wheel_timer *t, hz_time now);
@@ -34,15 +17,9 @@ static void arm(struct hz_ws_plain *p, struct hz_wheel_timer *t, hz_time after, 
 
 hz_err hz_ws_plain_new(struct hz_ws *ws, const struct hz_header *fields, uint32_t count,
                        const struct hz_ws_upgrade *up) {
-  struct hz_header headers[HZ_WS_PLAIN_HEADERS];
-  struct hz_request rq = {.method = HZ_STR("MESSAGE"), .path = up->path, .headers = headers};
-  for (uint32_t i = 0; i < count && rq.header_count < HZ_WS_PLAIN_HEADERS; i++) {
-    const struct hz_header *h = &fields[i];
-    if (wanted(h)) headers[rq.header_count++] = (struct hz_header){*kept(h->name), h->value};
-  }
   struct hz_ws_plain *p = hz_new(hz_ws_env(ws)->alloc, struct hz_ws_plain);
   if (p == NULL) return HZ_ENOMEM;
-  p->head = hz_head_new(hz_ws_env(ws)->alloc, &rq);
+  p->head = hz_plain_head(hz_ws_env(ws)->alloc, up->path, fields, count);
   if (p->head == NULL) {
     hz_free(hz_ws_env(ws)->alloc, p);
     return HZ_ENOMEM;

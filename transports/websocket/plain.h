@@ -9,8 +9,6 @@
 #define HZ_WS_PLAIN_CALLS 64u
 /** Content of a streamed answer in one fragment: with all headers it stays in a 16 KiB class. */
 #define HZ_WS_PIECE 16000u
-/** Headers of the upgrade that calls see, at most. */
-#define HZ_WS_PLAIN_HEADERS 16u
 
 /* What each message looks at stands in front: two cache lines. */
 struct hz_ws_plain {
