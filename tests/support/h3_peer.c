@@ -102,17 +102,21 @@ static void take_head(struct h3_call *c, const uint8_t *p, size_t len) {
   }
 }
 
-static void take_frame(struct h3_call *c, uint64_t type, const uint8_t *p, size_t len) {
-  c->frames++;
-  if (type == F_HEADERS) take_head(c, p, len);
-  if (type != F_DATA) return;
-  c->data_frames++;
+static void take_content(struct h3_call *c, const uint8_t *p, size_t len) {
   if (c->len == 0) c->sum = 14695981039346656037u;
   for (size_t i = 0; i < len; i++) {
     if (c->len + i < sizeof(c->content)) c->content[c->len + i] = p[i];
     c->sum = (c->sum ^ p[i]) * 1099511628211u;
   }
   c->len += len;
+}
+
+static void take_frame(struct h3_call *c, uint64_t type, const uint8_t *p, size_t len) {
+  c->frames++;
+  if (type == F_HEADERS) take_head(c, p, len);
+  if (type != F_DATA) return;
+  c->data_frames++;
+  take_content(c, p, len);
 }
 
 static bool varint(const uint8_t **p, const uint8_t *end, uint64_t *out) {
@@ -160,8 +164,10 @@ static void ev_data(struct hz_stream *s, const uint8_t *data, size_t len, bool f
     return;
   }
   c->fin |= fin;
-  if (len > 0 && c->in == NULL) c->in = hz_buf_new(&s->conn->env->pool, len);
-  if (len > 0) {
+  if (c->raw) {
+    take_content(c, data, len);
+  } else if (len > 0) {
+    if (c->in == NULL) c->in = hz_buf_new(&s->conn->env->pool, len);
     cr_assert_eq(hz_buf_reserve(&c->in, len), HZ_OK);
     cr_assert_eq(hz_buf_append(c->in, data, len), HZ_OK);
     take_frames(c);
@@ -227,8 +233,12 @@ struct h3_call *h3_request(struct h3_peer *h, const char *method, const char *pa
 }
 
 void h3_introduce(struct h3_peer *h) {
-  uint8_t settings[] = {0x00, 0x04, 0x00}; /* control; SETTINGS, all defaults */
-  (void)h3_stream(h, HZ_UNI, settings, sizeof(settings), false);
+  h3_introduce_as(h, NULL, 0);
+}
+
+void h3_introduce_as(struct h3_peer *h, const void *entries, size_t len) {
+  uint8_t control[256] = {0x00};
+  (void)h3_stream(h, HZ_UNI, control, h3_frame(control, 1, 4 /* SETTINGS */, entries, len), false);
   (void)h3_stream(h, HZ_UNI, "\x02", 1, false);
   (void)h3_stream(h, HZ_UNI, "\x03", 1, false);
 }
@@ -284,6 +294,19 @@ static void ev_slots(struct hz_conn *conn) {
   (void)conn;
 }
 
+static void ev_datagram(struct hz_conn *conn, const uint8_t *data, size_t len) {
+  struct h3_peer *h = conn->user;
+  h->datagrams++;
+  h->datagram_len = len;
+  memcpy(h->datagram, data, len < sizeof(h->datagram) ? len : sizeof(h->datagram));
+}
+
+void h3_datagram(struct h3_peer *h, const void *data, size_t len) {
+  if (h->c == NULL) return;
+  struct hz_buf *b = hz_buf_copy(&h->c->env->pool, data, len);
+  if (h->c->ops->datagram_send(h->c, b) != HZ_OK) hz_buf_unref(b);
+}
+
 static void ev_closed(struct hz_conn *conn, const struct hz_close *why) {
   struct h3_peer *h = conn->user;
   h->closed = true;
@@ -301,6 +324,7 @@ static const struct hz_conn_events events = {.opened = ev_opened,
                                              .stop = ev_stop,
                                              .stream_closed = ev_stream_closed,
                                              .slots = ev_slots,
+                                             .datagram = ev_datagram,
                                              .closed = ev_closed};
 
 void h3_dial_limited(struct h3_peer *h, struct app_pair *p, const char *session, uint32_t streams) {

@@ -16,6 +16,7 @@ struct h3_call {
   struct hz_stream *s; /* NULL: closed */
   struct hz_buf *in;   /* a frame that is not whole yet */
   bool hold;           /* content is not consumed */
+  bool raw;            /* no frames come: all of it is content */
   int status;          /* of the last head */
   unsigned heads, infos, trailers, frames, data_frames;
   char fields[2048];    /* "name: value\n" of all heads */
@@ -41,6 +42,9 @@ struct h3_peer {
   unsigned uni_streams; /* that the server opened */
   size_t control_len;   /* what came on its control stream */
   uint8_t control[512];
+  unsigned datagrams; /* that came */
+  uint8_t datagram[64];
+  size_t datagram_len; /* the last one */
   uint64_t goaway[4];
   unsigned goaways;
   struct h3_call calls[600];
@@ -56,6 +60,8 @@ void h3_dial_limited(struct h3_peer *h, struct app_pair *p, const char *session,
 void h3_connect(struct h3_peer *h, struct app_pair *p, bool polite);
 /** Control stream, SETTINGS and QPACK streams. */
 void h3_introduce(struct h3_peer *h);
+/** The same with these entries ("\x33\x01...": pairs of varints). */
+void h3_introduce_as(struct h3_peer *h, const void *entries, size_t len);
 /** Closes and frees what is left. */
 void h3_leave(struct h3_peer *h);
 
@@ -74,6 +80,8 @@ void h3_send(struct h3_call *c, const void *data, size_t len, bool fin);
 /** A whole request; content in one DATA frame, as there is room. */
 struct h3_call *h3_request(struct h3_peer *h, const char *method, const char *path,
                            const char *more, const void *body, size_t len);
+/** A datagram. */
+void h3_datagram(struct h3_peer *h, const void *data, size_t len);
 /** Gives back what was held, and holds no more. */
 void h3_release(struct h3_call *c);
 
