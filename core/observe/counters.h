@@ -67,7 +67,7 @@
   X(body_too_large, "request bodies over their limit")                                 \
   X(files_refused, "files not opened: limits.open_files, or no descriptors")           \
   X(events_overflowed, "server-sent events that met limits.event_queue_bytes")         \
-  X(wt_refused, "WebTransport sessions that were refused: path, origin, limit, draft")   \
+  X(wt_refused, "WebTransport sessions that were refused: path, origin, limit, draft") \
   X(wt_protocol, "WebTransport sessions that broke the protocol")                      \
   X(wt_streams_rejected, "WebTransport streams without a session: none, or too many")  \
   X(idle_timeout, "connections closed after limits.idle_timeout_ms without a byte")    \

@@ -23,9 +23,8 @@ static void carrier_closed(struct hz_conn *conn, const struct hz_close *why) {
   conn->ops->destroy(conn);
 }
 
-static const struct hz_conn_events carrier_events = {.opened = carrier_event,
-                                                     .confirmed = carrier_confirmed,
-                                                     .closed = carrier_closed};
+static const struct hz_conn_events carrier_events = {
+    .opened = carrier_event, .confirmed = carrier_confirmed, .closed = carrier_closed};
 
 static void (*sessions)(struct hz_listener *, struct hz_conn *);
 

@@ -38,8 +38,7 @@ static hz_err no_credit(struct hz_wt *wt, struct hz_stream *st) {
   return HZ_AGAIN;
 }
 
-static hz_err stream_send(struct hz_stream *st, struct hz_buf *b, bool fin) {
-  struct hz_wt *wt = hz_wt_of(st->conn);
+hz_err hz_wt_send(struct hz_wt *wt, struct hz_stream *st, struct hz_buf *b, bool fin) {
   size_t len = b == NULL ? 0 : b->len;
   if (st->conn->closing || st->send_done) return HZ_ECLOSED;
   if (wt->flow && len > 0 && wt->max_data - wt->sent < len) return no_credit(wt, st);
@@ -50,9 +49,29 @@ static hz_err stream_send(struct hz_stream *st, struct hz_buf *b, bool fin) {
   return HZ_OK;
 }
 
-static void stream_consume(struct hz_stream *st, size_t n) {
-  hz_conn_came(st->conn, n);
+static hz_err stream_send(struct hz_stream *st, struct hz_buf *b, bool fin) {
+  return hz_wt_send(hz_wt_of(st->conn), st, b, fin);
+}
+
+size_t hz_wt_room(struct hz_wt *wt, struct hz_stream *st, size_t max) {
+  struct hz_quic_sendq *q = &hz_quic_stream_of(st)->q;
+  uint64_t credit = wt->flow ? wt->max_data - wt->sent : max;
+  if (q->unsent >= q->high || hz_quic_sendq_held(q) >= q->held_max) {
+    q->refused = true;
+    return 0;
+  }
+  if (credit == 0) (void)no_credit(wt, st);
+  if (max > q->high - q->unsent) max = q->high - q->unsent;
+  return credit < max ? (size_t)credit : max;
+}
+
+void hz_wt_consume(struct hz_wt *wt, struct hz_stream *st, size_t n) {
+  hz_conn_came(&wt->conn, n);
   hz_quic_stream_consume(st, n);
+}
+
+static void stream_consume(struct hz_stream *st, size_t n) {
+  hz_wt_consume(hz_wt_of(st->conn), st, n);
 }
 
 static void stream_reset(struct hz_stream *st, uint64_t code) {
@@ -63,22 +82,27 @@ static void stream_stop(struct hz_stream *st, uint64_t code) {
   hz_quic_stream_stop(st, hz_wt_code_to_wire((uint32_t)code));
 }
 
-static size_t datagram_max(const struct hz_conn *conn) {
-  const struct hz_wt *wt = (const struct hz_wt *)(const void *)conn;
-  if (conn->closing || !wt->opened || wt->hub == NULL || (conn->caps & HZ_CAP_DATAGRAM) == 0)
-    return 0;
+size_t hz_wt_datagram_max(const struct hz_wt *wt) {
+  if (wt->conn.closing || !wt->opened || wt->hub == NULL) return 0;
   return hz_h3_raw_datagram_max(wt->hub->h3, wt->id);
 }
 
-static hz_err datagram_send(struct hz_conn *conn, struct hz_buf *b) {
-  struct hz_wt *wt = hz_wt_of(conn);
-  if (conn->closing || !wt->opened || wt->hub == NULL) return HZ_ECLOSED;
-  size_t max = datagram_max(conn), len = b->len;
+hz_err hz_wt_datagram_send(struct hz_wt *wt, struct hz_buf *b) {
+  if (wt->conn.closing || !wt->opened || wt->hub == NULL) return HZ_ECLOSED;
+  size_t max = hz_wt_datagram_max(wt), len = b->len;
   if (max == 0) return HZ_EUNSUPPORTED;
   if (len > max) return HZ_ETOOBIG;
   hz_err err = hz_h3_raw_datagram(wt->hub->h3, wt->id, b);
-  if (err == HZ_OK) hz_conn_left(conn, len);
+  if (err == HZ_OK) hz_conn_left(&wt->conn, len);
   return err;
+}
+
+static size_t datagram_max(const struct hz_conn *conn) {
+  return hz_wt_datagram_max((const struct hz_wt *)(const void *)conn);
+}
+
+static hz_err datagram_send(struct hz_conn *conn, struct hz_buf *b) {
+  return hz_wt_datagram_send(hz_wt_of(conn), b);
 }
 
 static void destroy(struct hz_conn *conn) {

@@ -122,14 +122,15 @@ static void hand_over(struct hz_wt_early *e, struct hz_wt *wt) {
   h->early_bytes -= held.bytes;
   hz_bufq_init(&e->held, env_of(h)->alloc, UINT32_MAX, 0);
   release(e);
-  s->base.conn = &wt->conn;
-  wt->conn.events->stream(&wt->conn, &s->base);
+  struct hz_conn *owner = hz_wt_owner(wt);
+  s->base.conn = owner;
+  owner->events->stream(owner, &s->base);
   while (held.count > 0 || fin) {
     struct hz_buf *b = held.count > 0 ? hz_bufq_take(&held) : NULL;
     bool last = fin && held.count == 0;
     if (!wt->conn.closing && !s->stopped_recv)
-      wt->conn.events->data(&s->base, b == NULL ? NULL : hz_buf_data(b), b == NULL ? 0 : b->len,
-                            last);
+      owner->events->data(&s->base, b == NULL ? NULL : hz_buf_data(b), b == NULL ? 0 : b->len,
+                          last);
     hz_buf_unref(b);
     if (last) break;
   }
@@ -150,8 +151,7 @@ void hz_wt_early_deliver(struct hz_wt_hub *h, struct hz_wt *wt) {
       h->datagrams[kept++] = d;
       continue;
     }
-    if (!wt->conn.closing && wt->conn.events->datagram != NULL)
-      wt->conn.events->datagram(&wt->conn, hz_buf_data(d.data), d.data->len);
+    if (!wt->conn.closing) hz_wt_take_datagram(wt, hz_buf_data(d.data), d.data->len);
     hz_buf_unref(d.data);
   }
   h->datagram_count = kept;

@@ -64,10 +64,10 @@ void hz_wt_hub_leave(struct hz_wt *wt) {
   struct hz_wt_hub *h = wt->hub;
   if (h == NULL) return;
   struct hz_quic_stream *s;
-  while ((s = hz_wt_next_stream(h, &wt->conn, NULL)) != NULL) {
+  while ((s = hz_wt_next_stream(wt, NULL)) != NULL) {
     /* The core has its last word of it now, QUIC later. */
     hz_h3_raw_give_up(s, HZ_WT_SESSION_GONE);
-    wt->conn.events->stream_closed(&s->base);
+    s->base.conn->events->stream_closed(&s->base);
     s->base.conn = &h->limbo;
     s->base.user = NULL;
   }
@@ -108,7 +108,7 @@ static struct hz_conn *stream(struct hz_h3 *h3, uint64_t id, enum hz_dir dir, ui
   *code = NGHTTP3_H3_REQUEST_REJECTED;
   if (h == NULL) return NULL;
   struct hz_wt *wt = hz_wt_hub_find(h, id);
-  if (wt != NULL && !wt->conn.closing) return &wt->conn;
+  if (wt != NULL && !wt->conn.closing) return hz_wt_owner(wt);
   *code = wt != NULL || is_gone(h, id) ? HZ_WT_SESSION_GONE : HZ_WT_BUFFERED_STREAM_REJECTED;
   if (*code == HZ_WT_BUFFERED_STREAM_REJECTED && hz_wt_early_room(h)) {
     h->arriving = id;
@@ -122,8 +122,7 @@ static void datagram(struct hz_h3 *h3, uint64_t id, const uint8_t *data, size_t 
   struct hz_wt_hub *h = hz_wt_hub_of(h3);
   struct hz_wt *wt = h == NULL ? NULL : hz_wt_hub_find(h, id);
   if (wt != NULL && !wt->conn.closing) {
-    hz_conn_came(&wt->conn, len);
-    if (wt->conn.events->datagram != NULL) wt->conn.events->datagram(&wt->conn, data, len);
+    hz_wt_take_datagram(wt, data, len);
   } else if (h == NULL || wt != NULL || is_gone(h, id)) {
     hz_listener_note(hz_h3_carrier(h3)->base.listener, "datagrams_dropped", NULL);
   } else {

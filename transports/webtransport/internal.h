@@ -1,6 +1,7 @@
 /* What the files of this adapter share: a session, and what all sessions of one HTTP/3 connection have in common.
  *   adapter.c  tables, operations       server.c  sessions that are asked for   client.c  dialling
- *   session.c  capsules, the end        early.c   what comes before its session hub.c     the connection */
+ *   session.c  capsules, the end        early.c   what comes before its session hub.c     the connection
+ *   plain.c    streams and datagrams as calls */
 #ifndef TRANSPORTS_WEBTRANSPORT_INTERNAL_H
 #define TRANSPORTS_WEBTRANSPORT_INTERNAL_H
 
@@ -26,6 +27,7 @@
 #define HZ_WT_GONE 32u
 
 struct hz_wt_client;
+struct hz_wt_plain;
 
 struct hz_wt_early_datagram {
   uint64_t session;
@@ -59,6 +61,7 @@ struct hz_wt {
   struct hz_wheel_timer timer; /* a client's handshake; then the flush at the end */
   struct hz_capsule_reader reader;
   struct hz_wt_client *client; /* NULL on a server */
+  struct hz_wt_plain *plain;   /* NULL: streams and datagrams are the core's */
   const struct hz_close *why;  /* why it ends, the first reason; NULL: it stands */
   uint64_t sent, max_data;     /* flow control: bytes of all streams */
   uint64_t streams[2], max_streams[2];
@@ -100,7 +103,20 @@ void hz_wt_early_refuse(struct hz_wt_hub *h, uint64_t id, uint64_t code);
 void hz_wt_early_datagram(struct hz_wt_hub *h, uint64_t id, const uint8_t *data, size_t len);
 void hz_wt_early_fini(struct hz_wt_hub *h);
 
+/* adapter.c */
+/** ops->stream_send of a session's stream, whoever it is told about. */
+hz_err hz_wt_send(struct hz_wt *wt, struct hz_stream *st, struct hz_buf *b, bool fin);
+/** How much the stream and the session's credit take now, at most `max`; 0: `writable` follows. */
+size_t hz_wt_room(struct hz_wt *wt, struct hz_stream *st, size_t max);
+void hz_wt_consume(struct hz_wt *wt, struct hz_stream *st, size_t n);
+/** ops->datagram_send and datagram_max, in plain mode as well. */
+hz_err hz_wt_datagram_send(struct hz_wt *wt, struct hz_buf *b);
+size_t hz_wt_datagram_max(const struct hz_wt *wt);
+
 /* session.c */
+/** Who hears of the session's streams: the core, or plain mode. */
+struct hz_conn *hz_wt_owner(struct hz_wt *wt);
+void hz_wt_take_datagram(struct hz_wt *wt, const uint8_t *data, size_t len);
 extern const struct hz_io_events hz_wt_io_events;
 /** A session over `io`, which it does not have yet. NULL: no memory. */
 struct hz_wt *hz_wt_new(struct hz_env *env);
@@ -115,9 +131,8 @@ void hz_wt_progress(struct hz_wt *wt);
 void hz_wt_break(struct hz_wt *wt, uint64_t code, hz_err err, const char *text);
 /** A capsule, if it can leave. */
 void hz_wt_say(struct hz_wt *wt, const uint8_t *capsule, size_t len);
-/** The next stream of `conn` behind `s` (NULL: the first). */
-struct hz_quic_stream *hz_wt_next_stream(const struct hz_wt_hub *h, const struct hz_conn *conn,
-                                         const struct hz_quic_stream *s);
+/** Its next stream behind `s` (NULL: the first). It has a hub. */
+struct hz_quic_stream *hz_wt_next_stream(struct hz_wt *wt, const struct hz_quic_stream *s);
 
 /* server.c */
 extern const struct hz_tunnel_kind hz_wt_kind, hz_wt_kind_h3;

@@ -1,7 +1,7 @@
 /* Sessions that clients ask for: who may have one. Not here: what a session does (session.c). */
 #include "transports/common/http_text.h"
 #include "transports/common/origin.h"
-#include "transports/webtransport/internal.h"
+#include "transports/webtransport/plain.h"
 #include "transports/webtransport/webtransport.h"
 
 static struct hz_str field(const struct hz_tunnel_offer *o, const char *name) {
@@ -15,6 +15,11 @@ static bool offered(const struct hz_tunnel_offer *o) {
   uint32_t drafts = hz_wt_drafts_of(&o->listener->config);
   bool newest = hz_str_eq(o->protocol, hz_str_of(hz_wt_kind_h3.protocol));
   return (drafts & (newest ? HZ_WT_DRAFT_15 : HZ_WT_DRAFTS)) != 0;
+}
+
+/* Frames of Herz's, or plain mode. */
+static bool is_native(const struct hz_tunnel_offer *o) {
+  return hz_str_eq(o->path, HZ_STR(HZ_WT_PATH));
 }
 
 /* 0, or the status that refuses it. */
@@ -34,7 +39,7 @@ static uint16_t judge(const struct hz_tunnel_offer *o, const struct hz_wt_hub *h
     *text = "pages of this origin may not connect here";
     return 403;
   }
-  if (!hz_str_eq(o->path, HZ_STR(HZ_WT_PATH))) {
+  if (!is_native(o) && o->carrier->events->message == NULL) {
     *text = "sessions are opened at " HZ_WT_PATH;
     return 404;
   }
@@ -90,7 +95,11 @@ static void take(struct hz_tunnel *t, const struct hz_tunnel_offer *o) {
   wt->conn.role = HZ_SERVER;
   wt->conn.listener = o->listener;
   hz_iolistener_ref(o->listener);
-  struct hz_io *io = accept_io(t, o);
+  struct hz_io *io = NULL;
+  if (is_native(o) || hz_wt_plain_new(wt, o) == HZ_OK)
+    io = accept_io(t, o);
+  else
+    refuse(t, o, 503, text);
   if (io != NULL) {
     begin(wt, io, h);
     return;

@@ -1,6 +1,6 @@
 /* A session: capsules on its CONNECT stream, flow control, the end. Not here: how it comes about (server.c,
  * client.c), operations (adapter.c). */
-#include "transports/webtransport/internal.h"
+#include "transports/webtransport/plain.h"
 #include "transports/webtransport/webtransport.h"
 
 struct hz_wt *hz_wt_new(struct hz_env *env) {
@@ -21,6 +21,7 @@ void hz_wt_free(struct hz_wt *wt) {
   hz_close_forget(env->alloc, wt->why);
   if (wt->io != NULL) hz_io_destroy(wt->io);
   hz_wt_client_free(wt);
+  hz_wt_plain_free(wt->plain);
   hz_slab_put(&env->objects, wt, sizeof(*wt));
   if (l != NULL) hz_iolistener_unref(l);
 }
@@ -45,9 +46,21 @@ void hz_wt_open(struct hz_wt *wt, struct hz_wt_hub *h, uint64_t id) {
   hz_wt_early_deliver(h, wt);
 }
 
-struct hz_quic_stream *hz_wt_next_stream(const struct hz_wt_hub *h, const struct hz_conn *conn,
-                                         const struct hz_quic_stream *s) {
-  struct hz_quic_streams *set = hz_h3_carrier(h->h3)->set;
+struct hz_conn *hz_wt_owner(struct hz_wt *wt) {
+  return wt->plain == NULL ? &wt->conn : &wt->plain->inner;
+}
+
+void hz_wt_take_datagram(struct hz_wt *wt, const uint8_t *data, size_t len) {
+  hz_conn_came(&wt->conn, len);
+  if (wt->plain != NULL)
+    hz_wt_plain_datagram(wt->plain, data, len);
+  else if (wt->conn.events->datagram != NULL)
+    wt->conn.events->datagram(&wt->conn, data, len);
+}
+
+struct hz_quic_stream *hz_wt_next_stream(struct hz_wt *wt, const struct hz_quic_stream *s) {
+  const struct hz_conn *conn = hz_wt_owner(wt);
+  struct hz_quic_streams *set = hz_h3_carrier(wt->hub->h3)->set;
   for (struct hz_link *l = s == NULL ? set->streams.next : s->link.next; l != &set->streams;
        l = l->next) {
     struct hz_quic_stream *one = HZ_CONTAINER(l, struct hz_quic_stream, link);
@@ -59,7 +72,7 @@ struct hz_quic_stream *hz_wt_next_stream(const struct hz_wt_hub *h, const struct
 /* ---- the end ---- */
 
 static void keep_reason(struct hz_wt *wt, const struct hz_close *why) {
-  wt->conn.closing = true;
+  wt->conn.closing = hz_wt_owner(wt)->closing = true;
   if (wt->why == NULL) wt->why = hz_close_keep(wt->conn.env->alloc, why);
 }
 
@@ -83,7 +96,7 @@ static void say_close(struct hz_wt *wt) {
 void hz_wt_progress(struct hz_wt *wt) {
   const struct hz_quic_stream *s = NULL;
   if (wt->hub != NULL && hz_h3_carrier(wt->hub->h3)->state != HZ_QUIC_DEAD) {
-    while ((s = hz_wt_next_stream(wt->hub, &wt->conn, s)) != NULL)
+    while ((s = hz_wt_next_stream(wt, s)) != NULL)
       if (!hz_quic_stream_flushed(s)) return;
   }
   say_close(wt);
@@ -125,6 +138,8 @@ static void on_closed(struct hz_io *io, const struct hz_close *why) {
   wt->flushing = false;
   hz_wheel_cancel(&wt->conn.env->wheel, &wt->timer);
   hz_wt_hub_leave(wt);
+  hz_wt_plain_free(wt->plain);
+  wt->plain = NULL;
   wt->conn.closed = true;
   wt->conn.events->closed(&wt->conn, wt->why); /* frees it, most likely */
 }
@@ -170,12 +185,12 @@ static void more_data(struct hz_wt *wt, uint64_t value) {
   wt->max_data = value;
   if (!wt->full || wt->conn.closing || wt->hub == NULL) return;
   wt->full = false;
-  struct hz_quic_stream *s = hz_wt_next_stream(wt->hub, &wt->conn, NULL), *next;
+  struct hz_quic_stream *s = hz_wt_next_stream(wt, NULL), *next;
   for (; s != NULL && !wt->conn.closing; s = next) {
-    next = hz_wt_next_stream(wt->hub, &wt->conn, s);
+    next = hz_wt_next_stream(wt, s);
     if (!s->waits_credit) continue;
     s->waits_credit = false;
-    wt->conn.events->writable(&s->base);
+    s->base.conn->events->writable(&s->base);
   }
 }
 
