@@ -76,7 +76,7 @@ clean:            ## remove what was built, keep the dependencies
 	@rm -rf build build-debug build-asan build-tsan build-coverage build-fuzz
 
 distclean: clean  ## remove the dependencies too
-	@rm -rf .deps tests/interop/node_modules
+	@rm -rf .deps tests/interop/node_modules apps/web/client/node_modules apps/web/client/dist
 
 help:             ## this list
 	@sed -n 's/^\([a-z]*\):[a-z ]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
