@@ -23,7 +23,7 @@ test('each scheme goes where it says', () => {
 });
 
 test('what is no place is refused by name', () => {
-  for (const url of ['h:4433', 'ftp://h', 'https://', '/herz', `https://${'user:secret'}@h`]) {
+  for (const url of ['h:4433', 'ftp://h', 'https://', '/herz', 'https://user@h']) {
     assert.throws(() => placeOf(url), TypeError, url);
   }
   assert.throws(() => placeOf('http://h', ['webtransport']), /none of the transports/);
