@@ -6,6 +6,7 @@ import { HerzError } from './errors.js';
 import { HeaderList, headerPairs } from './headers.js';
 
 const SAFE = new Set(['GET', 'HEAD']);
+const MOVES_MAX = 5; // connections that take a call and do nothing with it
 
 /** What call() resolves with. */
 export class Answer {
@@ -83,6 +84,7 @@ export class Call {
     this.env = env;
     this.over = over; // the client hears that it is over, or that it should be sent again
     this.retries = SAFE.has(method) && !this.request.body.once ? 1 : 0;
+    this.moved = 0;
     this.pieces = [];
     this.bytes = 0;
     this.settled = false; // resolved or rejected
@@ -174,7 +176,7 @@ export class Call {
   }
 
   again(error) {
-    if (!error.untouched && this.retries-- <= 0) return false;
+    if (error.untouched ? ++this.moved > MOVES_MAX : this.retries-- <= 0) return false;
     if (this.request.body.once && this.carrier !== undefined) return false;
     this.carrier = undefined;
     this.pieces = [];

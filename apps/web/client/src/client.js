@@ -36,7 +36,8 @@ export class Client {
   #hashes;
   #session;
   #leaving = new Set();
-  #waiting = [];
+  #waiting = new Set(); // calls without a connection, in their order
+  #returned = []; // calls that go back to its front
   #calls = new Set();
   #attempt = 0;
   #openedAt = 0;
@@ -185,11 +186,19 @@ export class Client {
 
   #later(error) {
     const wait = backoff(this.#attempt++, this.#reconnect, this.#random);
-    this.#timer = this.#env.setTimeout(() => this.#again(), wait);
+    this.#timer = this.#env.setTimeout(this.#again, wait);
+    globalThis.addEventListener?.('online', this.#again);
     this.#set('reconnecting', error);
   }
 
-  async #again() {
+  #rest() {
+    this.#env.clearTimeout(this.#timer);
+    globalThis.removeEventListener?.('online', this.#again);
+  }
+
+  // The wait is over, or the browser has a network again.
+  #again = async () => {
+    this.#rest();
     try {
       this.#adopt(await this.#dial());
     } catch (error) {
@@ -197,16 +206,16 @@ export class Client {
       if (error.code === 'denied') this.#finish(error, 0, '');
       else this.#later(error);
     }
-  }
+  };
 
   #finish(error, code, reason) {
-    this.#env.clearTimeout(this.#timer);
+    this.#rest();
     this.#unfollow?.();
     const sessions = [this.#session, ...this.#leaving].filter((s) => s !== undefined);
     this.#session = undefined;
     this.#state = 'closed';
     for (const session of sessions) session.close(code, reason);
-    this.#waiting = [];
+    this.#waiting.clear();
     for (const call of [...this.#calls]) call.failed(error.code === 'closed' ? error : new HerzError('closed', error.message, { cause: error }));
     this.#tell('closed', error);
   }
@@ -241,7 +250,7 @@ export class Client {
     let call;
     try {
       if (this.#state === 'closed') throw new HerzError('closed', `${method} ${path}: the client is closed`, { untouched: true });
-      if (this.#waiting.length >= WAITING_MAX) throw new HerzError('busy', `${method} ${path}: ${WAITING_MAX} calls wait already`, { untouched: true });
+      if (this.#waiting.size >= WAITING_MAX) throw new HerzError('busy', `${method} ${path}: ${WAITING_MAX} calls wait already`, { untouched: true });
       call = new Call({ method, path, options, defaults: this.#headers, whole, env: this.#env,
         over: (c, again) => this.#over(c, again) });
     } catch (error) {
@@ -249,23 +258,30 @@ export class Client {
     }
     if (!call.done) {
       this.#calls.add(call);
-      this.#waiting.push(call);
+      this.#waiting.add(call);
       this.#flush();
     }
     return call.promise;
   }
 
   #over(call, again) {
-    if (again) {
-      this.#waiting.unshift(call);
-      queueMicrotask(() => this.#flush());
-    } else this.#calls.delete(call);
+    if (!again) {
+      this.#calls.delete(call);
+      this.#waiting.delete(call);
+    } else if (this.#returned.push(call) === 1) {
+      queueMicrotask(() => {
+        this.#waiting = new Set([...this.#returned, ...this.#waiting]);
+        this.#returned = [];
+        this.#flush();
+      });
+    }
   }
 
   // Sending one may end it, which comes here again.
   #flush() {
-    while (this.#waiting.length > 0 && this.#session?.hasRoom) {
-      const call = this.#waiting.shift();
+    for (const call of this.#waiting) {
+      if (!this.#session?.hasRoom) return;
+      this.#waiting.delete(call);
       if (call.done) continue;
       call.carrier = this.#session.open(call);
       call.carrier.start();

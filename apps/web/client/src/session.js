@@ -149,11 +149,11 @@ export class Session {
   goAway(lastId, graceMs) {
     if (this.leaving || this.over !== undefined) return;
     this.leaving = true;
+    this.grace = this.env.setTimeout(() => this.close(CLOSE.none, ''), Math.min(graceMs, GRACE_MAX_MS));
+    this.events.leaving();
     for (const [id, carrier] of this.live) {
       if (id > lastId) carrier.lost(new HerzError('disconnected', 'the server goes away', { untouched: true }));
     }
-    this.grace = this.env.setTimeout(() => this.close(CLOSE.none, ''), Math.min(graceMs, GRACE_MAX_MS));
-    this.events.leaving();
     if (this.live.size === 0) this.close(CLOSE.none, '');
   }
 

@@ -19,10 +19,7 @@ export class StreamSession extends Session {
       (cause) => this.gone(undefined, '', cause),
     );
     wt.draining?.then(() => this.goAway(this.lastId, 10_000), () => {});
-    wt.ready.then(() => this.opened()).catch((cause) => {
-      this.shut(0, '');
-      this.gone(undefined, '', cause);
-    });
+    wt.ready.then(() => this.opened()).catch((cause) => this.broken(cause));
   }
 
   async opened() {
@@ -35,6 +32,11 @@ export class StreamSession extends Session {
       return this.control(m);
     });
     if (this.over === undefined) this.fail(e.WIRE.unexpected, 'the control stream ended');
+  }
+
+  broken(cause) {
+    this.shut(0, '');
+    this.gone(undefined, '', cause);
   }
 
   // Every frame of a stream, until it ends; `room` is awaited before each piece.
@@ -104,7 +106,8 @@ class StreamCarrier extends Carrier {
       this.writer.closed.catch(() => (this.stopped = true));
       this.readable = stream.readable;
     } catch (cause) {
-      return this.lost(new HerzError('disconnected', `${this.call.name}: no stream could be opened`, { cause, untouched: true }));
+      this.lost(new HerzError('disconnected', `${this.call.name}: no stream could be opened`, { cause, untouched: true }));
+      return this.session.broken(cause); // where no stream can be opened nothing else is of use
     }
     if (this.over) return this.abandon(e.CANCELLED.unwanted);
     this.session.said = this.session.env.now();

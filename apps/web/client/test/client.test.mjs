@@ -79,6 +79,36 @@ test('content in pieces becomes what its content-type says', async () => {
   }
 });
 
+test('what an answer offers', async () => {
+  const { socket, client } = await open();
+  const ask = async (body, headers = null) => {
+    const answer = client.call('GET', '/');
+    await settled();
+    socket.say(message(3, socket.of(REQ).length, 200, headers, body));
+    return answer;
+  };
+  const value = await ask({ a: 1 }, { b: '2', 'X-C': '3' });
+  assert.deepEqual([value.json(), value.text(), (await ask(null)).text(), (await ask('{"a":1}')).json(), (await ask(Buffer.from('[1]'))).json()],
+    [{ a: 1 }, '{"a":1}', '', { a: 1 }, [1]]);
+  assert.deepEqual([value.headers.has('x-c'), value.headers.get('none'), value.headers.size, JSON.stringify(value.headers)],
+    [true, null, 2, '{"b":"2","x-c":"3"}']);
+  const streamed = client.stream('GET', '/');
+  await settled();
+  socket.say(message(3, socket.of(REQ).length, 200, null, '{"s":1}'));
+  assert.deepEqual(await (await streamed).json(), { s: 1 });
+  const wrong = client.call('GET', '/');
+  await settled();
+  const id = socket.of(REQ).length;
+  socket.say(message(3, id, 200, { 'content-type': 'application/msgpack' }), message(4, id, Uint8Array.of(0xc1)), message(5, id));
+  assert.equal((await rejection(wrong)).code, 'protocol');
+});
+
+test('text where frames should be ends the connection', async () => {
+  const { socket, client } = await open();
+  socket.onmessage({ data: 'hello' });
+  assert.deepEqual([client.state, socket.closed.code], ['reconnecting', 4003]);
+});
+
 test('what cannot be sent is refused before it is', async () => {
   const { socket, client } = await open();
   const bad = [['', '/'], ['GET', 'users'], ['GET', '/', { headers: { 'a b': '1' } }], ['GET', '/', { headers: { a: '1\r\nb: 2' } }],
@@ -297,6 +327,59 @@ test('a lost connection is made again; calls that are safe are sent once more, o
   assert.equal(sockets[2].of(REQ).length, 1);
   sockets[2].end();
   assert.equal((await twice).code, 'disconnected', 'once, not twice');
+});
+
+test('calls go over the next connection in their order, and those given up meanwhile do not', async () => {
+  const { sockets, client, clock } = await open();
+  for (let i = 0; i < 5; i++) client.call('GET', `/${i}`).catch(() => {});
+  await settled();
+  sockets[0].end();
+  client.call('POST', '/5').catch(() => {});
+  const stops = Array.from({ length: 16_000 }, () => new AbortController());
+  const many = stops.map(({ signal }) => rejection(client.call('POST', '/x', { signal })));
+  assert.equal((await rejection(Promise.race(Array.from({ length: 1000 }, () => client.call('POST', '/y'))))).code, 'busy');
+  for (const stop of stops) stop.abort();
+  assert((await Promise.all(many)).every((e) => e.code === 'aborted'));
+  await clock.advance(250);
+  sockets[1].accept();
+  await settled();
+  assert.deepEqual(sockets[1].of(REQ).slice(0, 6).map((m) => m.path), ['/0', '/1', '/2', '/3', '/4', '/5']);
+  assert.equal(sockets[1].of(REQ).some((m) => m.path === '/x'), false);
+});
+
+test('a call that no connection does anything with is not moved for ever', async () => {
+  const { sockets, client, clock } = await open();
+  const error = rejection(client.call('POST', '/', { timeout: 0 }));
+  for (let i = 0; i < 6; i++) {
+    await settled();
+    assert.equal(sockets[i].of(REQ).length, 1);
+    sockets[i].say(message(15, 0, 1000, null));
+    await clock.advance(clock.earliest);
+    if (i < 5) sockets[i + 1].accept();
+  }
+  assert.deepEqual([(await error).code, (await error).untouched], ['disconnected', true]);
+});
+
+test('a browser that is online again does not wait', async () => {
+  const listeners = new Set();
+  globalThis.addEventListener = (_, fn) => listeners.add(fn);
+  globalThis.removeEventListener = (_, fn) => listeners.delete(fn);
+  try {
+    const { sockets, client, clock } = await open({ reconnect: { minMs: 10_000 } });
+    sockets[0].end();
+    assert.equal(listeners.size, 1);
+    for (const fn of listeners) fn();
+    await settled();
+    assert.equal(sockets.length, 2);
+    sockets[1].accept();
+    await settled();
+    assert.deepEqual([client.state, listeners.size], ['open', 0]);
+    client.close();
+    assert.equal(clock.earliest, undefined);
+  } finally {
+    delete globalThis.addEventListener;
+    delete globalThis.removeEventListener;
+  }
 });
 
 test('content that was half read is not read again', async () => {

@@ -247,6 +247,20 @@ test('a lost session: safe calls go to the next connection, over whatever it is'
   assert.deepEqual(states, ['open', 'reconnecting: disconnected', 'open']);
 });
 
+test('a session that opens no more streams is given up, and the call is made on the next', async () => {
+  const { wt, client, clock, sessions } = await open();
+  wt.noStreams = Promise.reject(new Error('no more'));
+  wt.noStreams.catch(() => {});
+  const post = client.call('POST', '/');
+  await settled();
+  assert.equal(client.state, 'reconnecting');
+  await clock.advance(250);
+  await sessions[1].accept();
+  await settled();
+  sessions[1].streams[1].fin(message(3, 1, 200, null, 'there'));
+  assert.equal((await post).body, 'there');
+});
+
 test('UDP is blocked: WebSocket has its turn after the head start', async () => {
   const { clock, sockets, sessions, promise } = await open({ alone: true });
   await clock.advance(250);
