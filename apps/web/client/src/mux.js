@@ -21,7 +21,7 @@ export class MuxSession extends Session {
     socket.binaryType = 'arraybuffer';
     socket.onopen = () => this.opened();
     socket.onmessage = (event) => this.came(event.data);
-    socket.onerror = (event) => (this.cause = event.error ?? this.cause);
+    socket.onerror = (event) => this.broke(event.error ?? event);
     socket.onclose = (event) => this.gone(ourCode(event.code), event.reason, this.cause);
   }
 
@@ -33,6 +33,12 @@ export class MuxSession extends Session {
       return;
     }
     this.send(this.hello());
+  }
+
+  // `close` follows, and tells more; but not with every WebSocket of Node when no connection comes about.
+  broke(cause) {
+    this.cause = cause;
+    this.late = this.env.setTimeout(() => this.gone(undefined, '', cause), 0);
   }
 
   came(data) {

@@ -176,8 +176,7 @@ export class Session {
   end(error) {
     if (this.over !== undefined) return;
     this.over = error;
-    this.env.clearTimeout(this.timer);
-    this.env.clearTimeout(this.grace);
+    for (const timer of [this.timer, this.grace, this.late]) this.env.clearTimeout(timer);
     this.neverReady(error);
     for (const carrier of [...this.live.values()]) carrier.lost(error);
     this.live.clear();

@@ -469,6 +469,13 @@ test('the first attempt fails: connect() says why', async () => {
   assert.deepEqual([states, clock.earliest], [['closed: unreachable'], undefined]);
 });
 
+test('an error that no close follows is the end, too', async () => {
+  const { sockets, promise, clock } = await open({ alone: true });
+  sockets[0].onerror({ error: new Error('connect ECONNREFUSED') });
+  await clock.advance(0);
+  assert.match((await rejection(promise)).message, /ECONNREFUSED/);
+});
+
 test('a server without the subprotocol is not spoken to', async () => {
   const { sockets, promise } = await open({ alone: true });
   sockets[0].open('');
