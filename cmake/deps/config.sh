@@ -27,7 +27,8 @@ PKGS_clang="clang?clang llvm?llvm-symbolizer @clang-rt"
 PKGS_lint="clang-format?clang-format clang-tidy?clang-tidy"
 PKGS_interop="nodejs?node npm?npm curl?curl"
 # Programs that judge from outside; the compiler is for ngtcp2's example client, which includes <print>.
-PKGS_judges="chromium?chromium fonts-dejavu-core clang-19?clang++-19 libc++-19-dev libc++abi-19-dev
+PKGS_judges="chromium?chromium firefox-esr?firefox-esr libnss3-tools?certutil fonts-dejavu-core
+  clang-19?clang++-19 libc++-19-dev libc++abi-19-dev
   libgnutls28-dev python3 libpython3-dev python3-cffi-backend python3-pyasn1-modules"
 
 DEP_CFLAGS="-O2 -g1 -fPIC -fno-omit-frame-pointer -fstack-protector-strong -D_FORTIFY_SOURCE=2"

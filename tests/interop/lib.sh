@@ -43,6 +43,17 @@ spki_of() {
   openssl x509 -in "$1" -pubkey -noout | openssl pkey -pubin -outform der | openssl dgst -sha256 -binary | base64
 }
 
+# make_chain: a chain as the world has them, ca.pem in $work signs leaf.pem (and leaf.key), which is localhost's
+make_chain() {
+  openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=authority \
+    -keyout "$work/ca.key" -out "$work/ca.pem" 2>/dev/null
+  openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=localhost \
+    -keyout "$work/leaf.key" -out "$work/leaf.csr" 2>/dev/null
+  printf 'subjectAltName=DNS:localhost\nextendedKeyUsage=serverAuth\n' >"$work/leaf.ext"
+  openssl x509 -req -in "$work/leaf.csr" -CA "$work/ca.pem" -CAkey "$work/ca.key" -CAcreateserial \
+    -days 2 -extfile "$work/leaf.ext" -out "$work/leaf.pem" 2>/dev/null
+}
+
 # run_cases "$@": the functions case_NAME of the script, all of them or those that are named; a line for each, and the
 # end. CMake makes a test of each NAME in the script's line "# cases:".
 run_cases() {
