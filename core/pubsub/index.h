@@ -26,7 +26,7 @@ struct hz_index_limits {
 struct hz_index_stats {
   uint32_t subscriptions, patterns; /* patterns: those that differ */
   uint32_t wildcards, ranges;       /* of the patterns */
-  uint32_t paths, shapes;           /* what wildcards need beside: see docs/hub-index.md */
+  uint32_t paths, shapes, segments; /* what they stand on: docs/hub-index.md */
   size_t bytes;                     /* taken from the allocator, by `waiting_bytes` too */
   size_t waiting_bytes;             /* unpublished; freed when the readers of then have let go */
 };
@@ -54,8 +54,8 @@ HZ_MUST_USE hz_err hz_index_remove(struct hz_index *ix, const struct hz_filter *
  * second. True: something still waits. The writer. */
 bool hz_index_tick(struct hz_index *ix);
 
-/** False: nobody subscribed to this topic. True: somebody may have; of the topics that nobody wants at most one in
- * a thousand has that answer. */
+/** Whether anybody subscribed to this topic: for a publish that nobody wants to end here. Of another thread's index it may be
+ * over when it is told. */
 bool hz_index_may_match(const struct hz_index *ix, const struct hz_topic *t);
 
 /** Is shown some ids of one pattern, ascending; `n` > 0. What it does must not change this index. */
