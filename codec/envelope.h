@@ -30,7 +30,8 @@ enum hz_kind {
   HZ_PING = 13,
   HZ_PONG = 14,
   HZ_GOAWAY = 15,
-  HZ_ERROR = 16
+  HZ_ERROR = 16,
+  HZ_GAP = 17
 };
 
 /** Codes of ERROR frames, and of a connection that is closed for the same reasons. The numbers are
@@ -47,7 +48,8 @@ enum hz_wire_code {
   HZ_WIRE_SHUTDOWN = 9,
   HZ_WIRE_INTERNAL = 10,
   HZ_WIRE_DENIED = 11, /* authentication is missing or refused */
-  HZ_WIRE_FLOW = 12    /* more content than was granted */
+  HZ_WIRE_FLOW = 12,   /* more content than was granted */
+  HZ_WIRE_TOPIC = 13   /* no topic, or no pattern; the message says why */
 };
 
 /** What HELLO and WELCOME mean when they leave `credit` or `calls` out, or there is no HELLO. */
@@ -63,6 +65,12 @@ struct hz_headers_view {
   struct hz_str raw;
 };
 
+/** Positions by topic, still encoded: `count` pairs of str -> [epoch, offset], checked likewise. */
+struct hz_offsets_view {
+  uint32_t count;
+  struct hz_str raw;
+};
+
 /** One envelope. Only the members of its kind are set; the others are zero. All slices point into
  * the parsed bytes. */
 struct hz_envelope {
@@ -74,9 +82,11 @@ struct hz_envelope {
   struct hz_headers_view headers; /* REQ RES PUB EVENT; trailers of END */
   struct hz_body body;            /* REQ RES PUB EVENT; DATA: bytes */
   uint64_t code;                  /* CANCEL, ERROR */
-  struct hz_str text;     /* ERROR message; GOAWAY alternative URL; SUB pattern; PUB EVENT topic */
-  uint64_t credit;        /* CREDIT n */
-  uint64_t epoch, offset; /* ACK EVENT */
+  struct hz_str text; /* ERROR message; GOAWAY alternative URL; SUB pattern; PUB EVENT GAP topic */
+  struct hz_str encoded;      /* PUB: headers and body, as they are encoded */
+  uint64_t credit;            /* CREDIT n */
+  uint64_t epoch, offset;     /* ACK EVENT GAP */
+  uint64_t missed;            /* GAP: how many; 0: nobody knows */
   uint64_t last_id, grace_ms; /* GOAWAY */
   uint8_t opaque[8];          /* PING PONG */
   struct hz_hello {           /* HELLO and WELCOME; absent keys are zero */
@@ -95,9 +105,11 @@ struct hz_envelope {
   } hello;
   struct hz_sub_options {   /* SUB; absent keys are zero */
     struct hz_str delivery; /* "class" */
-    bool has_from;
-    uint64_t from, epoch;
+    struct hz_str slow;     /* what happens when it is slow */
+    bool has_from, has_since, has_credit;
     bool presence;
+    uint64_t from, epoch, since, ago_ms, credit;
+    struct hz_offsets_view offsets;
   } sub;
 };
 
@@ -166,5 +178,26 @@ HZ_MUST_USE hz_err hz_encode_ack(struct hz_buf *b, uint64_t id, uint64_t epoch, 
 HZ_MUST_USE hz_err hz_encode_event(struct hz_buf *b, uint64_t sub_id, struct hz_str topic,
                                    uint64_t epoch, uint64_t offset, const struct hz_header *headers,
                                    size_t header_count, const struct hz_body *body);
+/** GAP: HZ_SMALL_SIZE and the topic's length. An empty topic is nil: of several. */
+HZ_MUST_USE hz_err hz_encode_gap(struct hz_buf *b, uint64_t sub_id, struct hz_str topic,
+                                 uint64_t epoch, uint64_t offset, uint64_t missed);
+/** Iterates over positions, as hz_headers_next() does over headers. */
+bool hz_offsets_next(const struct hz_offsets_view *v, size_t *pos, struct hz_str *topic,
+                     uint64_t *epoch, uint64_t *offset);
+
+/** An EVENT in parts, for one that goes to many: the head, which has the subscription's id, and what is
+ * the same for all. These write where there is room enough and return where they ended. */
+#define HZ_EVENT_HEAD_MAX 11u
+uint8_t *hz_put_event_head(uint8_t *to, uint64_t sub_id);
+/** Topic, epoch and offset, ending right before `content`: there are hz_event_prefix_size() bytes of room.
+ * Returns where it begins; `*text` is the topic's copy. */
+size_t hz_event_prefix_size(struct hz_str topic);
+uint8_t *hz_put_event_prefix(uint8_t *content, struct hz_str topic, uint64_t epoch, uint64_t offset,
+                             const char **text);
+/** Headers and body: at most hz_event_content_size() bytes. */
+size_t hz_event_content_size(const struct hz_header *headers, size_t header_count,
+                             const struct hz_body *body);
+uint8_t *hz_put_event_content(uint8_t *to, const struct hz_header *headers, size_t header_count,
+                              const struct hz_body *body);
 
 #endif

@@ -15,6 +15,7 @@ hz_kind_parser hz_parse_req, hz_parse_res;
 hz_kind_parser hz_parse_data, hz_parse_end, hz_parse_cancel, hz_parse_credit;
 hz_kind_parser hz_parse_hello;
 hz_kind_parser hz_parse_sub, hz_parse_unsub, hz_parse_pub, hz_parse_ack, hz_parse_event;
+hz_kind_parser hz_parse_gap;
 hz_kind_parser hz_parse_ping, hz_parse_goaway, hz_parse_error;
 
 #define HZ_TRY(expr)                        \

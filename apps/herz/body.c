@@ -38,8 +38,7 @@ static int open_file(struct body *b, const char *name) {
   return EXIT_OK;
 }
 
-/* Everything the file has: JSON can only be converted whole. */
-static char *read_all(struct body *b, size_t *len) {
+char *body_read_all(struct body *b, size_t *len) {
   size_t cap = 1 << 16;
   char *all = malloc(cap);
   *len = 0;
@@ -53,7 +52,7 @@ static char *read_all(struct body *b, size_t *len) {
     *len += (size_t)n;
     if (*len < cap) continue;
     if (cap >= JSON_MAX) {
-      fail(EXIT_USAGE, "%s: over 64 MiB; --json converts no more, send it without", b->name);
+      fail(EXIT_USAGE, "%s: over 64 MiB; what has to be there whole may not be longer", b->name);
       break;
     }
     char *more = realloc(all, cap *= 2);
@@ -76,7 +75,7 @@ static int open_json(struct body *b, const char *data, struct herz_request *rq) 
   int code;
   if (b->name) {
     size_t len;
-    char *all = read_all(b, &len);
+    char *all = body_read_all(b, &len); /* JSON can only be converted whole */
     if (!all) return EXIT_USAGE;
     code = convert(b, all, len);
     free(all);

@@ -27,6 +27,9 @@ bool body_follows(const struct body *b);
 /** Up to `cap` more bytes of the file; 0 at its end, negative when it failed (`err`). */
 long body_read(struct body *b, void *dst, size_t cap);
 
+/** All of the file, malloc()ed; NULL after saying why. Over 64 MiB is refused. */
+char *body_read_all(struct body *b, size_t *len);
+
 void body_close(struct body *b);
 
 #endif

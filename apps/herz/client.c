@@ -134,6 +134,9 @@ static void on_state(herz_client *cl, enum herz_client_state state,
     }
     if (c->on_connected) c->on_connected(c, c->arg);
   }
+  if (state == HERZ_WAITING && info) {
+    notice("* the connection went: %s", info->text && *info->text ? info->text : "closed");
+  }
   if (state == HERZ_CLOSED) {
     c->closed = true;
     c->cl = NULL;
@@ -158,6 +161,7 @@ int client_open(struct client *c, const char *url) {
   if (code != EXIT_OK) return code;
   const struct herz_dial_options options = {.connect_timeout_ms = client_options.timeout_ms,
                                             .token = getenv("HERZ_TOKEN"),
+                                            .reconnect = c->reconnect,
                                             .on_state = on_state,
                                             .arg = c};
   c->start_ns = client_now_ns();

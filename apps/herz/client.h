@@ -22,6 +22,7 @@ struct client {
   char url[8192];
   herz_app *app;
   herz_client *cl;
+  bool reconnect;                 /* set before client_open() */
   bool connected, closed, faulty; /* faulty: the dial itself failed, before anything was sent */
   uint64_t start_ns, connected_ns;
   int err; /* why the connection ended */

@@ -24,6 +24,14 @@ int herz_req(const struct args *a);
 extern const struct args_option ping_flags[];
 int herz_ping_command(const struct args *a);
 
+extern const struct args_option pub_flags[];
+extern const char pub_notes[];
+int herz_pub(const struct args *a);
+
+extern const struct args_option sub_flags[];
+extern const char sub_notes[];
+int herz_sub(const struct args *a);
+
 extern const struct args_option bench_flags[];
 extern const char bench_notes[];
 int herz_bench(const struct args *a);

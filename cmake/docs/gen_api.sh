@@ -23,7 +23,7 @@ page() { # HEADER
       return text
     }
     /^#(ifndef|endif|ifdef|include)/ || /^extern "C"/ || /^}$/ && top { next }
-    /^#define HERZ_(HERZ|CONNS|STATS|ADAPTER|WEB)_H/ || /^#define HERZ_(API|PRINTF)/ { next }
+    /^#define HERZ_(HERZ|CONNS|STATS|HUB|ADAPTER|WEB)_H/ || /^#define HERZ_(API|PRINTF)/ { next }
     /^\/\* ---- / {
       flush_code()
       title = $0
@@ -78,6 +78,7 @@ page "$root/core/include/herz/herz.h"
 page "$root/core/include/herz/web.h"
 page "$root/core/include/herz/conns.h"
 page "$root/core/include/herz/stats.h"
+page "$root/core/include/herz/hub.h"
 page "$root/core/include/herz/adapter.h"
 cat <<'T'
 

@@ -215,6 +215,7 @@ static void close_workers(herz_app *app) {
    * shut. */
   for (uint32_t i = 0; i < app->worker_count; i++) {
     hz_worker_forget_afters(hz_app_worker(app, i));
+    hz_worker_free_taps(hz_app_worker(app, i));
     hz_promises_shut(hz_app_worker(app, i)->dispatch.promises);
     hz_app_worker(app, i)->dispatch.promises = NULL;
   }

@@ -5,6 +5,7 @@
 
 #include "core/app/config.h"
 #include "core/app/worker.h"
+#include "core/pubsub/hub.h"
 
 /** Where the calls of a group apart come in, on one worker. */
 struct hz_door {
@@ -50,7 +51,9 @@ struct herz_app {
   struct hz_log log;
   struct hz_routes routes;
   struct hz_offload offload;
-  struct hz_chain chain; /* herz_use() */
+  struct hz_hub *hub;            /* from the start on */
+  struct hz_hub_rules hub_rules; /* what it will have */
+  struct hz_chain chain;         /* herz_use() */
   struct hz_link groups, shares, kept;
   bool started, frozen;
   uint8_t numbered;                    /* listeners that have a number */

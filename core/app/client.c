@@ -39,6 +39,7 @@ static void finish(herz_client *cl) {
   cl->closing = true; /* what is called from here on is refused: `done` may try again */
   hz_client_fail_calls(cl, cl->last.err == HZ_OK ? HZ_ECLOSED : cl->last.err,
                        cl->last.text[0] == '\0' ? "the client was closed" : cl->last.text);
+  hz_client_topics_end(cl, cl->last.err == HZ_OK ? HZ_ECLOSED : cl->last.err, cl->last.text);
   tell(cl, HERZ_CLOSED, &cl->last);
   client_free(cl);
 }
@@ -79,8 +80,10 @@ static void settle(struct hz_task *t) {
 
   if (cl->session != NULL) {
     hz_client_pump(cl);
+    hz_client_topics_pump(cl);
     return;
   }
+  hz_client_topics_lost(cl);
   if (outlives(cl)) {
     if (!hz_list_empty(&cl->queue)) dial(cl);
     return;
@@ -197,6 +200,8 @@ static void set_up(herz_client *cl, const struct herz_dial_options *o) {
   cl->owner.confirmed = on_confirmed;
   cl->owner.changed = on_changed;
   cl->owner.ended = on_ended;
+  cl->owner.topic = hz_client_topic;
+  hz_client_topics_init(cl);
   cl->settle.fn = settle;
   hz_list_init(&cl->queue);
   hz_list_init(&cl->active);

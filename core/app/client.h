@@ -25,6 +25,10 @@ struct herz_client {
   struct hz_close last;  /* why the last connection ended */
   struct hz_link queue;  /* calls that wait: herz_call_handle.link */
   struct hz_link active; /* calls that are under way */
+  struct hz_link subs;   /* herz_subscription.link */
+  struct hz_link pubs;   /* hz_client_pub.link: that wait, and that wait to be acknowledged */
+  uint32_t pub_count;
+  struct hz_idmap topic_ids; /* of this connection: both */
 };
 
 struct herz_call_handle {
@@ -53,6 +57,16 @@ struct herz_call_handle {
   void (*done)(const struct herz_response *, void *);
   void *arg;
 };
+
+/* client_topic.c */
+void hz_client_topics_init(herz_client *cl);
+/** Sends what waits. */
+void hz_client_topics_pump(herz_client *cl);
+/** The connection has gone: what it was to acknowledge will not be. */
+void hz_client_topics_lost(herz_client *cl);
+/** The client goes. */
+void hz_client_topics_end(herz_client *cl, hz_err err, const char *text);
+bool hz_client_topic(struct hz_session *s, const struct hz_envelope *e);
 
 /** Starts what waits, as far as the connection takes it. */
 void hz_client_pump(herz_client *cl);

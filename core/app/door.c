@@ -36,6 +36,7 @@ static hz_err make_doors(herz_group *g) {
     hz_dispatch_beside(&door->dispatch, &w->dispatch, g->own);
     door->server = w->server;
     door->server.dispatch = &door->dispatch;
+    door->server.hub = NULL; /* topics are the app's */
   }
   return HZ_OK;
 }

@@ -23,12 +23,18 @@ struct hz_worker *hz_worker_here(herz_app *app) {
   return present != NULL && present->app == app ? present : &app->first;
 }
 
+struct hz_worker *hz_worker_present(herz_app *app) {
+  if (present != NULL && present->app == app) return present;
+  return app->driver == NULL ? &app->first : NULL;
+}
+
 hz_err hz_worker_init(struct hz_worker *w, herz_app *app, uint32_t index, struct hz_env *env) {
   w->app = app;
   w->index = index;
   hz_list_init(&w->listeners);
   hz_list_init(&w->clients);
   hz_list_init(&w->afters);
+  hz_list_init(&w->taps);
   hz_alloc_init_libc(&w->libc);
   w->env = env != NULL ? env : app->driver->env_new(&w->libc, &app->config.transport.limits);
   if (w->env == NULL) return HZ_ENOMEM;
@@ -52,6 +58,7 @@ hz_err hz_worker_start(struct hz_worker *w) {
 
   if (w->started) return HZ_OK;
   hz_err err = make_records(w);
+  if (err == HZ_OK) err = hz_hub_node_init(app->hub, w->index, w->env, &w->counters);
   if (err != HZ_OK) return err;
   w->env->pool.limit_bytes = app->config.transport.limits.pool_bytes;
   err = hz_dispatch_init(&w->dispatch, w->index, w->env, &app->routes,
@@ -72,6 +79,7 @@ hz_err hz_worker_start(struct hz_worker *w) {
                                         .lanes = &w->lanes,
                                         .served = &w->served,
                                         .agent = app->agent,
+                                        .hub = &app->hub->nodes[w->index],
                                         .ended = hz_worker_conn_ended};
   w->started = true;
   return HZ_OK;
@@ -166,6 +174,15 @@ static void share_secret(herz_app *app) {
   app->config.transport.tls.ticket_secret = key;
 }
 
+/* On an env that is not ours there is one thread, and all memory is that env's. */
+static hz_err make_hub(herz_app *app) {
+  app->hub = hz_hub_new(app->first.env, app->driver != NULL, &app->config.transport.limits,
+                        app->worker_count);
+  if (app->hub == NULL) return HZ_ENOMEM;
+  app->hub->rules = app->hub_rules;
+  return HZ_OK;
+}
+
 hz_err hz_app_start(herz_app *app) {
   if (app->started) return HZ_OK;
   app->log.level = app->config.log_level;
@@ -175,6 +192,7 @@ hz_err hz_app_start(herz_app *app) {
   share_secret(app);
   app->offload.threads = app->driver == NULL ? 0 : app->config.offload_threads;
   app->offload.queue = app->config.offload_queue;
+  if (app->hub == NULL) err = make_hub(app);
   for (uint32_t i = 0; i < app->worker_count && err == HZ_OK; i++) {
     err = hz_worker_start(hz_app_worker(app, i));
   }
@@ -184,6 +202,7 @@ hz_err hz_app_start(herz_app *app) {
 }
 
 void hz_app_unmake(herz_app *app) {
+  hz_hub_free(app->hub, app->first.env->alloc);
   unmake_workers(app);
   hz_worker_fini(&app->first);
 }

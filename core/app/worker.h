@@ -30,7 +30,7 @@ struct hz_worker {
   struct hz_dispatch dispatch;
   struct hz_cache lanes, served, client_calls;
   struct hz_session_owner server;
-  struct hz_link listeners, clients, afters;
+  struct hz_link listeners, clients, afters, taps;
   struct hz_directory directory; /* of its connections, the dialled ones too */
   atomic_uint closings;          /* herz_conn_close() that wait in its mailbox */
   bool started;
@@ -47,6 +47,8 @@ struct hz_worker {
 
 /** The worker that runs on the calling thread; the app's first when none does. */
 struct hz_worker *hz_worker_here(herz_app *app);
+/** The same, but NULL when none does: on a loop that is not the app's, its first. */
+struct hz_worker *hz_worker_present(herz_app *app);
 
 /** Sets who is here, for as long as the calling thread acts for `w`. Returns who was. */
 struct hz_worker *hz_worker_enter(struct hz_worker *w);
@@ -68,6 +70,8 @@ void hz_worker_close_all(struct hz_worker *w, enum hz_close_code code, const cha
 void hz_worker_unlisten(struct hz_worker *w);
 /** What herz_after() was to call is not called any more (loop.c). */
 void hz_worker_forget_afters(struct hz_worker *w);
+/** tap.c */
+void hz_worker_free_taps(struct hz_worker *w);
 /** True when no connection and no client is left. */
 bool hz_worker_idle(const struct hz_worker *w);
 

@@ -36,6 +36,10 @@ void hz_limits_defaults(struct hz_limits *l) {
   u32(&l->cancels_per_second, 50);
   u32(&l->glitches, 1000);
   u32(&l->glitches_per_second, 33);
+  u32(&l->subscriptions, 1000);
+  u32(&l->sub_queue_events, 1024);
+  u32(&l->sub_queue_bytes, MIB);
+  u32(&l->conn_queue_bytes, 4 * MIB);
   u32(&l->datagrams, 256);
   u32(&l->retry_from, 128);
   u32(&l->prefix_retry_from, 64);

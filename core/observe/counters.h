@@ -70,6 +70,13 @@
   X(wt_refused, "WebTransport sessions that were refused: path, origin, limit, draft") \
   X(wt_protocol, "WebTransport sessions that broke the protocol")                      \
   X(wt_streams_rejected, "WebTransport streams without a session: none, or too many")  \
+  X(publishes, "events published by callers on a worker")                              \
+  X(events_out, "events handed to a transport")                                        \
+  X(events_dropped, "events that a slow subscription did not get")                     \
+  X(events_conflated, "events that a newer one of their topic replaced")               \
+  X(events_mailbox_full, "events that found a worker's mailbox full")                  \
+  X(subscribers_closed, "subscribers disconnected because they were slow")             \
+  X(hub_refused, "subscriptions and publishes that were refused")                      \
   X(idle_timeout, "connections closed after limits.idle_timeout_ms without a byte")    \
   X(send_full, "times that a stream was at limits.send_high_bytes")
 

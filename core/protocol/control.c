@@ -5,8 +5,8 @@
 
 #include "core/protocol/internal.h"
 
-static void send_error(struct hz_session *s, struct hz_lane *l, bool has_id, uint64_t id,
-                       enum hz_wire_code code, const char *text) {
+void hz_session_error(struct hz_session *s, struct hz_lane *l, bool has_id, uint64_t id,
+                      enum hz_wire_code code, const char *text) {
   struct hz_buf *b = hz_session_buf(s, HZ_SMALL_SIZE + strlen(text));
 
   if (b == NULL) return;
@@ -37,7 +37,7 @@ void hz_session_fail(struct hz_session *s, struct hz_lane *l, enum hz_counter co
          HZ_F_STR("transport", s->conn->ops->scheme), HZ_F_PEER(s->conn),
          HZ_F_STR("err", hz_errname(err)), HZ_F_STR("why", text));
   /* Who does not begin with the magic speaks another protocol: an answer in ours helps nobody. */
-  if (err != HZ_EMAGIC) send_error(s, l, false, 0, code, text);
+  if (err != HZ_EMAGIC) hz_session_error(s, l, false, 0, code, text);
   close_conn(s, HZ_CLOSE_PROTOCOL, err, text);
 }
 
@@ -54,14 +54,14 @@ void hz_session_close(struct hz_session *s, enum hz_close_code code, hz_err err,
   if (s->mux && s->conn->role == HZ_CLIENT) {
     hz_invoke_recall(s);
   } else if (s->mux && s->control != NULL && code != HZ_CLOSE_NONE) {
-    send_error(s, s->control, false, 0, said[code], text);
+    hz_session_error(s, s->control, false, 0, said[code], text);
   }
   close_conn(s, code, err, text);
 }
 
 void hz_session_say_idle(struct hz_session *s, const char *text) {
   if (s->failing || !s->mux || s->conn->role != HZ_SERVER || s->control == NULL) return;
-  send_error(s, s->control, false, 0, HZ_WIRE_IDLE, text);
+  hz_session_error(s, s->control, false, 0, HZ_WIRE_IDLE, text);
 }
 
 void hz_session_drain(struct hz_session *s, uint64_t grace_ms) {
@@ -218,7 +218,8 @@ static void error_came(struct hz_session *s, const struct hz_envelope *e) {
                [HZ_WIRE_SHUTDOWN] = {HZ_OK, HZ_CLOSE_SHUTDOWN},
                [HZ_WIRE_INTERNAL] = {HZ_EINTERNAL, HZ_CLOSE_INTERNAL},
                [HZ_WIRE_DENIED] = {HZ_EREFUSED, HZ_CLOSE_AUTH},
-               [HZ_WIRE_FLOW] = {HZ_EPROTO, HZ_CLOSE_PROTOCOL}};
+               [HZ_WIRE_FLOW] = {HZ_EPROTO, HZ_CLOSE_PROTOCOL},
+               [HZ_WIRE_TOPIC] = {HZ_EINVAL, HZ_CLOSE_PROTOCOL}};
   size_t i = e->code < sizeof(meant) / sizeof(meant[0]) ? (size_t)e->code : 0;
 
   struct hz_close why;
@@ -240,6 +241,11 @@ static void client_frame(struct hz_lane *l, const struct hz_envelope *e) {
       s->owner->changed(s);
       hz_session_call_gone(s);
       break;
+    case HZ_ACK:
+    case HZ_EVENT:
+    case HZ_GAP:
+      if (s->owner->topic != NULL) (void)s->owner->topic(s, e);
+      break;
     case HZ_RES:
     case HZ_DATA:
     case HZ_END:
@@ -257,16 +263,15 @@ static void server_frame(struct hz_lane *l, const struct hz_envelope *e) {
   switch (e->kind) {
     case HZ_HELLO: hello_came(l, e); break;
     case HZ_REQ: hz_serve_request(l, e); break;
+    case HZ_CREDIT:
+      if (!hz_pubsub_credit(s, e)) hz_serve_content(l, e);
+      break;
     case HZ_DATA:
     case HZ_END:
-    case HZ_CANCEL:
-    case HZ_CREDIT: hz_serve_content(l, e); break;
+    case HZ_CANCEL: hz_serve_content(l, e); break;
     case HZ_SUB:
     case HZ_UNSUB:
-    case HZ_PUB:
-      send_error(s, l, e->has_id, e->id, HZ_WIRE_UNKNOWN_KIND,
-                 "publish and subscribe are not served here");
-      break;
+    case HZ_PUB: hz_pubsub_frame(l, e); break;
     case HZ_GOAWAY: break; /* a client that leaves closes by itself */
     default:
       hz_session_fail(s, l, HZ_C_envelope_unexpected, HZ_WIRE_UNEXPECTED, HZ_EPROTO,
@@ -283,7 +288,8 @@ void hz_session_frame(struct hz_lane *l, const struct hz_frame *f) {
   if ((f->flags & HZ_FRAME_CRC) != 0) s->checksum = true;
   if (err == HZ_EUNSUPPORTED) {
     HZ_COUNT(s->owner->counters, envelope_unknown);
-    if (e.has_id) send_error(s, l, true, e.id, HZ_WIRE_UNKNOWN_KIND, "this kind is not known");
+    if (e.has_id)
+      hz_session_error(s, l, true, e.id, HZ_WIRE_UNKNOWN_KIND, "this kind is not known");
     return;
   }
   if (err != HZ_OK) {
@@ -299,7 +305,8 @@ void hz_session_frame(struct hz_lane *l, const struct hz_frame *f) {
     case HZ_ERROR:
       if (!e.has_id) {
         error_came(s, &e);
-      } else if (s->conn->role == HZ_CLIENT) {
+      } else if (s->conn->role == HZ_CLIENT &&
+                 (s->owner->topic == NULL || !s->owner->topic(s, &e))) {
         hz_invoke_answer(l, &e);
       }
       break;

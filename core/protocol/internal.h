@@ -3,6 +3,7 @@
 #define CORE_PROTOCOL_INTERNAL_H
 
 #include "core/protocol/session.h"
+#include "core/pubsub/hub.h"
 
 /** A field for the log; the address is formatted only when the line is written. */
 #define HZ_F_PEER(conn) HZ_F_STR("peer", hz_conn_addr((conn), &(struct hz_peer){.tls = false}))
@@ -38,6 +39,8 @@ hz_err hz_lane_commit(struct hz_lane *l, const struct hz_place *p, hz_err err, b
 void hz_lane_push_out(struct hz_lane *l);
 /** Returns credit for `n` bytes and what is owed, unless the lane stalls. */
 void hz_lane_give_back(struct hz_lane *l, size_t n);
+/** Sends frames that are sealed already, one or many. Takes the reference always. */
+hz_err hz_lane_send_sealed(struct hz_lane *l, struct hz_buf *b);
 /** FIN alone. */
 void hz_lane_fin(struct hz_lane *l);
 /** Wants nothing more of what the peer sends. */
@@ -45,7 +48,30 @@ void hz_lane_stop(struct hz_lane *l, uint32_t code);
 /** Gives up both directions of a stream that is one call's own. */
 void hz_lane_abandon(struct hz_lane *l, uint32_t code);
 
+/* control.c */
+void hz_session_error(struct hz_session *s, struct hz_lane *l, bool has_id, uint64_t id,
+                      enum hz_wire_code code, const char *text);
+
+/* pubsub.c */
+/** A connection with subscriptions: what stays when its session rests. */
+struct hz_conn_hub {
+  struct hz_conn_more more; /* first */
+  struct hz_subscriber base;
+  struct hz_conn *conn;
+};
+/** SUB, UNSUB, PUB. */
+void hz_pubsub_frame(struct hz_lane *l, const struct hz_envelope *e);
+/** CREDIT of a subscription; false: it is of none. */
+bool hz_pubsub_credit(struct hz_session *s, const struct hz_envelope *e);
+/** Ends its subscriptions. */
+void hz_conn_hub_free(struct hz_conn_hub *h);
+
 /* rest.c */
+/** NULL: the connection rests. */
+struct hz_session *hz_session_of(struct hz_conn *conn);
+/** Sends sealed frames to a client, on its one stream or its control stream, whether it has a session just
+ * now or not. Takes the reference always. */
+hz_err hz_session_send_events(struct hz_conn *conn, struct hz_buf *b);
 /** Gives a server's session back when nothing of it is left but what its connection keeps. `s` may be
  * gone after. */
 void hz_session_rest(struct hz_session *s);

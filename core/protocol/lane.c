@@ -267,6 +267,7 @@ void hz_lane_writable(struct hz_lane *l) {
     hz_lane_give_back(l, 0);
     take_kept(l);
     if (l->stream != NULL && !hz_list_empty(&l->waiting)) hz_lane_pump(&l->pump);
+    if (!l->blocked && l->session->hub != NULL) hz_subscriber_go_on(&l->session->hub->base);
   }
   hz_lane_unhold(l);
 }
@@ -331,6 +332,15 @@ hz_err hz_lane_send(struct hz_lane *l, struct hz_buf *b, bool fin) {
   }
   frame_leaves(l->session);
   return hand_over(l, b, fin);
+}
+
+hz_err hz_lane_send_sealed(struct hz_lane *l, struct hz_buf *b) {
+  if (!may_send(l)) {
+    hz_buf_unref(b);
+    return HZ_ECLOSED;
+  }
+  l->session->said = hz_session_env(l->session)->now;
+  return hand_over(l, b, false);
 }
 
 hz_err hz_lane_reserve(struct hz_lane *l, size_t size, struct hz_place *p) {

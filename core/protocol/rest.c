@@ -11,6 +11,10 @@ static const struct hz_session_owner *owner_of(const struct hz_conn *conn) {
   return conn->user;
 }
 
+static struct hz_stream *kept_stream(const struct hz_conn *conn) {
+  return conn->kept_more ? conn->kept.u.more->stream : conn->kept.u.stream;
+}
+
 void hz_session_accept(struct hz_conn *conn, const struct hz_session_owner *owner) {
   conn->slot = hz_transport_slot(conn->ops);
   conn->events = &resting_events;
@@ -23,7 +27,7 @@ void hz_session_accept(struct hz_conn *conn, const struct hz_session_owner *owne
 
 /* On transports without streams a session has its lane from the start. */
 static bool lay_lane(struct hz_session *s) {
-  struct hz_stream *stream = s->conn->kept.stream;
+  struct hz_stream *stream = kept_stream(s->conn);
 
   if (stream == NULL) return true;
   s->control = hz_lane_new(s, stream, HZ_LANE_CONTROL);
@@ -55,9 +59,33 @@ static struct hz_session *wake(struct hz_conn *conn) {
     hz_session_free(s, conn->env);
     return NULL;
   }
+  s->hub = conn->kept_more ? (struct hz_conn_hub *)(void *)conn->kept.u.more : NULL;
+  conn->kept_more = false;
   conn->user = s;
   conn->events = &hz_session_events;
   return s;
+}
+
+struct hz_session *hz_session_of(struct hz_conn *conn) {
+  return conn->events == &resting_events ? NULL : conn->user;
+}
+
+hz_err hz_session_send_events(struct hz_conn *conn, struct hz_buf *b) {
+  struct hz_session *s = hz_session_of(conn);
+  hz_err err;
+
+  if (s == NULL) {
+    struct hz_stream *stream = kept_stream(conn);
+
+    err = stream == NULL ? HZ_ECLOSED : conn->ops->stream_send(stream, b, false);
+    if (err == HZ_OK) return HZ_OK;
+    /* It waits in a lane, as an answer would. */
+    s = err == HZ_AGAIN ? wake(conn) : NULL;
+    if (s != NULL) s->control->blocked = true;
+  }
+  if (s != NULL && s->control != NULL) return hz_lane_send_sealed(s->control, b);
+  hz_buf_unref(b);
+  return err;
 }
 
 /* Nothing is queued, half read, owed or awaited. */
@@ -85,10 +113,16 @@ void hz_session_rest(struct hz_session *s) {
   conn->kept_checksum = s->checksum;
   conn->kept_begun = l->begun;
   conn->kept = (struct hz_conn_kept){
-      .stream = l->stream,
+      .u.stream = l->stream,
       .last_id = s->last_id,
       .peer_frame = s->peer_frame,
       .peer_credit = s->peer_credit < UINT32_MAX ? (uint32_t)s->peer_credit : UINT32_MAX};
+  if (s->hub != NULL) {
+    s->hub->more.stream = l->stream;
+    conn->kept.u.more = &s->hub->more;
+    conn->kept_more = true;
+    s->hub = NULL;
+  }
   conn->user = (void *)(uintptr_t)s->owner;
   conn->events = &resting_events;
   l->stream->user = NULL;
@@ -110,7 +144,7 @@ static void hang_up(struct hz_conn *conn, enum hz_close_code code, hz_err err, c
 void hz_session_close_conn(struct hz_conn *conn, enum hz_close_code code, hz_err err,
                            const char *text) {
   bool resting = conn->events == &resting_events;
-  struct hz_session *s = resting && conn->kept.stream == NULL ? NULL : wake(conn);
+  struct hz_session *s = resting && kept_stream(conn) == NULL ? NULL : wake(conn);
 
   if (s != NULL)
     hz_session_close(s, code, err, text);
@@ -130,7 +164,7 @@ static void drain_carrier(struct hz_conn *conn) {
 
 void hz_session_drain_conn(struct hz_conn *conn, uint64_t grace_ms) {
   bool resting = conn->events == &resting_events;
-  struct hz_session *s = resting && conn->kept.stream == NULL ? NULL : wake(conn);
+  struct hz_session *s = resting && kept_stream(conn) == NULL ? NULL : wake(conn);
 
   if (s != NULL)
     hz_session_drain(s, grace_ms);
@@ -148,7 +182,7 @@ static void on_opened(struct hz_conn *conn) {
 
 static void on_stream(struct hz_conn *conn, struct hz_stream *stream) {
   if ((conn->caps & HZ_CAP_STREAMS) == 0) {
-    conn->kept.stream = stream;
+    conn->kept.u.stream = stream;
   } else if (wake(conn) != NULL) {
     conn->events->stream(conn, stream);
   } else {
@@ -169,7 +203,12 @@ static void on_data(struct hz_stream *stream, const uint8_t *data, size_t len, b
 }
 
 static void on_stream_closed(struct hz_stream *stream) {
-  stream->conn->kept.stream = NULL;
+  struct hz_conn *conn = stream->conn;
+
+  if (conn->kept_more)
+    conn->kept.u.more->stream = NULL;
+  else
+    conn->kept.u.stream = NULL;
 }
 
 static void on_datagram(struct hz_conn *conn, const uint8_t *data, size_t len) {
@@ -206,6 +245,8 @@ static void on_closed(struct hz_conn *conn, const struct hz_close *why) {
   const struct hz_close reason = *why;
 
   hz_session_say_closed(conn, owner, conn->kept_opened, &reason);
+  if (conn->kept_more) hz_conn_hub_free((struct hz_conn_hub *)(void *)conn->kept.u.more);
+  conn->kept_more = false;
   if (owner->ended != NULL) owner->ended(owner, conn, &reason);
   conn->ops->destroy(conn);
 }

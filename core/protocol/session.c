@@ -307,6 +307,8 @@ static void on_closed(struct hz_conn *conn, const struct hz_close *why) {
   s->failing = true;
   hz_wheel_cancel(&env->wheel, &s->keepalive);
   hz_serve_end_all(s);
+  hz_conn_hub_free(s->hub);
+  s->hub = NULL;
   hz_invoke_end_all(s, reason.err == HZ_OK ? HZ_ECLOSED : reason.err, reason.text);
   end_pings(s, HZ_ECLOSED);
   if (s->owner->ended != NULL) s->owner->ended(s->owner, conn, &reason);

@@ -19,6 +19,8 @@
 
 struct hz_session;
 struct hz_lane;
+struct hz_hub_node;
+struct hz_conn_hub;
 
 /** Content bytes in one DATA frame: with headers and the buffer's own it stays in a 16 KiB class. */
 #define HZ_CHUNK_BYTES (16384u - 192u)
@@ -39,6 +41,7 @@ struct hz_session_owner {
   struct hz_counters *counters;
   const struct hz_log *log;
   struct hz_cache *lanes, *served; /* hz_lane, hz_served */
+  struct hz_hub_node *hub;         /* NULL: nobody publishes or subscribes here */
   const char *agent;               /* for HELLO and WELCOME */
   const char *token;               /* client: for HELLO; NULL: none */
   bool checksum;                   /* client: frames carry the trailer */
@@ -52,6 +55,8 @@ struct hz_session_owner {
   void (*confirmed)(struct hz_session *, bool accepted);
   /** Client: after HZ_AGAIN from hz_invoke(), or GOAWAY came (hz_session_usable() is false then). */
   void (*changed)(struct hz_session *);
+  /** Client: ACK, EVENT, GAP, or an ERROR about a subscription or a publish. False: it is about none. */
+  bool (*topic)(struct hz_session *, const struct hz_envelope *);
   /** The connection ended; it and its session, if it has one, are freed when this returns. */
   void (*ended)(const struct hz_session_owner *, struct hz_conn *, const struct hz_close *);
 };
@@ -120,9 +125,10 @@ struct hz_session {
   struct hz_wheel_timer keepalive;
   hz_time ping_ns; /* its interval */
   uint64_t ping_seq;
+  struct hz_conn_hub *hub;           /* server: its subscriptions; NULL: none */
   const struct hz_close *peer_error; /* from ERROR: better than what the transport knows */
 };
-_Static_assert(sizeof(struct hz_session) <= 240, "goes through the hands of each call");
+_Static_assert(sizeof(struct hz_session) <= 256, "goes through the hands of each call");
 
 /** Server: a connection that was just accepted, whose events and user are set. It has a session only
  * while something is under way on it. */
@@ -185,6 +191,21 @@ struct hz_invoked {
  * HZ_ETOOBIG and HZ_EINVAL: it cannot be carried; HZ_ENOMEM: no event follows. */
 HZ_MUST_USE hz_err hz_invoke(struct hz_session *s, const struct hz_request *rq,
                              struct hz_invoked *inv);
+
+/* ---- topics, for a client (subscribe.c) ---- */
+
+struct hz_message;
+
+/** Subscribes; `*id` is the subscription's on this connection. HZ_AGAIN: not yet, `ready` or `confirmed`
+ * tells; HZ_ECLOSED; HZ_EUNSUPPORTED: a message carrier; HZ_ETOOBIG; HZ_ENOMEM. */
+HZ_MUST_USE hz_err hz_session_subscribe(struct hz_session *s, struct hz_str pattern,
+                                        const struct hz_sub_options *o, uint64_t *id);
+void hz_session_unsubscribe(struct hz_session *s, uint64_t id);
+void hz_session_sub_credit(struct hz_session *s, uint64_t id, uint64_t n);
+/** Publishes; with `id` it is acknowledged under that. Fails as hz_session_subscribe() does; HZ_AGAIN as well
+ * while send_high_bytes wait. */
+HZ_MUST_USE hz_err hz_session_publish(struct hz_session *s, const struct hz_message *m,
+                                      uint64_t *id);
 
 /* ---- content (flow.c) ---- */
 

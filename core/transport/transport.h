@@ -162,10 +162,18 @@ struct hz_conn_events {
   void (*closed)(struct hz_conn *, const struct hz_close *);
 };
 
+/** Begins what the core has beside a connection of which it has to know more. */
+struct hz_conn_more {
+  struct hz_stream *stream;
+};
+
 /** What the core has to know of a connection between two calls (core/protocol/rest.c); the adapter leaves
  * it alone. */
 struct hz_conn_kept {
-  struct hz_stream *stream;         /* the one of a transport without streams */
+  union {
+    struct hz_stream *stream;  /* the one of a transport without streams */
+    struct hz_conn_more *more; /* with kept_more: where that is written */
+  } u;
   uint64_t last_id;                 /* the largest id of a call so far */
   uint32_t peer_credit, peer_frame; /* what the peer takes */
 };
@@ -182,6 +190,7 @@ struct hz_conn {
   bool early : 1; /* in 0-RTT: what comes may be a replay */
   bool closing : 1, closed : 1;
   bool kept_opened : 1, kept_welcomed : 1, kept_begun : 1, kept_checksum : 1; /* the core's, too */
+  bool kept_more : 1;
   uint8_t slot; /* the core's: hz_transport_slot(ops) */
   struct hz_conn_kept kept;
   uint64_t collected_bytes;    /* the core's: request content that waits for its end */

@@ -108,7 +108,16 @@ void conf_calls_vanish(struct conf_calls *c);
   X(refused_dial_says_so)                              \
   X(calls_before_open_wait)                            \
   X(ping_is_answered)                                  \
-  X(many_clients_at_once)
+  X(many_clients_at_once)                              \
+  X(events_come_in_order)                              \
+  X(service_publishes)                                 \
+  X(unsubscribing_ends_events)                         \
+  X(refused_topics_leave_the_connection)               \
+  X(long_events_arrive)                                \
+  X(subscriptions_outlive_connections)                 \
+  X(closing_ends_publishes)                            \
+  X(one_event_reaches_many)                            \
+  X(taps_hear_and_loops_end)
 
 typedef void conf_call_case(struct conf_calls *c);
 #define CONF_DECLARE_CALL_(name) conf_call_case conf_calls_##name;

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <herz/hub.h>
+
 #include "tests/support/conf_call.h"
 
 static void user(herz_ctx *c) {
@@ -154,6 +156,18 @@ static void impatient(herz_ctx *c) {
   later(c);
 }
 
+static void publishes(herz_ctx *c) {
+  struct conf_calls *calls = herz_arg(c);
+
+  if (herz_publish_text(calls->server, "news/handler", herz_path(c)) == 0)
+    herz_reply_text(c, HERZ_OK, "published");
+}
+
+static bool is_no_secret(const struct herz_asker *who, void *arg) {
+  (void)arg;
+  return who->conn != 0 && who->peer.address != NULL && strncmp(who->topic, "secret/", 7) != 0;
+}
+
 void conf_routes(struct conf_calls *c) {
   herz_app *app = c->server;
   int err = 0;
@@ -165,6 +179,8 @@ void conf_routes(struct conf_calls *c) {
   err |= herz_get(app, "/status/:n", status);
   err |= herz_get(app, "/odd", odd);
   err |= herz_post(app, "/value", value);
+  err |= herz_route(app, "GET", "/publish", publishes, c);
+  err |= herz_may_subscribe(app, is_no_secret, c) | herz_may_publish(app, is_no_secret, c);
   err |= herz_route(app, "GET", "/later", later, c);
   err |= herz_route(app, "GET", "/impatient", impatient, c);
   err |= herz_route(app, "GET", "/make/:n", make_bytes, c);

@@ -70,10 +70,18 @@ static void some_hello(struct hz_rng *r, enum hz_kind kind, struct hz_hello *h) 
   }
 }
 
+static struct hz_offsets_view some_offsets(struct hz_rng *r) {
+  static const char two[] = "\xa1t\x92\x07\xcd\x03\xe9\xa0\x92\x00\x00";
+  static const struct hz_offsets_view views[] = {
+      {0, {NULL, 0}}, {1, {two, 7}}, {2, {two, sizeof(two) - 1}}};
+
+  return views[hz_rng_below(r, 3)];
+}
+
 static void some_envelope(struct hz_rng *r, struct hz_envelope *e, struct hz_buf *scratch) {
   memset(e, 0, sizeof(*e));
   scratch->len = 0;
-  e->kind = (enum hz_kind)hz_rng_below(r, HZ_ERROR + 1);
+  e->kind = (enum hz_kind)hz_rng_below(r, HZ_GAP + 1);
   bool optional_id = e->kind == HZ_PUB || e->kind == HZ_ERROR;
   bool no_id = e->kind <= HZ_WELCOME || (e->kind >= HZ_PING && e->kind <= HZ_GOAWAY);
   e->has_id = !no_id && (!optional_id || hz_rng_below(r, 2) == 0);
@@ -81,7 +89,7 @@ static void some_envelope(struct hz_rng *r, struct hz_envelope *e, struct hz_buf
   bool message = e->kind == HZ_REQ || e->kind == HZ_RES || e->kind == HZ_PUB || e->kind == HZ_EVENT;
   if (message) some_body(r, &e->body, e->kind == HZ_REQ || e->kind == HZ_RES);
   if (message || e->kind == HZ_END) some_headers(r, &e->headers, scratch);
-  if (e->kind == HZ_ACK || e->kind == HZ_EVENT) {
+  if (e->kind == HZ_ACK || e->kind == HZ_EVENT || e->kind == HZ_GAP) {
     e->epoch = some_number(r);
     e->offset = some_number(r);
   }
@@ -103,6 +111,17 @@ static void some_envelope(struct hz_rng *r, struct hz_envelope *e, struct hz_buf
       if (e->sub.has_from) e->sub.from = some_number(r);
       e->sub.epoch = some_number(r);
       e->sub.presence = hz_rng_below(r, 2) == 0;
+      e->sub.slow = some_text(r, 0);
+      e->sub.has_since = hz_rng_below(r, 2) == 0;
+      if (e->sub.has_since) e->sub.since = some_number(r);
+      e->sub.ago_ms = some_number(r);
+      e->sub.has_credit = hz_rng_below(r, 2) == 0;
+      if (e->sub.has_credit) e->sub.credit = some_number(r);
+      e->sub.offsets = some_offsets(r);
+      break;
+    case HZ_GAP:
+      e->text = some_text(r, 0);
+      e->missed = some_number(r);
       break;
     case HZ_PUB:
     case HZ_EVENT: e->text = some_text(r, 0); break;

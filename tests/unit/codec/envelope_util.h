@@ -100,9 +100,9 @@ static inline void say_hello(struct text *t, const struct hz_hello *h) {
 
 /* The text of an envelope that was parsed without an error. */
 static inline void say_envelope(struct text *t, const struct hz_envelope *e) {
-  static const char *const names[] = {"HELLO",  "WELCOME", "REQ",  "RES",    "DATA", "END",
-                                      "CANCEL", "CREDIT",  "SUB",  "UNSUB",  "PUB",  "ACK",
-                                      "EVENT",  "PING",    "PONG", "GOAWAY", "ERROR"};
+  static const char *const names[] = {"HELLO",  "WELCOME", "REQ",  "RES",    "DATA",  "END",
+                                      "CANCEL", "CREDIT",  "SUB",  "UNSUB",  "PUB",   "ACK",
+                                      "EVENT",  "PING",    "PONG", "GOAWAY", "ERROR", "GAP"};
   say(t, "%s", names[e->kind]);
   if (e->has_id) say(t, " id=%" PRIu64, e->id);
   switch (e->kind) {
@@ -132,10 +132,11 @@ static inline void say_envelope(struct text *t, const struct hz_envelope *e) {
     case HZ_ERROR: say(t, " code=%" PRIu64, e->code); break;
     case HZ_SUB:
     case HZ_PUB:
+    case HZ_GAP:
     case HZ_EVENT: break;
   }
   if (e->kind == HZ_GOAWAY || e->kind == HZ_ERROR || e->kind == HZ_SUB || e->kind == HZ_PUB ||
-      e->kind == HZ_EVENT) {
+      e->kind == HZ_EVENT || e->kind == HZ_GAP) {
     say(t, " text=");
     say_quoted(t, e->text);
   }
@@ -144,6 +145,20 @@ static inline void say_envelope(struct text *t, const struct hz_envelope *e) {
     if (e->sub.has_from) say(t, " from=%" PRIu64, e->sub.from);
     say_number(t, "epoch", e->sub.epoch);
     if (e->sub.presence) say(t, " presence=true");
+    say_text(t, "slow", e->sub.slow);
+    if (e->sub.has_since) say(t, " since=%" PRIu64, e->sub.since);
+    say_number(t, "ago_ms", e->sub.ago_ms);
+    if (e->sub.has_credit) say(t, " credit=%" PRIu64, e->sub.credit);
+    struct hz_str topic;
+    uint64_t epoch, offset;
+    for (size_t pos = 0; hz_offsets_next(&e->sub.offsets, &pos, &topic, &epoch, &offset);) {
+      say(t, " at ");
+      say_quoted(t, topic);
+      say(t, "=%" PRIu64 ":%" PRIu64, epoch, offset);
+    }
+  }
+  if (e->kind == HZ_GAP) {
+    say(t, " epoch=%" PRIu64 " offset=%" PRIu64 " missed=%" PRIu64, e->epoch, e->offset, e->missed);
   }
   if (e->kind == HZ_EVENT) say(t, " epoch=%" PRIu64 " offset=%" PRIu64, e->epoch, e->offset);
   if (e->kind == HZ_REQ || e->kind == HZ_RES || e->kind == HZ_PUB || e->kind == HZ_EVENT) {
@@ -175,6 +190,7 @@ static inline hz_err encode_again(struct hz_buf *b, const struct hz_envelope *e)
     case HZ_PONG: return hz_encode_ping(b, e->kind, e->opaque);
     case HZ_GOAWAY: return hz_encode_goaway(b, e->last_id, e->grace_ms, e->text);
     case HZ_ERROR: return hz_encode_error(b, e->has_id, e->id, e->code, e->text);
+    case HZ_GAP: return hz_encode_gap(b, e->id, e->text, e->epoch, e->offset, e->missed);
   }
   return HZ_EINVAL;
 }

@@ -1,0 +1,356 @@
+/* Publish and subscribe of a client: subscriptions that outlive connections, publishes that wait to be sent or
+ * acknowledged. Not here: their frames (core/protocol/subscribe.c). */
+#include <stdio.h>
+#include <string.h>
+
+#include "core/app/client.h"
+#include "core/app/topics.h"
+
+/** Publishes of a client that wait, or wait to be acknowledged. */
+#define PUBS_MAX 65536u
+
+enum what { SUBSCRIPTION, PUBLISH };
+
+/* Begins both, for the map of ids. */
+struct named {
+  enum what what;
+  uint64_t id; /* on this connection; 0: not sent */
+};
+
+struct herz_subscription {
+  struct named named;
+  struct hz_link link; /* cl->subs */
+  herz_client *cl;
+  struct herz_subscribe_options options;
+  void (*fn)(herz_subscription *, const struct herz_event *, void *);
+  void *arg;
+  bool over; /* refused: freed when that has been told */
+  char pattern[];
+};
+
+struct hz_client_pub {
+  struct named named;
+  struct hz_link link; /* cl->pubs */
+  herz_client *cl;
+  void (*done)(int, const char *, struct herz_position, void *);
+  void *arg;
+  struct hz_buf *waiting; /* the envelope, while it is not sent */
+};
+
+void hz_client_topics_init(herz_client *cl) {
+  hz_list_init(&cl->subs);
+  hz_list_init(&cl->pubs);
+  hz_idmap_init(&cl->topic_ids, cl->w->env->alloc);
+}
+
+static bool put_id(herz_client *cl, struct named *n, uint64_t id) {
+  n->id = id;
+  if (hz_idmap_put(&cl->topic_ids, id, n) == HZ_OK) return true;
+  n->id = 0;
+  return false;
+}
+
+static void no_memory(herz_client *cl) {
+  hz_session_close(cl->session, HZ_CLOSE_INTERNAL, HZ_ENOMEM, "memory is short");
+}
+
+/* ---- subscriptions ---- */
+
+static void subscription_free(herz_subscription *s) {
+  hz_list_remove(&s->link);
+  hz_free(s->cl->w->env->alloc, s);
+}
+
+static struct hz_sub_options options_of(const herz_subscription *s) {
+  static const struct hz_str classes[] = {{"", 0}, {"stream", 6}, {"datagram", 8}, {"latest", 6}};
+  static const struct hz_str slows[] = {
+      {"", 0}, {"newest", 6}, {"latest", 6}, {"pause", 5}, {"close", 5}};
+  const struct herz_subscribe_options *o = &s->options;
+
+  return (struct hz_sub_options){.delivery = classes[o->delivery],
+                                 .slow = slows[o->slow],
+                                 .has_credit = o->slow == HERZ_PAUSE,
+                                 .credit = o->credit};
+}
+
+/* False: not now. */
+static bool send_sub(herz_subscription *s) {
+  struct hz_sub_options o = options_of(s);
+  uint64_t id;
+  hz_err err = hz_session_subscribe(s->cl->session, hz_str_of(s->pattern), &o, &id);
+
+  if (err == HZ_ENOMEM || (err == HZ_OK && !put_id(s->cl, &s->named, id))) no_memory(s->cl);
+  return err == HZ_OK;
+}
+
+int herz_subscribe(herz_client *cl, const struct herz_subscribe_options *options,
+                   void (*fn)(herz_subscription *, const struct herz_event *, void *), void *arg,
+                   herz_subscription **out) {
+  struct hz_filter filter;
+  const char *why = hz_filter_read(&filter, hz_str_of(options->pattern));
+
+  if (why != NULL) return hz_app_fail(cl->app, HZ_EINVAL, "%s: %s", options->pattern, why);
+  if ((unsigned)options->delivery > HERZ_LATEST || (unsigned)options->slow > HERZ_DISCONNECT) {
+    return hz_app_fail(cl->app, HZ_EINVAL, "%s: no such class, or policy", options->pattern);
+  }
+  if (cl->closing) return HERZ_ECLOSED;
+  if (cl->ops->request != NULL) {
+    return hz_app_fail(cl->app, HZ_EUNSUPPORTED, "%s:// carries calls only", cl->ops->scheme);
+  }
+  struct hz_alloc *alloc = cl->w->env->alloc;
+  herz_subscription *s = hz_calloc(alloc, 1, sizeof(*s) + filter.len + 1u);
+  if (s == NULL) return HERZ_ENOMEM;
+  s->cl = cl;
+  s->options = *options;
+  s->options.pattern = s->pattern;
+  memcpy(s->pattern, filter.text, filter.len);
+  s->fn = fn;
+  s->arg = arg;
+  hz_list_push(&cl->subs, &s->link);
+  /* At once if possible: what is published behind it is heard. */
+  if (cl->session == NULL || !hz_session_usable(cl->session) || !send_sub(s)) {
+    hz_env_defer(cl->w->env, &cl->settle);
+  }
+  if (out != NULL) *out = s;
+  return 0;
+}
+
+void herz_unsubscribe(herz_subscription *s) {
+  herz_client *cl = s->cl;
+
+  if (s->over) return;
+  if (s->named.id != 0) {
+    (void)hz_idmap_remove(&cl->topic_ids, s->named.id);
+    if (cl->session != NULL) hz_session_unsubscribe(cl->session, s->named.id);
+  }
+  subscription_free(s);
+}
+
+void herz_subscription_credit(herz_subscription *s, uint64_t n) {
+  if (s->options.slow != HERZ_PAUSE || s->over) return;
+  if (s->named.id == 0)
+    s->options.credit += n;
+  else if (s->cl->session != NULL)
+    hz_session_sub_credit(s->cl->session, s->named.id, n);
+}
+
+/* ---- publishes ---- */
+
+static void pub_end(struct hz_client_pub *p, hz_err err, const char *text,
+                    struct herz_position at) {
+  herz_client *cl = p->cl;
+
+  hz_list_remove(&p->link);
+  cl->pub_count--;
+  hz_buf_unref(p->waiting);
+  if (p->done != NULL) p->done((int)err, text, at, p->arg);
+  hz_slab_put(&cl->w->env->objects, p, sizeof(*p));
+}
+
+/* Sends it, under a new id when it is to be acknowledged. */
+static hz_err send_pub(struct hz_client_pub *p, const struct hz_message *m) {
+  herz_client *cl = p->cl;
+  uint64_t id;
+  hz_err err = hz_session_publish(cl->session, m, p->done != NULL ? &id : NULL);
+
+  if (err == HZ_OK && p->done != NULL && !put_id(cl, &p->named, id)) no_memory(cl);
+  return err;
+}
+
+/* What waited is an envelope without an id. */
+static hz_err send_waiting(struct hz_client_pub *p) {
+  struct hz_header headers[HZ_HEADERS_MAX];
+  struct hz_envelope e;
+  size_t n = 0, pos = 0;
+
+  if (hz_envelope_parse(hz_buf_data(p->waiting), p->waiting->len, &e) != HZ_OK) return HZ_EINVAL;
+  while (n < HZ_HEADERS_MAX &&
+         hz_headers_next(&e.headers, &pos, &headers[n].name, &headers[n].value)) {
+    n++;
+  }
+  struct hz_message m = {.topic = e.text, .headers = headers, .header_count = n, .body = e.body};
+  return send_pub(p, &m);
+}
+
+static hz_err keep(struct hz_client_pub *p, const struct hz_message *m) {
+  size_t size = hz_pub_size(m->topic, m->headers, m->header_count, &m->body);
+
+  p->waiting = hz_buf_new(&p->cl->w->env->pool, size);
+  if (p->waiting == NULL) return HZ_ENOMEM;
+  return hz_encode_pub(p->waiting, false, 0, m->topic, m->headers, m->header_count, &m->body);
+}
+
+static bool others_wait(const herz_client *cl) {
+  if (hz_list_empty(&cl->pubs)) return false;
+  return HZ_CONTAINER(cl->pubs.prev, struct hz_client_pub, link)->waiting != NULL;
+}
+
+/* Is it sent, or may it wait? */
+static hz_err begin(struct hz_client_pub *p, const struct hz_message *m) {
+  herz_client *cl = p->cl;
+  bool up = cl->session != NULL && hz_session_usable(cl->session);
+  bool early = up && cl->session->conn->early;
+
+  if (!up || early) return keep(p, m);
+  if (others_wait(cl)) return HZ_AGAIN;
+  return send_pub(p, m);
+}
+
+int herz_client_publish(herz_client *cl, const struct herz_message *message,
+                        void (*done)(int, const char *, struct herz_position, void *), void *arg) {
+  struct hz_header headers[HZ_HEADERS_MAX];
+  struct hz_message m;
+  hz_err err = hz_message_of(message, headers, &m);
+  const char *why = err == HZ_OK ? hz_topic_check(m.topic) : "no frame can carry this message";
+
+  if (why != NULL) {
+    return hz_app_fail(cl->app, HZ_EINVAL, "%s: %s",
+                       message->topic == NULL ? "(no topic)" : message->topic, why);
+  }
+  if (cl->closing) return HERZ_ECLOSED;
+  if (cl->ops->request != NULL) return HERZ_EUNSUPPORTED;
+  if (cl->pub_count >= PUBS_MAX) return HERZ_EAGAIN;
+  struct hz_client_pub *p = hz_slab_get(&cl->w->env->objects, sizeof(*p));
+  if (p == NULL) return HERZ_ENOMEM;
+  p->named.what = PUBLISH;
+  p->cl = cl;
+  p->done = done;
+  p->arg = arg;
+  err = begin(p, &m);
+  if (err == HZ_OK && (done != NULL || p->waiting != NULL)) {
+    hz_list_push(&cl->pubs, &p->link);
+    cl->pub_count++;
+    return 0;
+  }
+  hz_buf_unref(p->waiting);
+  hz_slab_put(&cl->w->env->objects, p, sizeof(*p));
+  return (int)err;
+}
+
+/* ---- the connection comes and goes ---- */
+
+void hz_client_topics_pump(herz_client *cl) {
+  struct hz_link *l, *next;
+
+  if (cl->session == NULL || !hz_session_usable(cl->session)) return;
+  for (l = cl->subs.next; l != &cl->subs; l = l->next) {
+    herz_subscription *s = HZ_CONTAINER(l, herz_subscription, link);
+
+    if (s->named.id == 0 && !send_sub(s)) return;
+  }
+  for (l = cl->pubs.next; l != &cl->pubs; l = next) {
+    struct hz_client_pub *p = HZ_CONTAINER(l, struct hz_client_pub, link);
+
+    next = l->next;
+    if (p->waiting == NULL) continue;
+    hz_err err = send_waiting(p);
+    if (err == HZ_AGAIN || err == HZ_ECLOSED) return;
+    if (err == HZ_OK) {
+      hz_buf_unref(p->waiting);
+      p->waiting = NULL;
+      if (p->done != NULL) continue;
+    }
+    hz_list_remove(&p->link);
+    pub_end(p, err, hz_strerror((int)err), (struct herz_position){0, 0});
+    return hz_client_topics_pump(cl); /* `done` may have changed the list */
+  }
+}
+
+void hz_client_topics_lost(herz_client *cl) {
+  const struct herz_position nowhere = {0, 0};
+  struct hz_link sent, *l, *next;
+
+  if (cl->topic_ids.count == 0) return;
+  hz_idmap_fini(&cl->topic_ids);
+  hz_idmap_init(&cl->topic_ids, cl->w->env->alloc);
+  for (l = cl->subs.next; l != &cl->subs; l = l->next) {
+    HZ_CONTAINER(l, herz_subscription, link)->named.id = 0;
+  }
+  hz_list_init(&sent);
+  for (l = cl->pubs.next; l != &cl->pubs; l = next) {
+    next = l->next;
+    if (HZ_CONTAINER(l, struct hz_client_pub, link)->waiting != NULL) continue;
+    hz_list_remove(l);
+    hz_list_push(&sent, l);
+  }
+  while (!hz_list_empty(&sent)) {
+    pub_end(HZ_CONTAINER(sent.next, struct hz_client_pub, link), HZ_ECLOSED,
+            "the connection went before it was acknowledged", nowhere);
+  }
+}
+
+void hz_client_topics_end(herz_client *cl, hz_err err, const char *text) {
+  const struct herz_position nowhere = {0, 0};
+
+  hz_client_topics_lost(cl);
+  while (!hz_list_empty(&cl->pubs)) {
+    pub_end(HZ_CONTAINER(cl->pubs.next, struct hz_client_pub, link), err, text, nowhere);
+  }
+  while (!hz_list_empty(&cl->subs)) {
+    subscription_free(HZ_CONTAINER(cl->subs.next, herz_subscription, link));
+  }
+  hz_idmap_fini(&cl->topic_ids);
+}
+
+/* ---- what comes ---- */
+
+static void refused(herz_client *cl, struct named *n, const struct hz_envelope *e) {
+  char text[160];
+  hz_err err = e->code == HZ_WIRE_DENIED  ? HZ_EREFUSED
+               : e->code == HZ_WIRE_LIMIT ? HZ_ELIMIT
+               : e->code == HZ_WIRE_TOPIC ? HZ_EINVAL
+                                          : HZ_EPROTO;
+
+  (void)snprintf(text, sizeof(text), "%.*s", HZ_STR_ARG(e->text));
+  (void)hz_idmap_remove(&cl->topic_ids, n->id);
+  if (n->what == PUBLISH) {
+    pub_end((struct hz_client_pub *)n, err, text, (struct herz_position){0, 0});
+    return;
+  }
+  herz_subscription *s = (herz_subscription *)n;
+  struct herz_event event = {
+      .what = HERZ_EVENT_REFUSED, .topic = s->pattern, .err = (int)err, .text = text};
+  s->over = true;
+  hz_list_remove(&s->link);
+  s->fn(s, &event, s->arg);
+  hz_free(cl->w->env->alloc, s);
+}
+
+static void acknowledged(herz_client *cl, struct named *n, const struct hz_envelope *e) {
+  struct herz_position at = {e->epoch, e->offset};
+
+  if (n->what == PUBLISH) {
+    (void)hz_idmap_remove(&cl->topic_ids, n->id);
+    pub_end((struct hz_client_pub *)n, HZ_OK, "", at);
+    return;
+  }
+  herz_subscription *s = (herz_subscription *)n;
+  struct herz_event event = {.what = HERZ_EVENT_SUBSCRIBED, .topic = s->pattern, .at = at};
+  s->fn(s, &event, s->arg);
+}
+
+static void came(herz_subscription *s, const struct hz_envelope *e) {
+  struct hz_event_text t;
+
+  if (hz_event_text_of(&t, &s->cl->w->env->pool, e) != HZ_OK) {
+    no_memory(s->cl);
+    return;
+  }
+  s->fn(s, &t.event, s->arg); /* `s` may have gone */
+  hz_event_text_fini(&t);
+}
+
+bool hz_client_topic(struct hz_session *session, const struct hz_envelope *e) {
+  herz_client *cl = session->user;
+  struct named *n = hz_idmap_get(&cl->topic_ids, e->id);
+
+  if (n == NULL) return e->kind != HZ_ERROR; /* it crossed with the end of what it was for */
+  switch (e->kind) {
+    case HZ_ERROR: refused(cl, n, e); break;
+    case HZ_ACK: acknowledged(cl, n, e); break;
+    default:
+      if (n->what == SUBSCRIPTION) came((herz_subscription *)n, e);
+      break;
+  }
+  return true;
+}

@@ -1,0 +1,142 @@
+/* Publish and subscribe: topics, events, taps; and the same for clients. docs/hub.md says what is promised.
+ *
+ * A topic is text in segments, "orders/eu/42". A pattern is a topic, or has + for one segment and a trailing #
+ * for the rest, or is a range, "~orders/e", "~a..b" (docs/hub-index.md). */
+#ifndef HERZ_HUB_H
+#define HERZ_HUB_H
+
+#include <herz/herz.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** Bytes that a topic or a pattern may have, with the NUL. */
+#define HERZ_TOPIC_TEXT 1028u
+
+/** What is published. Everything is copied. */
+struct herz_message {
+  const char *topic;
+  const struct herz_header *headers;
+  uint32_t header_count;
+  enum herz_body_kind kind; /* HERZ_BODY_NONE with a body: HERZ_BODY_BYTES */
+  const void *body;
+  size_t body_len;
+};
+
+/** Where an event stands in the history of its topic; 0, 0: it has none. */
+struct herz_position {
+  uint64_t epoch, offset;
+};
+
+enum herz_event_what {
+  HERZ_EVENT_MESSAGE, /* what was published */
+  HERZ_EVENT_GAP, /* events are missing here: `missed` of them, from `at` on, when it is known */
+  HERZ_EVENT_SUBSCRIBED, /* client: the subscription stands; again after each new connection */
+  HERZ_EVENT_REFUSED     /* client: it was refused and is over: `err`, `text` */
+};
+
+/** What a subscription is told. Slices stand for the callback only. */
+struct herz_event {
+  enum herz_event_what what;
+  const char *topic; /* a gap's may be NULL: of several topics */
+  struct herz_position at;
+  uint32_t header_count;
+  const struct herz_header *headers;
+  enum herz_body_kind kind;
+  const void *body;
+  size_t body_len;
+  uint64_t missed; /* of a gap; 0: nobody knows */
+  int err;
+  const char *text;
+};
+
+/* ---- publishing ------------------------------------------------------------------------------ */
+
+/** Publishes to everybody who has subscribed, on any connection and any worker. Any thread, from the first
+ * herz_listen() to herz_app_free(); handlers and taps may. `at` (NULL allowed) receives its position.
+ * HERZ_EINVAL: no topic, or text, headers or a value that are none; HERZ_ETOOBIG: over
+ * limits.frame_bytes; HERZ_ELIMIT: taps publish because of what taps published, 16 deep; HERZ_ECLOSED: before
+ * the first listener; HERZ_ENOMEM. */
+HERZ_API int herz_publish(herz_app *app, const struct herz_message *m, struct herz_position *at);
+
+/** The same with text as its body. */
+HERZ_API int herz_publish_text(herz_app *app, const char *topic, const char *text);
+
+/* ---- the service listens ---------------------------------------------------------------------- */
+
+typedef struct herz_tap herz_tap;
+
+/** Calls `fn` for each event of a pattern, on the worker that asks (outside of one: the first), at the end of
+ * the turn in which it came there. Bounded as a connection's subscription is; gaps are told. NULL:
+ * herz_error(app) says why. */
+HERZ_API herz_tap *herz_tap_new(herz_app *app, const char *pattern,
+                                void (*fn)(const struct herz_event *e, void *arg), void *arg);
+/** On its worker. Not from inside its own function. What is left is freed with the app. */
+HERZ_API void herz_tap_free(herz_tap *tap);
+
+/* ---- who may ------------------------------------------------------------------------------------ */
+
+/** Who asks for what. Stands for the call only. */
+struct herz_asker {
+  uint64_t conn; /* herz_conn_find() knows it */
+  struct herz_peer peer;
+  const char *topic; /* or the pattern */
+};
+
+/** Asked for each subscription, or each publish, that comes over a connection; false: refused (ERROR 11). On
+ * the connection's worker; several workers ask at the same time. Before the first herz_listen(). */
+typedef bool herz_may(const struct herz_asker *who, void *arg);
+HERZ_API int herz_may_subscribe(herz_app *app, herz_may *may, void *arg);
+HERZ_API int herz_may_publish(herz_app *app, herz_may *may, void *arg);
+
+/* ---- client -------------------------------------------------------------------------------------- */
+
+typedef struct herz_subscription herz_subscription;
+
+/** How events come (docs/hub.md). */
+enum herz_class { HERZ_ORDERED, HERZ_STREAM, HERZ_DATAGRAM, HERZ_LATEST };
+
+/** What the service does when they are not taken fast enough. */
+enum herz_slow {
+  HERZ_DROP_OLDEST,
+  HERZ_DROP_NEWEST,
+  HERZ_KEEP_LATEST, /* of each topic */
+  HERZ_PAUSE,       /* nothing comes beyond the credit */
+  HERZ_DISCONNECT
+};
+
+/** Options of herz_subscribe(); zeroed means defaults. Text is copied. */
+struct herz_subscribe_options {
+  const char *pattern;
+  enum herz_class delivery;
+  enum herz_slow slow;
+  uint64_t credit; /* HERZ_PAUSE: events that may come before herz_subscription_credit() */
+};
+
+/** Subscribes, now or as soon as the client is connected, and again after each new connection. `fn` hears
+ * everything, in order. `out` (NULL allowed). HERZ_EINVAL: no pattern; HERZ_ECLOSED; HERZ_EUNSUPPORTED: the
+ * connection carries no frames; HERZ_ENOMEM. */
+HERZ_API int herz_subscribe(herz_client *cl, const struct herz_subscribe_options *options,
+                            void (*fn)(herz_subscription *s, const struct herz_event *e, void *arg),
+                            void *arg, herz_subscription **out);
+/** Ends it: `fn` is not called any more. It also ends when it is refused, after that was told, and with
+ * its client. */
+HERZ_API void herz_unsubscribe(herz_subscription *s);
+/** HERZ_PAUSE: `n` more events may come. */
+HERZ_API void herz_subscription_credit(herz_subscription *s, uint64_t n);
+
+/** Publishes through the service. Without `done` it is sent at most once and nobody tells what became of it;
+ * with it `done(err, text, at, arg)` comes exactly once: 0 when the service has it, HERZ_EREFUSED,
+ * HERZ_ECLOSED when the connection went before it was known. HERZ_EAGAIN: so much waits to leave already;
+ * HERZ_EINVAL; HERZ_ETOOBIG; HERZ_ECLOSED; HERZ_EUNSUPPORTED. */
+HERZ_API int herz_client_publish(herz_client *cl, const struct herz_message *m,
+                                 void (*done)(int err, const char *text, struct herz_position at,
+                                              void *arg),
+                                 void *arg);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,308 @@
+/* Publish and subscribe in frames: SUB, UNSUB, PUB from a client, ACK and EVENT to it. Not here: who gets
+ * what (core/pubsub), the client's half (core/app/client_topic.c).
+ *
+ * A connection with subscriptions may rest: its events leave without a session, straight into its stream,
+ * until that is full. */
+#include <string.h>
+
+#include "core/protocol/internal.h"
+
+/* ---- events to frames ---- */
+
+static uint32_t peer_frame(const struct hz_conn_hub *h) {
+  const struct hz_session *s = hz_session_of(h->conn);
+
+  return s != NULL ? s->peer_frame : h->conn->kept.peer_frame;
+}
+
+static uint8_t flags_of(const struct hz_conn_hub *h) {
+  const struct hz_session *s = hz_session_of(h->conn);
+  bool checksum = s != NULL ? s->checksum : h->conn->kept_checksum;
+
+  return checksum ? HZ_FRAME_CRC : 0;
+}
+
+static void seal(struct hz_buf *b, uint32_t at, uint8_t flags, hz_err err) {
+  if (err == HZ_OK) err = hz_frame_seal_at(b, at, flags);
+  if (err != HZ_OK) b->len = at;
+}
+
+static void write_gap(struct hz_buf *b, const struct hz_pulled *p, uint8_t flags) {
+  uint32_t at = b->len;
+
+  b->len += HZ_FRAME_HEADER;
+  seal(b, at, flags, hz_encode_gap(b, p->sub->id, p->topic, p->epoch, p->offset, p->missed));
+}
+
+static void write_event(struct hz_buf *b, const struct hz_pulled *p, uint8_t flags) {
+  const struct hz_event *e = p->event->event;
+  uint32_t at = b->len;
+
+  b->len += HZ_FRAME_HEADER;
+  uint8_t *to = hz_put_event_head(hz_buf_tail(b), p->sub->id);
+  memcpy(to, hz_event_tail(e), e->len);
+  b->len = (uint32_t)(to + e->len - hz_buf_data(b));
+  seal(b, at, flags, HZ_OK);
+}
+
+/* What its reader does not take is a gap for it. */
+static void leave_out(struct hz_buf *b, struct hz_pulled *p, uint8_t flags) {
+  const struct hz_event *e = p->event->event;
+
+  p->topic = e->topic;
+  p->epoch = e->epoch;
+  p->offset = e->offset;
+  p->missed = 1;
+  write_gap(b, p, flags);
+}
+
+/* Writes what waits, as long as there is room. */
+static uint32_t fill(struct hz_conn_hub *h, struct hz_buf *b) {
+  struct hz_counters *counters = h->base.node->counters;
+  uint32_t limit = peer_frame(h), frames = 0;
+  uint8_t flags = flags_of(h);
+  struct hz_pulled p;
+
+  for (size_t n; (n = hz_subscriber_next_size(&h->base)) > 0 && n <= hz_buf_room(b); frames++) {
+    if (!hz_subscriber_pull(&h->base, &p)) break;
+    if (p.gap) write_gap(b, &p, flags);
+    if (p.event == NULL) continue;
+    if (p.event->event->len + HZ_EVENT_FRAME_OVERHEAD > limit) {
+      hz_tally_add(&counters->v[HZ_C_events_dropped], 1);
+      leave_out(b, &p, flags);
+    } else {
+      write_event(b, &p, flags);
+    }
+    hz_delivery_unref(p.event);
+  }
+  return frames;
+}
+
+static void flush(struct hz_subscriber *base) {
+  struct hz_conn_hub *h = HZ_CONTAINER(base, struct hz_conn_hub, base);
+  struct hz_counters *counters = base->node->counters;
+  struct hz_conn *conn = h->conn;
+
+  while (!conn->closing) {
+    struct hz_session *s = hz_session_of(conn);
+    size_t first = hz_subscriber_next_size(base);
+
+    if (s != NULL && s->control != NULL && s->control->blocked) {
+      base->blocked = true; /* hz_lane_writable() tells */
+      return;
+    }
+    if (first == 0) return;
+    size_t room = base->bytes < HZ_GATHER_BYTES ? base->bytes : HZ_GATHER_BYTES;
+    struct hz_buf *b = hz_buf_new(&conn->env->pool, room > first ? room : first);
+    if (b == NULL) {
+      HZ_COUNT(counters, no_memory);
+      hz_hub_node_later(base->node, base);
+      return;
+    }
+    uint32_t frames = fill(h, b);
+    hz_tally_add(&counters->v[HZ_C_events_out], frames);
+    hz_tally_add(&counters->v[HZ_C_frames_out], frames);
+    if (hz_session_send_events(conn, b) != HZ_OK) return;
+  }
+}
+
+static void overrun(struct hz_subscriber *base, struct hz_subscription *sub) {
+  struct hz_conn_hub *h = HZ_CONTAINER(base, struct hz_conn_hub, base);
+
+  (void)sub;
+  if (h->conn->closing) return;
+  HZ_COUNT(base->node->counters, subscribers_closed);
+  hz_session_close_conn(h->conn, HZ_CLOSE_LIMIT, HZ_ELIMIT, "a subscription is read too slowly");
+}
+
+static const struct hz_subscriber_ops frame_ops = {.flush = flush, .overrun = overrun};
+
+/* ---- a connection's subscriptions ---- */
+
+static struct hz_conn_hub *hub_of(struct hz_session *s) {
+  if (s->hub != NULL) return s->hub;
+  s->hub = hz_slab_get(&s->conn->env->objects, sizeof(*s->hub));
+  if (s->hub == NULL) return NULL;
+  s->hub->conn = s->conn;
+  hz_subscriber_init(&s->hub->base, s->owner->hub, &frame_ops);
+  return s->hub;
+}
+
+void hz_conn_hub_free(struct hz_conn_hub *h) {
+  if (h == NULL) return;
+  while (h->base.subs != NULL) hz_hub_unsubscribe(h->base.subs);
+  hz_subscriber_fini(&h->base);
+  hz_slab_put(&h->conn->env->objects, h, sizeof(*h));
+}
+
+static void drop_empty(struct hz_session *s) {
+  if (s->hub == NULL || s->hub->base.count > 0) return;
+  hz_conn_hub_free(s->hub);
+  s->hub = NULL;
+}
+
+static struct hz_subscription *find(struct hz_session *s, uint64_t id) {
+  struct hz_subscription *sub = s->hub == NULL ? NULL : s->hub->base.subs;
+
+  /* The newest first, and a client counts upwards. */
+  while (sub != NULL && sub->id != id) sub = sub->next;
+  return sub;
+}
+
+/* ---- answers ---- */
+
+static void refuse(struct hz_lane *l, const struct hz_envelope *e, enum hz_wire_code code,
+                   const char *text) {
+  struct hz_session *s = l->session;
+
+  HZ_COUNT(s->owner->counters, hub_refused);
+  if (e->has_id) hz_session_error(s, l, true, e->id, code, text);
+}
+
+static void refuse_for(struct hz_lane *l, const struct hz_envelope *e, hz_err err,
+                       const char *limit) {
+  switch (err) {
+    case HZ_ELIMIT: refuse(l, e, HZ_WIRE_LIMIT, limit); break;
+    case HZ_ETOOBIG: refuse(l, e, HZ_WIRE_TOO_LARGE, "the event would not fit into a frame"); break;
+    default: refuse(l, e, HZ_WIRE_INTERNAL, "memory is short"); break;
+  }
+}
+
+static void acknowledge(struct hz_lane *l, uint64_t id, const struct hz_position *at) {
+  struct hz_place p;
+
+  if (hz_lane_reserve(l, HZ_SMALL_SIZE, &p) != HZ_OK) return;
+  (void)hz_lane_commit(l, &p, hz_encode_ack(p.b, id, at->epoch, at->offset), false);
+}
+
+/* ---- frames ---- */
+
+static bool is(struct hz_str text, const char *word) {
+  return hz_str_eq(text, hz_str_of(word));
+}
+
+static enum hz_delivery_class class_of(struct hz_str text) {
+  if (is(text, "stream")) return HZ_CLASS_STREAM;
+  if (is(text, "datagram")) return HZ_CLASS_DATAGRAM;
+  if (is(text, "latest")) return HZ_CLASS_LATEST;
+  return HZ_CLASS_ORDERED;
+}
+
+static enum hz_slow_policy slow_of(struct hz_str text) {
+  if (is(text, "newest")) return HZ_SLOW_NEWEST;
+  if (is(text, "latest")) return HZ_SLOW_LATEST;
+  if (is(text, "pause")) return HZ_SLOW_PAUSE;
+  if (is(text, "close")) return HZ_SLOW_CLOSE;
+  return HZ_SLOW_OLDEST;
+}
+
+static void sub_came(struct hz_lane *l, const struct hz_envelope *e) {
+  struct hz_session *s = l->session;
+  const struct hz_hub_rules *rules = &s->owner->hub->hub->rules;
+  struct hz_position at = {0, 0};
+  struct hz_subscription *sub;
+  struct hz_filter filter;
+
+  if (find(s, e->id) != NULL || (s->mux && hz_idmap_get(&s->calls, e->id) != NULL)) {
+    hz_session_fail(s, l, HZ_C_envelope_unexpected, HZ_WIRE_UNEXPECTED, HZ_EPROTO,
+                    "the id of this subscription is in use");
+    return;
+  }
+  const char *why = hz_filter_read(&filter, e->text);
+  if (why != NULL) {
+    refuse(l, e, HZ_WIRE_TOPIC, why);
+    return;
+  }
+  if (rules->may_subscribe != NULL &&
+      !rules->may_subscribe(rules->subscribe_arg, s->conn, hz_filter_text(&filter))) {
+    refuse(l, e, HZ_WIRE_DENIED, "this may not be subscribed to");
+    return;
+  }
+  struct hz_conn_hub *h = hub_of(s);
+  hz_err err = h == NULL ? HZ_ENOMEM : hz_hub_subscribe(&h->base, &filter, &sub);
+  if (err != HZ_OK) {
+    refuse_for(l, e, err, "too many subscriptions");
+    drop_empty(s);
+    return;
+  }
+  sub->id = e->id;
+  sub->delivery = class_of(e->sub.delivery);
+  sub->slow = slow_of(e->sub.slow);
+  if (e->sub.has_credit) hz_subscription_credit(sub, e->sub.credit);
+  acknowledge(l, e->id, &at);
+}
+
+static void unsub_came(struct hz_session *s, const struct hz_envelope *e) {
+  struct hz_subscription *sub = find(s, e->id);
+
+  if (sub == NULL) return; /* it was refused, or this crossed with its end */
+  hz_hub_unsubscribe(sub);
+  drop_empty(s);
+}
+
+static void pub_came(struct hz_lane *l, const struct hz_envelope *e) {
+  struct hz_session *s = l->session;
+  struct hz_hub_node *node = s->owner->hub;
+  const struct hz_hub_rules *rules = &node->hub->rules;
+  struct hz_message m = {.topic = e->text, .encoded = e->encoded};
+  struct hz_position at;
+  const char *why = hz_topic_check(e->text);
+
+  if (why != NULL) {
+    refuse(l, e, HZ_WIRE_TOPIC, why);
+    return;
+  }
+  if (s->conn->early) {
+    refuse(l, e, HZ_WIRE_DENIED, "what comes in early data may be a replay");
+    return;
+  }
+  if (rules->may_publish != NULL && !rules->may_publish(rules->publish_arg, s->conn, e->text)) {
+    refuse(l, e, HZ_WIRE_DENIED, "this may not be published to");
+    return;
+  }
+  hz_err err = hz_hub_publish(node->hub, node, &m, &at, &why);
+  if (err != HZ_OK)
+    refuse_for(l, e, err, "the event goes round in circles");
+  else if (e->has_id)
+    acknowledge(l, e->id, &at);
+}
+
+/* Where streams are many, these belong to the control stream, which the first of them makes so. */
+static bool on_control(struct hz_lane *l) {
+  struct hz_session *s = l->session;
+
+  if (s->mux || l->use == HZ_LANE_CONTROL) return true;
+  if (l->use != HZ_LANE_NEW || s->control != NULL) return false;
+  l->use = HZ_LANE_CONTROL;
+  s->control = l;
+  return true;
+}
+
+void hz_pubsub_frame(struct hz_lane *l, const struct hz_envelope *e) {
+  struct hz_session *s = l->session;
+
+  if (s->owner->hub == NULL) {
+    hz_session_error(s, l, e->has_id, e->id, HZ_WIRE_UNKNOWN_KIND,
+                     "publish and subscribe are not served here");
+    return;
+  }
+  if (!on_control(l)) {
+    hz_session_fail(s, l, HZ_C_envelope_unexpected, HZ_WIRE_UNEXPECTED, HZ_EPROTO,
+                    "a call's stream carries no subscriptions and nothing that is published");
+    return;
+  }
+  if (e->has_id && e->id > s->last_id) s->last_id = e->id;
+  if (e->kind == HZ_SUB)
+    sub_came(l, e);
+  else if (e->kind == HZ_UNSUB)
+    unsub_came(s, e);
+  else
+    pub_came(l, e);
+}
+
+bool hz_pubsub_credit(struct hz_session *s, const struct hz_envelope *e) {
+  struct hz_subscription *sub = find(s, e->id);
+
+  if (sub != NULL) hz_subscription_credit(sub, e->credit);
+  return sub != NULL;
+}
