@@ -13,7 +13,8 @@
 
 enum { EACH = 10, MOST = 1000000, ASKED = 1 << 16, TEXT = 64 };
 
-static const struct hz_topic_key key = {{UINT64_C(0x0123456789abcdef), UINT64_C(0xfedcba9876543210)}};
+static const struct hz_topic_key key = {
+    {UINT64_C(0x0123456789abcdef), UINT64_C(0xfedcba9876543210)}};
 static struct hz_alloc mem;
 static struct hz_index *ix;
 static uint32_t clients, subscriptions;
@@ -45,8 +46,7 @@ static void tenth_pattern(struct hz_rng *r, uint32_t client, char *to) {
     uint32_t low = 1000 + (uint32_t)hz_rng_below(r, 8900);
     sprintf(to, "~prices/%u..prices/%u", low, low + 5 + (uint32_t)hz_rng_below(r, 20));
   } else {
-    sprintf(to, "stocks/%c%c%c", 'A' + (char)a, 'A' + (char)b,
-            'A' + (char)hz_rng_below(r, 26));
+    sprintf(to, "stocks/%c%c%c", 'A' + (char)a, 'A' + (char)b, 'A' + (char)hz_rng_below(r, 26));
   }
 }
 
@@ -55,16 +55,16 @@ static void set_pattern(uint32_t client, uint32_t k, char *to) {
   struct hz_rng r;
   hz_rng_seed(&r, (uint64_t)client * EACH + k + 1);
   switch (k) {
-  case 0: sprintf(to, "devices/%u/command", client); break;
-  case 1: sprintf(to, "devices/%u/config/#", client); break;
-  case 2:
-  case 3:
-  case 4: order_topic(&r, to); break;
-  case 5:
-  case 6: sprintf(to, "chat/room-%u/messages", skewed(&r, 1 + clients / 4)); break;
-  case 7: sprintf(to, "sensors/site-%u/+/temperature", skewed(&r, 1 + clients / 20)); break;
-  case 8: sprintf(to, "alerts/%s/%u/#", regions[client % 8], (client / 8) % 64); break;
-  default: tenth_pattern(&r, client, to);
+    case 0: sprintf(to, "devices/%u/command", client); break;
+    case 1: sprintf(to, "devices/%u/config/#", client); break;
+    case 2:
+    case 3:
+    case 4: order_topic(&r, to); break;
+    case 5:
+    case 6: sprintf(to, "chat/room-%u/messages", skewed(&r, 1 + clients / 4)); break;
+    case 7: sprintf(to, "sensors/site-%u/+/temperature", skewed(&r, 1 + clients / 20)); break;
+    case 8: sprintf(to, "alerts/%s/%u/#", regions[client % 8], (client / 8) % 64); break;
+    default: tenth_pattern(&r, client, to);
   }
 }
 
@@ -102,25 +102,25 @@ enum { FEW, NOBODY, MANY };
 static void few_topic(struct hz_rng *r, char *to) {
   uint32_t client = (uint32_t)hz_rng_below(r, clients);
   switch (hz_rng_below(r, 6)) {
-  case 0: sprintf(to, "devices/%u/command", client); break;
-  case 1: sprintf(to, "devices/%u/config/wifi/ssid", client); break;
-  case 2: order_topic(r, to); break;
-  case 3: sprintf(to, "chat/room-%u/messages", (uint32_t)hz_rng_below(r, 1 + clients / 4)); break;
-  case 4:
-    sprintf(to, "sensors/site-%u/%u/temperature", (uint32_t)hz_rng_below(r, 1 + clients / 20),
-            (uint32_t)hz_rng_below(r, 100));
-    break;
-  default: sprintf(to, "prices/%u", 1000 + (uint32_t)hz_rng_below(r, 9000));
+    case 0: sprintf(to, "devices/%u/command", client); break;
+    case 1: sprintf(to, "devices/%u/config/wifi/ssid", client); break;
+    case 2: order_topic(r, to); break;
+    case 3: sprintf(to, "chat/room-%u/messages", (uint32_t)hz_rng_below(r, 1 + clients / 4)); break;
+    case 4:
+      sprintf(to, "sensors/site-%u/%u/temperature", (uint32_t)hz_rng_below(r, 1 + clients / 20),
+              (uint32_t)hz_rng_below(r, 100));
+      break;
+    default: sprintf(to, "prices/%u", 1000 + (uint32_t)hz_rng_below(r, 9000));
   }
 }
 
 static void nobody_topic(struct hz_rng *r, char *to) {
   uint32_t n = (uint32_t)hz_rng_below(r, 1000000);
   switch (hz_rng_below(r, 4)) {
-  case 0: sprintf(to, "devices/%u/state", n); break;
-  case 1: sprintf(to, "orders/%s/%u", regions[n % 8], 2 * clients + n); break;
-  case 2: sprintf(to, "sensors/site-%u/%u/humidity", n, n % 100); break;
-  default: sprintf(to, "telemetry/%u/cpu/%u", n, n % 8);
+    case 0: sprintf(to, "devices/%u/state", n); break;
+    case 1: sprintf(to, "orders/%s/%u", regions[n % 8], 2 * clients + n); break;
+    case 2: sprintf(to, "sensors/site-%u/%u/humidity", n, n % 100); break;
+    default: sprintf(to, "telemetry/%u/cpu/%u", n, n % 8);
   }
 }
 
@@ -272,7 +272,8 @@ static void grow_to(uint32_t n) {
   false_positives(&keys, &wrong);
   double churned = median_ns(churn, 50000) - median_ns(patterns, 50000);
   printf("{\"subscriptions\":%u,\"patterns\":%u,\"bytes\":%zu,\"resident\":%ld,\"segments\":%u,"
-         "\"shapes\":%u,\"paths\":%u,\"few_ns\":%.0f,\"few_each\":%.1f,\"few_p50_ns\":%.0f,\"few_p99_ns\":%.0f,"
+         "\"shapes\":%u,\"paths\":%u,\"few_ns\":%.0f,\"few_each\":%.1f,\"few_p50_ns\":%.0f,\"few_"
+         "p99_ns\":%.0f,"
          "\"nobody_ns\":%.1f,\"many_us\":%.2f,\"many\":%" PRIu64
          ",\"change_ns\":%.0f,\"build_ns\":%.0f,\"false_keys\":%.6f,\"false_topics\":%.6f}\n",
          n, s.patterns, s.bytes, resident * 1024, s.segments, s.shapes, s.paths,

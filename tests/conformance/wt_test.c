@@ -55,7 +55,8 @@ static void close_idle(struct hz_timer *t, hz_time now) {
     q->hurry = idle; /* there may be nobody who acknowledges anything */
     if (idle) c->ops->close(c, &why);
   }
-  if (env != NULL) cr_assert_eq(hz_timer_set(&env->timers, t, now + 200 * HZ_MS, close_idle), HZ_OK);
+  if (env != NULL)
+    cr_assert_eq(hz_timer_set(&env->timers, t, now + 200 * HZ_MS, close_idle), HZ_OK);
 }
 
 static void unlisten(struct hz_listener *l) {
