@@ -84,7 +84,7 @@ static void print_listener(const char *text) {
   where(&u, place, sizeof place);
   bool quic = strcmp(u.scheme, "quic") == 0;
   snprintf(line, sizeof line, "%s %s", quic ? "udp" : "tcp", place);
-  printf("  %-10s %s\n", line, quic ? "quic (herz/1) · http/3" : sniffed);
+  printf("  %-10s %s\n", line, quic ? "quic (herz/1) · http/3 · webtransport" : sniffed);
 }
 
 static void print_try(void) {

@@ -72,6 +72,7 @@ void hz_session_drain(struct hz_session *s, uint64_t grace_ms) {
     s->conn->ops->drain(s->conn);
     return;
   }
+  if (s->conn->ops->forewarn != NULL) s->conn->ops->forewarn(s->conn);
   if (s->control != NULL) {
     struct hz_buf *b = hz_session_buf(s, HZ_SMALL_SIZE);
 

@@ -336,6 +336,8 @@ struct hz_transport_ops {
   /** Message carriers, server: what comes from here on is refused or left unread, what is under way is
    * answered, then the connection closes as `close` would (HZ_CLOSE_SHUTDOWN). NULL: `close` does. */
   void (*drain)(struct hz_conn *);
+  /** The service is about to end: tells the peer below the level of frames, and nothing else. Optional. */
+  void (*forewarn)(struct hz_conn *);
   /** Sends something that the peer must answer below the level of frames (QUIC PING). Optional. */
   void (*keepalive)(struct hz_conn *);
   /** Tests and `--rebind`: moves the client's end to a new local address. Optional. */

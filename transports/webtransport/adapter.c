@@ -116,6 +116,13 @@ static void peer(const struct hz_conn *conn, struct hz_peer *out) {
   if (wt->io != NULL) wt->io->ops->peer(wt->io, out);
 }
 
+/* WT_DRAIN_SESSION: what a page hears as `draining`. */
+static void forewarn(struct hz_conn *conn) {
+  struct hz_wt *wt = hz_wt_of(conn);
+  uint8_t capsule[HZ_WT_DRAIN_BYTES];
+  if (wt->opened && !conn->closing) hz_wt_say(wt, capsule, hz_wt_drain_write(capsule));
+}
+
 static void keepalive(struct hz_conn *conn) {
   const struct hz_wt *wt = hz_wt_of(conn);
   if (wt->hub != NULL) hz_quic_keepalive(&hz_h3_carrier(wt->hub->h3)->base);
@@ -141,6 +148,7 @@ const struct hz_transport_ops *hz_transport_wt(void) {
       .stream_stop = stream_stop,
       .datagram_send = datagram_send,
       .datagram_max = datagram_max,
+      .forewarn = forewarn,
       .keepalive = keepalive,
       .rebind = rebind,
   };
