@@ -122,9 +122,10 @@ static long zeros(void *arg, void *dst, size_t cap) {
 static void stream(herz_ctx *c) {
   struct app_pair *p = herz_arg(c);
   uint64_t *left = herz_alloc(c, sizeof(*left));
+  const char *n = herz_query(c, "n") != NULL ? herz_query(c, "n") : herz_param(c, "n");
 
   HERZ_ENSURE(c, left != NULL);
-  *left = strtoull(herz_param(c, "n"), NULL, 10);
+  *left = strtoull(n, NULL, 10);
   herz_on_end(c, ended, p);
   herz_reply_stream(c, HERZ_OK, NULL, zeros, left);
 }
@@ -220,6 +221,9 @@ static bool serve(struct app_pair *p) {
          herz_route(p->server, "GET", "/silent", silent, p) == 0 &&
          herz_route(p->server, "MESSAGE", "/echo", echo, p) == 0 &&
          herz_route(p->server, "MESSAGE", "/who", who, p) == 0 &&
+         herz_route(p->server, "MESSAGE", "/pour", stream, p) == 0 &&
+         herz_route(p->server, "MESSAGE", "/wait", later, p) == 0 &&
+         herz_route_stream(p->server, "MESSAGE", "/take", take_all, p) == 0 &&
          herz_listen(p->server, at, NULL, 0) == 0;
 }
 

@@ -220,7 +220,12 @@ static void on_writable(struct hz_stream *base) {
 /* A datagram's answer grows here until it is whole. */
 static hz_err add(struct call *c, const void *data, size_t len) {
   size_t max = hz_wt_datagram_max(c->plain->wt), had = c->out == NULL ? 0 : c->out->len;
-  if (had + len > max) return HZ_ETOOBIG;
+  if (c->ending) return HZ_ECLOSED;
+  if (had + len > max) { /* there is no other way for it */
+    note(c->plain, "datagrams_dropped");
+    c->ending = true;
+    return HZ_ECLOSED;
+  }
   if (c->out == NULL) c->out = hz_buf_new(&c->env->pool, max);
   return c->out == NULL ? HZ_ENOMEM : hz_buf_append(c->out, data, len);
 }
@@ -238,13 +243,8 @@ static void send_datagram(struct call *c) {
 static hz_err whole(struct call *c, struct hz_str body) {
   if (c->datagram) {
     hz_err err = add(c, body.p, body.n);
-    if (err != HZ_OK) { /* there is no other way for it */
-      note(c->plain, "datagrams_dropped");
-      c->ending = true;
-      return HZ_OK;
-    }
-    send_datagram(c);
-    return HZ_OK;
+    if (err == HZ_OK) send_datagram(c);
+    return err;
   }
   struct hz_buf *b = NULL;
   if (body.n > 0) {
