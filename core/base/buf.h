@@ -137,6 +137,12 @@ bool hz_bufq_full(struct hz_bufq *q);
  * small ones leave as one. False: not done, the reference stays with the caller. */
 HZ_MUST_USE bool hz_bufq_absorb(struct hz_bufq *q, struct hz_buf *b);
 
+/** Appends a copy of bytes that came, without regard to the watermark: into the room of the last buffer, if
+ * nobody else holds that, then into one out of `pool`. So what waits takes little more than its bytes,
+ * whatever the pieces in which it came. HZ_ENOMEM: a part of it may be in. */
+HZ_MUST_USE hz_err hz_bufq_append(struct hz_bufq *q, struct hz_pool *pool, const void *data,
+                                  size_t len);
+
 /** Takes the first buffer out, with the queue's reference; of a queue from which hz_bufq_consume() has
  * taken whole buffers only. hz_bufq_put_back() undoes it. */
 struct hz_buf *hz_bufq_take(struct hz_bufq *q);

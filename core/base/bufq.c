@@ -8,6 +8,8 @@
 #define RING_FIRST_LOG2 3u
 /* A copy of so many bytes costs less than a buffer of its own does on its way to the kernel. */
 #define ABSORBED_BYTES 256u
+/* Room of a buffer that small pieces share: with all headers it stays in a 4 KiB class. */
+#define SHARED_BYTES 4000u
 
 void hz_bufq_init(struct hz_bufq *q, struct hz_alloc *alloc, size_t high, size_t low) {
   *q = (struct hz_bufq){.alloc = alloc,
@@ -86,6 +88,25 @@ bool hz_bufq_absorb(struct hz_bufq *q, struct hz_buf *b) {
   q->bytes += b->len;
   hz_buf_unref(b);
   return true;
+}
+
+hz_err hz_bufq_append(struct hz_bufq *q, struct hz_pool *pool, const void *data, size_t len) {
+  const uint8_t *p = data;
+  struct hz_buf *last = q->count == 0 ? NULL : at(q, q->count - 1);
+  size_t n = last == NULL || last->refs != 1 ? 0 : hz_buf_room(last);
+  if (n > len) n = len;
+  if (n > 0) {
+    memcpy(hz_buf_tail(last), p, n);
+    last->len += (uint32_t)n;
+    q->bytes += n;
+  }
+  if (n == len) return HZ_OK;
+  len -= n;
+  struct hz_buf *b = hz_buf_new(pool, len < SHARED_BYTES ? SHARED_BYTES : len);
+  hz_err err = b == NULL ? HZ_ENOMEM : hz_buf_append(b, p + n, len);
+  if (err == HZ_OK) err = hz_bufq_push_forced(q, b);
+  if (err != HZ_OK) hz_buf_unref(b);
+  return err;
 }
 
 struct hz_buf *hz_bufq_take(struct hz_bufq *q) {

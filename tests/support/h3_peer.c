@@ -213,6 +213,7 @@ struct h3_call *h3_stream(struct h3_peer *h, enum hz_dir dir, const void *data, 
   hz_err err = h->c->ops->stream_open(h->c, dir, &c->s);
   cr_assert_eq(err, HZ_OK, "no stream: %s", hz_strerror(err));
   c->s->user = c;
+  c->id = c->s->id;
   h3_send(c, data, len, fin);
   return c;
 }

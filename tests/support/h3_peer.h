@@ -14,10 +14,11 @@ struct h3_peer;
 struct h3_call {
   struct h3_peer *peer;
   struct hz_stream *s; /* NULL: closed */
-  struct hz_buf *in;   /* a frame that is not whole yet */
-  bool hold;           /* content is not consumed */
-  bool raw;            /* no frames come: all of it is content */
-  int status;          /* of the last head */
+  uint64_t id;
+  struct hz_buf *in; /* a frame that is not whole yet */
+  bool hold;         /* content is not consumed */
+  bool raw;          /* no frames come: all of it is content */
+  int status;        /* of the last head */
   unsigned heads, infos, trailers, frames, data_frames;
   char fields[2048];    /* "name: value\n" of all heads */
   uint8_t content[256]; /* the first bytes of it */

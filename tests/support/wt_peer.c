@@ -27,7 +27,7 @@ struct h3_call *wt_session(struct h3_peer *h, const char *path) {
 }
 
 uint64_t wt_id(const struct h3_call *c) {
-  return c->s->id;
+  return c->id;
 }
 
 struct h3_call *wt_stream(struct h3_peer *h, uint64_t id, enum hz_dir dir, const void *data,

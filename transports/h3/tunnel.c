@@ -7,9 +7,6 @@
 #include "transports/h3/tunnel.h"
 #include "transports/http/response.h"
 
-/* Room of a buffer for what waits: with all headers it stays in a 4 KiB class. */
-#define HELD_BYTES 4000u
-
 static struct hz_h3_tunnel *of(struct hz_io *io) {
   return (struct hz_h3_tunnel *)(void *)io;
 }
@@ -45,22 +42,10 @@ static void free_tunnel(struct hz_h3_tunnel *t) {
 
 /* ---- what comes ---- */
 
-/* What is held is bounded by the stream's window in bytes. Small pieces share buffers, or the memory would not be. */
 static void hold(struct hz_h3_tunnel *t, const uint8_t *data, size_t len) {
-  struct hz_buf *last = t->held.count > 0 ? hz_bufq_last(&t->held) : NULL;
-  size_t n = last == NULL ? 0 : hz_buf_room(last) < len ? hz_buf_room(last) : len;
-  if (n > 0 && hz_buf_append(last, data, n) == HZ_OK) {
-    hz_bufq_grew(&t->held, n);
-    data += n;
-    len -= n;
-  }
-  if (len == 0) return;
-  struct hz_buf *b = hz_buf_new(&t->base.io.env->pool, len < HELD_BYTES ? HELD_BYTES : len);
-  hz_err err = b == NULL ? HZ_ENOMEM : hz_buf_append(b, data, len);
-  if (err == HZ_OK) err = hz_bufq_push_forced(&t->held, b);
-  if (err == HZ_OK) return;
   struct hz_close why;
-  hz_buf_unref(b);
+  hz_err err = hz_bufq_append(&t->held, &t->base.io.env->pool, data, len);
+  if (err == HZ_OK) return;
   hz_close_set(&why, HZ_BY_LOCAL, HZ_LAYER_APP, HZ_CLOSE_INTERNAL, err, "no memory for what came");
   hz_io_abort(&t->base.io, &why);
 }

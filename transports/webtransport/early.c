@@ -1,5 +1,7 @@
 /* Streams and datagrams whose session is not there yet, because packets overtake each other: held within bounds, for a
  * while. And streams whose session is gone: what comes is dropped. Not here: who is a session (hub.c). */
+#include <string.h>
+
 #include "transports/webtransport/internal.h"
 
 struct hz_wt_early {
@@ -33,17 +35,39 @@ static void turn_away(struct hz_wt_early *e, uint64_t code) {
   hz_h3_raw_give_up(s, code);
 }
 
+static void drop_first_datagram(struct hz_wt_hub *h) {
+  hz_listener_note(h->limbo.listener, "datagrams_dropped", NULL);
+  hz_buf_unref(h->datagrams[0].data);
+  h->datagram_count--;
+  memmove(h->datagrams, h->datagrams + 1, h->datagram_count * sizeof(h->datagrams[0]));
+}
+
+static void watch(struct hz_wt_hub *h);
+
 static void impatient(struct hz_wheel_timer *t, hz_time now) {
   struct hz_wt_hub *h = HZ_CONTAINER(t, struct hz_wt_hub, patience);
   hz_time patience = hz_h3_carrier(h->h3)->limits->frame_timeout_ns;
+  while (h->datagram_count > 0 && now >= h->datagrams[0].since + patience) drop_first_datagram(h);
   while (!hz_list_empty(&h->early)) {
     struct hz_wt_early *e = HZ_CONTAINER(h->early.next, struct hz_wt_early, link);
-    if (now < e->since + patience) {
-      hz_wheel_set(&env_of(h)->wheel, t, e->since + patience, impatient);
-      return;
-    }
+    if (now < e->since + patience) break;
     turn_away(e, HZ_WT_BUFFERED_STREAM_REJECTED);
   }
+  watch(h);
+}
+
+/* Until the oldest has waited long enough. */
+static void watch(struct hz_wt_hub *h) {
+  hz_time since = HZ_TIME_NEVER;
+  if (hz_wheel_armed(&h->patience)) return;
+  if (h->datagram_count > 0) since = h->datagrams[0].since;
+  if (!hz_list_empty(&h->early)) {
+    hz_time first = HZ_CONTAINER(h->early.next, struct hz_wt_early, link)->since;
+    if (first < since) since = first;
+  }
+  if (since != HZ_TIME_NEVER)
+    hz_wheel_set(&env_of(h)->wheel, &h->patience,
+                 since + hz_h3_carrier(h->h3)->limits->frame_timeout_ns, impatient);
 }
 
 bool hz_wt_early_room(const struct hz_wt_hub *h) {
@@ -66,9 +90,7 @@ static void on_stream(struct hz_conn *limbo, struct hz_stream *base) {
   base->user = e;
   hz_list_push(&h->early, &e->link);
   h->early_count++;
-  if (!hz_wheel_armed(&h->patience))
-    hz_wheel_set(&env->wheel, &h->patience,
-                 env->now + hz_h3_carrier(h->h3)->limits->frame_timeout_ns, impatient);
+  watch(h);
 }
 
 static void on_data(struct hz_stream *base, const uint8_t *data, size_t len, bool fin) {
@@ -77,20 +99,12 @@ static void on_data(struct hz_stream *base, const uint8_t *data, size_t len, boo
     hz_quic_stream_consume(base, len);
     return;
   }
-  struct hz_buf *b = NULL;
-  hz_err err = HZ_OK;
-  if (len > 0) {
-    b = hz_buf_copy(&env_of(e->hub)->pool, data, len);
-    err = b == NULL ? HZ_ENOMEM : hz_bufq_push_forced(&e->held, b);
-  }
+  size_t had = e->held.bytes;
+  hz_err err = hz_bufq_append(&e->held, &env_of(e->hub)->pool, data, len);
+  e->hub->early_bytes += e->held.bytes - had;
   e->fin |= fin;
-  if (err != HZ_OK) {
-    hz_buf_unref(b);
+  if (err != HZ_OK || e->hub->early_bytes > HZ_WT_EARLY_BYTES)
     turn_away(e, HZ_WT_BUFFERED_STREAM_REJECTED);
-    return;
-  }
-  e->hub->early_bytes += len;
-  if (e->hub->early_bytes > HZ_WT_EARLY_BYTES) turn_away(e, HZ_WT_BUFFERED_STREAM_REJECTED);
 }
 
 static void on_reset(struct hz_stream *base, uint64_t code) {
@@ -180,7 +194,8 @@ void hz_wt_early_datagram(struct hz_wt_hub *h, uint64_t id, const uint8_t *data,
   if (b == NULL)
     hz_listener_note(h->limbo.listener, "datagrams_dropped", NULL);
   else
-    h->datagrams[h->datagram_count++] = (struct hz_wt_early_datagram){id, b};
+    h->datagrams[h->datagram_count++] = (struct hz_wt_early_datagram){id, env_of(h)->now, b};
+  watch(h);
 }
 
 void hz_wt_early_fini(struct hz_wt_hub *h) {

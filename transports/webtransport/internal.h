@@ -31,6 +31,7 @@ struct hz_wt_plain;
 
 struct hz_wt_early_datagram {
   uint64_t session;
+  hz_time since;
   struct hz_buf *data;
 };
 

@@ -4,12 +4,6 @@
 #include "transports/webtransport/plain.h"
 #include "transports/webtransport/webtransport.h"
 
-static struct hz_str field(const struct hz_tunnel_offer *o, const char *name) {
-  for (uint32_t i = 0; i < o->count; i++)
-    if (hz_str_ieq(o->fields[i].name, hz_str_of(name))) return o->fields[i].value;
-  return (struct hz_str){NULL, 0};
-}
-
 /* Whether the name that was asked for is one of a generation that is offered here. */
 static bool offered(const struct hz_tunnel_offer *o) {
   uint32_t drafts = hz_wt_drafts_of(&o->listener->config);
@@ -26,13 +20,17 @@ static bool is_native(const struct hz_tunnel_offer *o) {
 static uint16_t judge(const struct hz_tunnel_offer *o, const struct hz_wt_hub *h,
                       const char **text) {
   const struct hz_transport_config *config = &o->listener->config;
-  struct hz_str origin = field(o, "origin");
+  struct hz_str origin = hz_http_field_get(o->fields, o->count, "origin");
   if (!offered(o)) {
     *text = "this draft of WebTransport is not spoken here";
     return 501;
   }
   if (!hz_str_ieq(o->scheme, HZ_STR("https"))) {
     *text = "WebTransport is opened with the scheme https";
+    return 400;
+  }
+  if (hz_http_field_count(o->fields, o->count, "origin") > 1) {
+    *text = "more than one Origin header";
     return 400;
   }
   if (origin.p != NULL && !hz_origin_allowed(origin, o->authority, config->origins)) {
@@ -58,7 +56,7 @@ static void refuse(struct hz_tunnel *t, const struct hz_tunnel_offer *o, uint16_
 
 static struct hz_io *accept_io(struct hz_tunnel *t, const struct hz_tunnel_offer *o) {
   static const struct hz_header draft02 = {{"sec-webtransport-http3-draft", 28}, {"draft02", 7}};
-  bool old = field(o, "sec-webtransport-http3-draft02").p != NULL;
+  bool old = hz_http_field_get(o->fields, o->count, "sec-webtransport-http3-draft02").p != NULL;
   return hz_tunnel_accept(t, 200, &draft02, old ? 1 : 0);
 }
 

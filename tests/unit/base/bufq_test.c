@@ -208,3 +208,20 @@ Test(bufq, absorbs_what_is_short_into_the_last_if_nobody_else_holds_it) {
   cr_assert_not(hz_bufq_absorb(&q, b), "it is full");
   hz_buf_unref(b);
 }
+
+Test(bufq, appends_pieces_so_that_they_share_buffers) {
+  for (int i = 0; i < 3000; i++) cr_assert_eq(hz_bufq_append(&q, &pool, "xy", 2), HZ_OK);
+  cr_assert_eq(q.bytes, 6000);
+  cr_assert_leq(q.count, 2);
+  struct hz_buf *held = hz_buf_ref(hz_bufq_last(&q));
+  uint32_t count = q.count;
+  cr_assert_eq(hz_bufq_append(&q, &pool, "z", 1), HZ_OK);
+  cr_assert_eq(q.count, count + 1, "somebody may be reading on in it");
+  hz_buf_unref(held);
+  static const char longer[10000];
+  cr_assert_eq(hz_bufq_append(&q, &pool, longer, sizeof(longer)), HZ_OK);
+  cr_assert_eq(q.count, count + 2);
+  cr_assert_eq(q.bytes, 16001);
+  cr_assert_eq(hz_bufq_append(&q, &pool, NULL, 0), HZ_OK);
+  cr_assert_eq(q.bytes, 16001);
+}
