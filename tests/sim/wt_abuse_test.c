@@ -217,23 +217,38 @@ Test(wt_abuse, w02_sessions_opened_and_closed_without_end_leave_nothing) {
   stop(w);
 }
 
-Test(wt_abuse, a_storm_of_resets_leaves_nothing) {
-  struct world *w = START(a_storm_of_resets_leaves_nothing, NULL);
-  struct h3_call *s = wt_session(&w->h, "/wait");
+/* Rapid reset, in streams of a session. */
+Test(wt_abuse, a_storm_of_resets_ends_the_connection_and_leaves_nothing) {
+  struct world *w = START(a_storm_of_resets_ends_the_connection_and_leaves_nothing, NULL);
+  struct h3_call *s = wt_session(&w->h, "/pour?n=1000000");
   uint64_t id = wt_id(s);
   unsigned keep = w->h.call_count;
-  size_t before = live(w);
   for (int round = 0; round < 200 && w->h.c != NULL; round++) {
-    for (int i = 0; i < 20 && w->h.c != NULL; i++) {
-      struct h3_call *c = wt_stream(&w->h, id, i % 2 ? HZ_BIDI : HZ_UNI, "x", 1, false);
-      c->s->conn->ops->stream_reset(c->s, hz_wt_code_to_wire(7));
-      if (i % 2) c->s->conn->ops->stream_stop(c->s, hz_wt_code_to_wire(7));
+    for (int i = 0; i < 20; i++) {
+      struct h3_call *c = wt_stream(&w->h, id, i % 4 ? HZ_BIDI : HZ_UNI, "x", 1, true);
+      c->hold = true;
     }
-    run(w, 100 * HZ_MS);
+    run(w, 50 * HZ_MS);
+    for (unsigned i = keep; i < w->h.call_count; i++) {
+      struct hz_stream *one = w->h.calls[i].s;
+      if (one == NULL || w->h.c == NULL) continue;
+      if (one->dir == HZ_BIDI)
+        one->conn->ops->stream_stop(one, hz_wt_code_to_wire(7));
+      else
+        one->conn->ops->stream_reset(one, hz_wt_code_to_wire(7));
+    }
+    run(w, 50 * HZ_MS);
     w->h.call_count = keep;
   }
-  run(w, HZ_SEC);
-  cr_assert_lt(live(w), before + 300000, "%zu more", live(w) - before);
+  cr_assert_null(w->h.c);
+  cr_assert_eq(w->h.why.code, (uint64_t)NGHTTP3_H3_EXCESSIVE_LOAD);
+  cr_assert_eq(h3_counted(&w->h, "requests_cancelled"), 1u);
+  unharmed(w);
+  run(w, 20 * HZ_SEC);
+  cr_assert_lt(live(w), w->live + 50000, "%zu more", live(w) - w->live);
+  h3_leave(&w->h);
+  wt_connect(&w->h, &w->p);
+  lives(w);
   stop(w);
 }
 

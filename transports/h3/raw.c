@@ -21,6 +21,10 @@ struct hz_quic_conn *hz_h3_carrier(const struct hz_h3 *h3) {
   return h3->qc;
 }
 
+void hz_h3_raw_count_cancel(struct hz_h3 *h3) {
+  if (h3->failed == 0) (void)hz_h3_count_cancel(h3); /* the next packet says it */
+}
+
 int hz_h3_raw_fail(struct hz_h3 *h3, uint64_t code, const char *why) {
   return hz_h3_fail(h3, code, why);
 }

@@ -64,6 +64,8 @@ hz_err hz_h3_raw_datagram(struct hz_h3 *h3, uint64_t id, struct hz_buf *b);
 size_t hz_h3_raw_datagram_max(const struct hz_h3 *h3, uint64_t id);
 /** Ends a stream both ways with a code of HTTP/3; `stream_closed` follows. */
 void hz_h3_raw_give_up(struct hz_quic_stream *s, uint64_t wire_code);
+/** The client has given up a call that was being served: too often ends the connection, as for requests. */
+void hz_h3_raw_count_cancel(struct hz_h3 *h3);
 /** Ends the connection with a code of HTTP/3; returns what a callback returns. */
 int hz_h3_raw_fail(struct hz_h3 *h3, uint64_t code, const char *why);
 

@@ -142,8 +142,11 @@ static void on_given_up(struct hz_stream *base, uint64_t code) {
   (void)code;
   if (c == NULL) return;
   struct hz_quic_stream *s = c->s;
+  struct hz_wt_hub *hub = c->plain->wt->hub;
+  bool served = c->begun && !c->released;
   leave(c, HZ_CANCEL_UNWANTED);
   give_up(s, HZ_CANCEL_UNWANTED);
+  if (served && hub != NULL) hz_h3_raw_count_cancel(hub->h3);
 }
 
 static void on_stream_closed(struct hz_stream *base) {
