@@ -30,7 +30,7 @@ struct feeder {
   struct feed *first;
   uint32_t count;
   bool ticking;
-  struct console_look look;
+  struct console_look *look; /* from its first feed on */
 };
 
 struct console {
@@ -97,7 +97,7 @@ static char *now_text(struct feeder *f) {
   FILE *out = open_memstream(&text, &len);
   if (!out) return NULL;
   fputc('{', out);
-  console_now(out, f->app, &f->look);
+  console_now(out, f->app, f->look);
   fputc('}', out);
   if (fclose(out) == 0) return text;
   free(text);
@@ -185,8 +185,9 @@ static void live(herz_ctx *c) {
     herz_reply_error(c, HERZ_UNAVAILABLE, "%u pages look on already: close one", f->count);
     return;
   }
+  if (!f->look) f->look = calloc(1, sizeof *f->look);
   struct feed *feed = herz_alloc(c, sizeof *feed);
-  HERZ_ENSURE(c, feed != NULL);
+  HERZ_ENSURE(c, f->look != NULL && feed != NULL);
   *feed = (struct feed){.of = f, .next = f->first, .link = &f->first, .conn = herz_conn_id(c)};
   feed->sse = herz_sse_open(c, &(struct herz_sse_options){.drop_oldest = true});
   if (!feed->sse) {
@@ -200,7 +201,7 @@ static void live(herz_ctx *c) {
   if (feed->next) feed->next->link = &feed->next;
   f->first = feed;
   f->count++;
-  f->look.failures = 0; /* whoever is new is told of those that there are */
+  f->look->failures = 0; /* whoever is new is told of those that there are */
   greet(c, k, feed);
   if (!f->ticking) {
     f->app = k->app;
@@ -229,5 +230,7 @@ int herzd_console_mount(struct console *k, herz_group *g) {
 }
 
 void herzd_console_free(struct console *k) {
+  if (!k) return;
+  for (size_t i = 0; i < HERZ_WORKERS_MAX; i++) free(k->workers[i].look);
   free(k);
 }

@@ -107,6 +107,19 @@ static void print_try(void) {
   printf("  %-10s herz req %s://%s%s/users/42\n", "try", u.scheme, bare ? "localhost:" : "", place);
 }
 
+/* The page is at every way in that a browser knows; one is enough to be shown. */
+static void print_console(void) {
+  struct url u;
+  if (!herzd_options.dev) return;
+  for (size_t i = 0; i < herzd_bound.count; i++) {
+    char place[300];
+    if (!url_split(herzd_bound.urls[i], &u) || strcmp(u.scheme, "tcp") != 0) continue;
+    where(&u, place, sizeof place);
+    printf("  %-10s http://%s%s/\n", "console", strchr(place, ':') ? "" : "localhost:", place);
+    return;
+  }
+}
+
 static void print_block(const struct herzd_cert *cert) {
   printf("herzd %s  %s (herzd config defaults)\n", herz_version(),
          herzd_options.dev ? "dev mode, built-in configuration" : "files, built-in configuration");
@@ -117,6 +130,7 @@ static void print_block(const struct herzd_cert *cert) {
     printf("  %-10s %s   /metrics /healthz /readyz /conns\n", "admin", herzd_bound.admin);
   }
   herzd_files_print();
+  print_console();
   if (cert->dev) {
     printf("  %-10s P-256, %d days, sha256 %s\n", "cert", cert->days_left, cert->sha256);
   } else {
