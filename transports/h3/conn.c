@@ -102,7 +102,12 @@ hz_err hz_h3_begin(struct hz_quic_conn *c) {
   }
   c->app_state = h3;
   c->set = h3->raw == NULL ? NULL : &h3->raw->set;
-  c->base.ops = hz_transport_h3();
+  /* A ClientHello of several packets is read when the connection is the core's already, which counted it as
+   * one of native QUIC. */
+  if (c->base.events != NULL)
+    hz_conn_turn(&c->base, hz_transport_h3());
+  else
+    c->base.ops = hz_transport_h3();
   c->base.caps = c->base.ops->caps;
   return HZ_OK;
 }
