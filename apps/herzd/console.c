@@ -143,22 +143,21 @@ static bool goes_away(const struct feed *f) {
   return herz_conn_find(f->of->app, f->conn, &i) == 0 && i.state >= HERZ_CONN_DRAINING;
 }
 
-/* Pages that are too slow lose what is old; a daemon that drains does not wait for them. */
+/* Pages that are too slow lose what is old; a daemon that drains does not wait for them. Without memory for
+ * the next time they are sent away: they come again by themselves. */
 static void tick(void *arg) {
   struct feeder *f = arg;
   struct feed *next;
-  f->ticking = false;
-  if (!f->first) return;
-  char *text = now_text(f);
+  f->ticking = f->first && herz_after(f->app, TICK_MS, tick, f) == 0;
+  char *text = f->first ? now_text(f) : NULL;
   for (struct feed *feed = f->first; feed; feed = next) {
     next = feed->next; /* it may end inside */
-    if (goes_away(feed))
+    if (!f->ticking || goes_away(feed))
       herz_sse_end(feed->sse);
     else if (text)
       herz_sse_send(feed->sse, &(struct herz_sse_event){.data = text});
   }
   free(text);
-  if (f->first) f->ticking = herz_after(f->app, TICK_MS, tick, f) == 0;
 }
 
 /* What stays, once; then what changes, beginning with what there is. */
@@ -203,11 +202,10 @@ static void live(herz_ctx *c) {
   f->count++;
   f->look->failures = 0; /* whoever is new is told of those that there are */
   greet(c, k, feed);
-  if (!f->ticking) {
-    f->app = k->app;
-    f->ticking = true;
-    if (herz_after(k->app, 0, tick, f) != 0) f->ticking = false;
-  }
+  f->app = k->app;
+  if (f->ticking) return;
+  f->ticking = herz_after(k->app, 0, tick, f) == 0;
+  if (!f->ticking) herz_sse_end(feed->sse);
 }
 
 /* ---- mounting ---- */

@@ -7,7 +7,9 @@ import { check, exitCode } from './check.mjs';
 import { launch } from './chromium.mjs';
 
 const plan = JSON.parse(readFileSync(process.argv[2], 'utf8'));
-const browser = await launch(plan.browser, plan.profile);
+const browser = await launch(plan.browser, plan.profile, [
+  `--ignore-certificate-errors-spki-list=${plan.key}`, `--origin-to-force-quic-on=localhost:${plan.quic_port}`,
+]);
 const page = await browser.page();
 
 // ---- the load ----
@@ -206,6 +208,22 @@ for (const where of ['public', 'admin']) {
   });
 }
 
+await check('https: figures come, a route is tried over the encrypted WebSocket', async () => {
+  page.url = `${plan.https}/`;
+  const r = await fill({ over: 1, path: '/users/9' });
+  assert.match(await text('target'), /^wss:/);
+  assert.deepEqual(JSON.parse(r.answer), { id: '9' });
+  await page.until(() => document.getElementById('calls-per-second').dataset.value !== undefined);
+});
+await check('HTTP/3: figures come, a route is tried', async () => {
+  page.url = `https://localhost:${plan.quic_port}/`;
+  const r = await fill({ path: '/users/10' });
+  assert.deepEqual(JSON.parse(r.answer), { id: '10' });
+  assert.match(r.frames[1].hex, /^h3 200/);
+  await page.until(() => document.getElementById('calls-per-second').dataset.value !== undefined);
+  assert.equal(await page.run(() => document.querySelector('#transports tr[data-transport=h3]') !== null), true);
+});
+
 await check('the switch of colours is stronger than the system, and is remembered', async () => {
   const ground = () => page.run(() => getComputedStyle(document.body).backgroundColor);
   page.url = `${plan.public}/`;
@@ -249,7 +267,7 @@ await check('pictures, under 1,000 calls a second of several transports; nothing
 await unload();
 
 await check('the page asked for nothing foreign and complained of nothing', async () => {
-  const own = [plan.public, plan.admin, plan.public.replace('http', 'ws'), plan.quic.replace('quic', 'https')];
+  const own = [plan.public, plan.admin, plan.public.replace('http', 'ws'), plan.quic.replace('quic', 'https'), plan.https, plan.https.replace('http', 'ws'), `https://localhost:${plan.quic_port}`];
   const foreign = page.requests.filter((url) => !own.some((o) => url.startsWith(o)) && url !== 'about:blank');
   assert.deepEqual(foreign, []);
   assert.deepEqual(page.complaints, []);

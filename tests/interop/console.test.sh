@@ -22,6 +22,7 @@ cat >"$work/plan.json" <<J
   "browser": "$program", "profile": "$work/profile", "pictures": "$pictures", "herz": "$herz",
   "public": "http://127.0.0.1:$(tcp_port)", "admin": "http://${admin#tcp://}",
   "quic": "$quic", "tcp": "$(url tcp '')", "ws": "$(url ws '')", "https": "$(url https '')",
+  "quic_port": "$(quic_port)", "key": "$(spki_of "$XDG_STATE_HOME/herz/dev-cert.pem")",
   "webtransport": "$webtransport", "seconds": ${HERZ_CONSOLE_SECONDS:-12}
 }
 J

@@ -5,6 +5,7 @@ import { begin as beginTrying } from './tryit.js';
 
 const SPAN_MS = 5 * 60 * 1000;
 const SAMPLES_MAX = 330; // one a second, and some room
+const SILENCE_MS = 5000; // then the daemon is not well, though the connection stands
 const ORDER = ['http', 'https', 'h3', 'ws', 'wss', 'wt', 'quic', 'tcp', 'tls', 'unix', 'mem'];
 const $ = (id) => document.getElementById(id);
 
@@ -50,6 +51,7 @@ function say(id, text, value) {
 // ---- the feed ----
 
 let last = null; // the message before
+let heard = 0; // when
 let samples = [];
 let seen = []; // transports that were there
 const plots = {};
@@ -96,6 +98,7 @@ function take(now) {
     samples = samples.filter((s) => now.uptime_ms - s.at <= SPAN_MS).slice(-SAMPLES_MAX);
   }
   last = now;
+  heard = performance.now();
   status('live', 'live');
   for (const t of now.transports) if (!seen.includes(t.name)) seen.push(t.name);
   seen.sort((a, b) => ORDER.indexOf(a) - ORDER.indexOf(b));
@@ -228,6 +231,9 @@ function listen() {
   });
 }
 
+setInterval(() => {
+  if ($('status').dataset.state === 'live' && performance.now() - heard > SILENCE_MS) status('silent', 'nothing is heard');
+}, 1000);
 chooseTheme();
 plots.calls = new Plot($('plot-calls'), { whole: true, format: rate });
 plots.latency = new Plot($('plot-latency'), { log: true, format: time });

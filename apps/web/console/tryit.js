@@ -86,9 +86,9 @@ const own = () => [about.tcp, about.udp].includes(location.host);
 
 function targetOf(over) {
   if (over === 'wt') return about.udp && `https://${about.udp}/herz`;
-  const host = own() ? location.host : about.tcp;
-  if (!host) return '';
-  return over === 'ws' ? `${secure() ? 'wss' : 'ws'}://${host}/herz` : `${secure() ? 'https' : 'http'}://${host}`;
+  if (over === 'http' && own()) return location.origin;
+  if (!about.tcp) return '';
+  return over === 'ws' ? `${secure() ? 'wss' : 'ws'}://${about.tcp}/herz` : `${secure() ? 'https' : 'http'}://${about.tcp}`;
 }
 
 // A call over frames: what comes in is fed to it, what it wants to say goes through `send`. `credit`: whether
@@ -236,7 +236,7 @@ async function content(response) {
 }
 
 async function overHttp(f, log, signal) {
-  const url = new URL(f.path, own() ? location.origin : targetOf('http'));
+  const url = new URL(f.path, targetOf('http'));
   const body = f.body === '' ? undefined : f.body;
   log.add('out', `${f.method} ${f.path}`, null, [`${f.method} ${url.pathname}${url.search}`, `host: ${url.host}`, ...(body ? ['', body] : [])].join('\n'));
   const response = await fetch(url, { method: f.method, body, signal, cache: 'no-store', credentials: 'omit' });
