@@ -271,9 +271,10 @@ static void end_pings(struct hz_session *s, hz_err err) {
   }
 }
 
-/* Who breaks a protocol's rules, or cannot agree on TLS. What networks and timeouts do is counted. */
+/* Who breaks a protocol's rules, or cannot agree on TLS. What networks and timeouts do is counted, and so is
+ * an end without close_notify, which is how browsers leave. */
 static bool broke_rules(const struct hz_close *reason) {
-  if (reason->err == HZ_OK) return false;
+  if (reason->err == HZ_OK || reason->err == HZ_ETRUNC) return false;
   return reason->layer == HZ_LAYER_PROTOCOL || reason->layer == HZ_LAYER_TLS ||
          (reason->layer == HZ_LAYER_APP && reason->code != HZ_CLOSE_SHUTDOWN);
 }

@@ -8,12 +8,13 @@ need_modules ws
 pictures=$HERZ_BUILD/artifacts/console
 mkdir -p "$pictures"
 
-# An origin that may try routes has to be known before the daemon listens, so the admin's port is looked for first.
-listen=(--listen quic://127.0.0.1:0 --listen tcp://127.0.0.1:0)
-start_herzd "${listen[@]}" --admin 127.0.0.1:0
+# As with the default listeners, QUIC and TCP have the same port: one origin; and the admin's is known before they
+# listen. So free ones are looked for first.
+start_herzd --listen tcp://127.0.0.1:0 --admin 127.0.0.1:0
+place=${bound[0]#tcp://}
 admin=$(sed -n 's/^  admin *\(tcp:[^ ]*\) .*/\1/p' "$work/out")
 stop_herzd
-start_herzd "${listen[@]}" --admin "${admin#tcp://}" --workers 2
+start_herzd --listen "quic://$place" --listen "tcp://$place" --admin "${admin#tcp://}" --workers 2
 webtransport=no
 ! timeout 10 "$herz" req "wt://127.0.0.1:$(quic_port)/users/1" >/dev/null 2>&1 || webtransport=yes
 

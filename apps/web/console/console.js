@@ -39,7 +39,8 @@ function duration(ms) {
   const s = Math.floor(ms / 1000);
   if (s < 60) return `${s} s`;
   if (s < 3600) return `${Math.floor(s / 60)} min ${s % 60} s`;
-  return s < 86400 ? `${Math.floor(s / 3600)} h ${Math.floor((s % 3600) / 60)} min` : `${Math.floor(s / 86400)} d ${Math.floor((s % 86400) / 3600)} h`;
+  if (s < 86400) return `${Math.floor(s / 3600)} h ${Math.floor((s % 3600) / 60)} min`;
+  return `${Math.floor(s / 86400)} d ${Math.floor((s % 86400) / 3600)} h`;
 }
 
 function say(id, text, value) {
@@ -85,7 +86,13 @@ function difference(now, before) {
     calls: rates('calls'),
     open: Object.fromEntries(now.transports.map((t) => [t.name, t.open])),
     latency: now.latency.count > 0 ? now.latency : null,
-    total: { calls: total('calls'), failed: total('failed'), rejected: total('rejected'), in: total('bytes_in'), out: total('bytes_out') },
+    total: {
+      calls: total('calls'),
+      failed: total('failed'),
+      rejected: total('rejected'),
+      in: total('bytes_in'),
+      out: total('bytes_out'),
+    },
   };
 }
 
@@ -105,8 +112,8 @@ function take(now) {
   figures(now, samples.at(-1));
   table(now, samples.at(-1));
   if (now.failures.recent) failures(now.failures.recent);
-  const note = now.left_out > 0 ? `${count(now.failures.count)} kept, ${count(now.left_out)} more came too fast` : now.failures.count > 0 ? `${count(now.failures.count)} so far` : '';
-  say('errors-note', note);
+  const kept = now.failures.count > 0 ? `${count(now.failures.count)} so far` : '';
+  say('errors-note', now.left_out > 0 ? `${kept}, and ${count(now.left_out)} that came too fast to be kept` : kept);
   if (!document.hidden) draw();
 }
 

@@ -8,6 +8,7 @@ export class Pairs {
 }
 
 const MAGIC = [0xca, 0xfe];
+const VERSION = 1;
 const HEAD = 7; // magic, version, length
 const FRAME_MAX = 1 << 20;
 
@@ -62,7 +63,7 @@ function putCount(out, n, fix, two) {
 // One frame around the array [kind, fields...].
 export function encode(body) {
   const inside = put([], body);
-  return Uint8Array.from([...MAGIC, 1, ...big(inside.length + 1, 4), 0, ...inside]);
+  return Uint8Array.from([...MAGIC, VERSION, ...big(inside.length + 1, 4), 0, ...inside]);
 }
 
 // ---- msgpack, in ----
@@ -140,11 +141,13 @@ export class Cutter {
     all.set(more, this.held.length);
     const frames = [];
     let at = 0;
-    while (all.length - at >= HEAD) {
-      const head = new DataView(all.buffer, at, HEAD);
-      if (head.getUint8(0) !== MAGIC[0] || head.getUint8(1) !== MAGIC[1]) throw new Error('these bytes are no frame');
-      if (head.getUint8(2) !== 1) throw new Error(`a frame of version ${head.getUint8(2)}`);
-      const length = head.getUint32(3);
+    for (;;) {
+      [...MAGIC, VERSION].forEach((want, i) => {
+        const got = all[at + i] ?? want;
+        if (got !== want) throw new Error(i < 2 ? 'these bytes are no frame' : `a frame of version ${got}`);
+      });
+      if (all.length - at < HEAD) break;
+      const length = new DataView(all.buffer, at, HEAD).getUint32(3);
       if (length < 1 || length > FRAME_MAX) throw new Error(`a frame of ${length} bytes`);
       if (all.length - at < HEAD + length) break;
       const bytes = all.slice(at, at + HEAD + length);

@@ -123,18 +123,20 @@ export class Plot {
   grid(scale) {
     const out = [];
     const right = this.width - MARGIN.right;
+    const text = (x, y, anchor, words) => node('text', { class: 'tick', x, y, 'text-anchor': anchor, dy: '0.32em' }, words);
     for (const v of scale.ticks) {
       const y = this.y(scale.place(v)).toFixed(1);
-      out.push(node('line', { class: v === scale.ticks[0] ? 'axis' : 'rule', x1: MARGIN.left, x2: right, y1: y, y2: y }));
-      out.push(node('text', { class: 'tick', x: MARGIN.left - 8, y, 'text-anchor': 'end', dy: '0.32em' }, this.options.format(v)));
+      const kind = v === scale.ticks[0] ? 'axis' : 'rule';
+      out.push(node('line', { class: kind, x1: MARGIN.left, x2: right, y1: y, y2: y }));
+      out.push(text(MARGIN.left - 8, y, 'end', this.options.format(v)));
     }
     const seconds = this.minutes * 60;
     const step = { 1: 15, 2: 30, 5: 60 }[this.minutes];
     for (let s = 0; s <= seconds; s += step) {
       const x = (right - (s / seconds) * (right - MARGIN.left)).toFixed(1);
-      const text = s === 0 ? 'now' : s % 60 === 0 ? `−${s / 60} min` : `−${s} s`;
-      out.push(node('line', { class: 'rule', x1: x, x2: x, y1: this.height - MARGIN.bottom, y2: this.height - MARGIN.bottom + 4 }));
-      out.push(node('text', { class: 'tick', x, y: this.height - 5, 'text-anchor': 'middle' }, text));
+      const words = s === 0 ? 'now' : s % 60 === 0 ? `−${s / 60} min` : `−${s} s`;
+      const y = this.height - MARGIN.bottom;
+      out.push(node('line', { class: 'rule', x1: x, x2: x, y1: y, y2: y + 4 }), text(x, this.height - 9, 'middle', words));
     }
     return out;
   }
@@ -183,7 +185,8 @@ export class Plot {
   say() {
     const last = this.samples.at(-1);
     const s = this.samples[this.chosen ?? -1] ?? last;
-    const value = (k) => (s?.values[k.id] > 0 || (!this.options.log && s) ? this.options.format(s.values[k.id] ?? 0) : '–');
+    const known = (k) => s && (s.values[k.id] > 0 || !this.options.log);
+    const value = (k) => (known(k) ? this.options.format(s.values[k.id] ?? 0) : '–');
     this.legend.replaceChildren(
       ...this.keys.map((k) => {
         const item = document.createElement('li');
@@ -198,6 +201,7 @@ export class Plot {
     const ago = s && last ? Math.round((last.at - s.at) / 1000) : 0;
     this.readout.textContent = this.chosen === null ? '' : ago === 0 ? 'now' : `${ago} s ago`;
     const words = this.keys.map((k) => `${k.label} ${value(k)}`).join(', ');
-    this.svg.setAttribute('aria-label', `${this.name}, ${this.chosen === null ? 'now' : `${ago} seconds ago`}: ${words || 'nothing yet'}`);
+    const when = this.chosen === null ? 'now' : `${ago} seconds ago`;
+    this.svg.setAttribute('aria-label', `${this.name}, ${when}: ${words || 'nothing yet'}`);
   }
 }

@@ -167,7 +167,10 @@ async function overWebSocket(f, log, signal) {
     call.say(request(f));
   };
   socket.onmessage = (e) => call.feed(new Uint8Array(e.data));
-  socket.onclose = (e) => call.reject(new Error(e.code === 1006 ? 'the connection was refused or broken off' : `closed: ${e.code} ${e.reason}`));
+  socket.onclose = (e) => {
+    const silent = e.code === 1006;
+    call.reject(new Error(silent ? 'the connection was refused or broken off' : `closed: ${e.code} ${e.reason}`));
+  };
   signal.addEventListener('abort', () => call.reject(signal.reason));
   try {
     return await call.done;
@@ -185,7 +188,9 @@ function hashes(text) {
 
 async function overWebTransport(f, log, signal) {
   if (!('WebTransport' in window)) {
-    throw new Error(isSecureContext ? 'this browser has no WebTransport' : 'WebTransport needs a secure context: https, or localhost');
+    throw new Error(
+      isSecureContext ? 'this browser has no WebTransport' : 'WebTransport needs a secure context: https, or localhost',
+    );
   }
   const session = new WebTransport(targetOf('wt'), { serverCertificateHashes: hashes(f.hash) });
   const gone = (e) => Promise.reject(e instanceof Error ? e : new Error('the session has ended'));
@@ -238,13 +243,15 @@ async function content(response) {
 async function overHttp(f, log, signal) {
   const url = new URL(f.path, targetOf('http'));
   const body = f.body === '' ? undefined : f.body;
-  log.add('out', `${f.method} ${f.path}`, null, [`${f.method} ${url.pathname}${url.search}`, `host: ${url.host}`, ...(body ? ['', body] : [])].join('\n'));
+  const asked = [`${f.method} ${url.pathname}${url.search}`, `host: ${url.host}`, ...(body ? ['', body] : [])];
+  log.add('out', `${f.method} ${f.path}`, null, asked.join('\n'));
   const response = await fetch(url, { method: f.method, body, signal, cache: 'no-store', credentials: 'omit' });
   const headers = [...response.headers];
   const got = await content(response);
   const timing = performance.getEntriesByName(url.href).at(-1);
-  const head = [`${timing?.nextHopProtocol || 'HTTP'} ${response.status} ${response.statusText}`, ...headers.map(([k, v]) => `${k}: ${v}`)];
-  log.add('in', `${response.status} ${response.statusText}`, null, head.join('\n'));
+  const said = `${response.status} ${response.statusText}`;
+  const head = [`${timing?.nextHopProtocol || 'HTTP'} ${said}`, ...headers.map(([k, v]) => `${k}: ${v}`)];
+  log.add('in', said, null, head.join('\n'));
   if (got.value.length > 0) log.add('in', 'content', got.value);
   return { status: response.status, headers: new Pairs(headers), ...got };
 }
@@ -257,9 +264,19 @@ function readable(value) {
   return typeof value === 'string' ? value : JSON.stringify(plain(value), null, 2);
 }
 
+function sizeOf(value) {
+  if (value instanceof Uint8Array) return `${value.length} bytes`;
+  return value === null ? 'no content' : show(value).slice(0, 60);
+}
+
 async function send() {
   const over = $('over').value;
-  const f = { method: $('method').value.trim().toUpperCase(), path: $('path').value, body: $('body').value, hash: $('hash').value.trim() };
+  const f = {
+    method: $('method').value.trim().toUpperCase(),
+    path: $('path').value,
+    body: $('body').value,
+    hash: $('hash').value.trim(),
+  };
   const log = new Log();
   const abort = new AbortController();
   const timer = setTimeout(() => abort.abort(new Error('no answer came in time')), PATIENCE_MS);
@@ -271,8 +288,7 @@ async function send() {
     if (!targetOf(over)) throw new Error(`the daemon does not listen for ${over === 'wt' ? 'QUIC' : 'TCP'}`);
     const r = await { http: overHttp, ws: overWebSocket, wt: overWebTransport }[over](f, log, abort.signal);
     const timing = log.timing();
-    const size = r.value instanceof Uint8Array ? `${r.value.length} bytes` : r.value === null ? 'no content' : show(r.value).slice(0, 60);
-    outcome(`${r.status} in ${timing}; ${size}${r.note ? `; ${r.note}` : ''}`, r.status >= 400);
+    outcome(`${r.status} in ${timing}; ${sizeOf(r.value)}${r.note ? `; ${r.note}` : ''}`, r.status >= 400);
     answer(readable(r.value));
   } catch (e) {
     outcome(e?.message || String(e), true);
