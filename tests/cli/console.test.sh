@@ -160,4 +160,17 @@ stop_herzd
 start_herzd
 eq "no admin, no other origin" "" "$(field access-control-allow-origin "$(head_of -H "origin: $admin" "http://${tcp#tcp://}/users/1")")"
 stop_herzd
+
+# ---- without --dev: on the admin's port alone, and nobody is let in ----
+mkdir "$work/site"
+HERZD_MODE='' start_herzd --files "$work/site" --admin "${admin#http://}"
+public=http://${tcp#tcp://}
+for path in / /console/live /console/stats /console/index.html; do
+  eq "public $path" 404 "$(get -o /dev/null -w '%{http_code}' "$public$path")"
+done
+eq "the admin's" 200 "$(get -o /dev/null -w '%{http_code}' "$admin/console/stats")"
+eq "WebSocket from there" 403 "$(ws_status "$admin")"
+eq "fetch from there" "" "$(field access-control-allow-origin "$(head_of -H "origin: $admin" "$public/")")"
+eq "herzd does not speak of a page" 0 "$(grep -c '^  console' "$work/out")"
+stop_herzd
 finish
