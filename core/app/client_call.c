@@ -110,25 +110,12 @@ static void on_writable(struct hz_outcall *x) {
 
 /* ---- the answer ---- */
 
-/* Copies that go with the call. NULL when memory is short. */
-static struct herz_header *keep_fields(struct hz_arena *a, const struct hz_header *fields,
-                                       uint32_t count) {
-  struct herz_header *kept = hz_arena_alloc(a, count * sizeof(*kept));
-
-  for (uint32_t i = 0; kept != NULL && i < count; i++) {
-    kept[i].name = hz_arena_strdup(a, fields[i].name);
-    kept[i].value = hz_arena_strdup(a, fields[i].value);
-    if (kept[i].name == NULL || kept[i].value == NULL) return NULL;
-  }
-  return kept;
-}
-
 static hz_err keep_head(herz_call_handle *h, const struct hz_response *rs) {
   h->rs.status = (int)rs->status;
   h->rs.kind = (enum herz_body_kind)rs->body.kind;
   if (rs->body.kind == HZ_BODY_FOLLOWS) h->rs.kind = HERZ_BODY_BYTES;
   if (rs->header_count == 0) return HZ_OK;
-  const struct herz_header *headers = keep_fields(&h->arena, rs->headers, rs->header_count);
+  const struct herz_header *headers = hz_fields_keep(&h->arena, rs->headers, rs->header_count);
   if (headers == NULL) return HZ_ENOMEM;
   h->rs.headers = headers;
   h->rs.header_count = rs->header_count;
@@ -207,7 +194,7 @@ static void on_data(struct hz_outcall *x, const uint8_t *data, size_t len) {
 static void on_trailers(struct hz_outcall *x, const struct hz_header *fields, uint32_t count) {
   herz_call_handle *h = handle_of(x);
 
-  h->rs.trailers = keep_fields(&h->arena, fields, count);
+  h->rs.trailers = hz_fields_keep(&h->arena, fields, count);
   if (h->rs.trailers != NULL) h->rs.trailer_count = count; /* else the answer stands without */
 }
 

@@ -37,6 +37,13 @@ struct hz_reply_source {
   uint64_t offset, left;
 };
 
+/** Fields behind content, which few calls have: in the arena. */
+struct hz_trailers {
+  uint32_t in_count, out_count;
+  const struct herz_header *in; /* the request's, once its content is whole */
+  struct hz_header out[HZ_TRAILERS_MAX];
+};
+
 struct herz_ctx {
   struct hz_dispatch *d;
   struct hz_exchange *x; /* NULL once released */
@@ -78,10 +85,10 @@ struct herz_ctx {
 
   /* the answer */
   struct hz_reply_source source;
-  struct hz_header *trailers;   /* NULL: none so far */
+  struct hz_trailers *trailers; /* of request and answer; NULL: none so far */
   uint64_t bytes_in, bytes_out; /* content */
   int unrouted;                 /* 204, 400, 404, 405 or 503 when no route matched; else 0 */
-  uint32_t out_count, slot_count, trailer_count;
+  uint32_t out_count, slot_count;
 
   /* From its arrays on nothing is zeroed when a call begins: their counts are above. */
   struct hz_match match;
@@ -111,6 +118,11 @@ void hz_call_failed(const herz_ctx *c);
 
 /* head.c */
 HZ_MUST_USE hz_err hz_call_copy_head(herz_ctx *c, const struct hz_request *rq);
+/** Copies of fields, NUL-terminated, in the arena. NULL when memory is short. */
+struct herz_header *hz_fields_keep(struct hz_arena *a, const struct hz_header *fields,
+                                   uint32_t count);
+/** The value of the first of that name, NULL: none. */
+const char *hz_fields_find(const struct herz_header *fields, uint32_t count, const char *name);
 /** What content that comes in pieces is, by its content-type. */
 enum hz_body_kind hz_body_kind_of_type(const char *content_type);
 

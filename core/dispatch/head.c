@@ -9,6 +9,18 @@
 #include "core/dispatch/call.h"
 #include "core/include/herz/conns.h"
 
+struct herz_header *hz_fields_keep(struct hz_arena *a, const struct hz_header *fields,
+                                   uint32_t count) {
+  struct herz_header *kept = hz_arena_alloc(a, count * sizeof(*kept));
+
+  for (uint32_t i = 0; kept != NULL && i < count; i++) {
+    kept[i].name = hz_arena_strdup(a, fields[i].name);
+    kept[i].value = hz_arena_strdup(a, fields[i].value);
+    if (kept[i].name == NULL || kept[i].value == NULL) return NULL;
+  }
+  return kept;
+}
+
 hz_err hz_call_copy_head(herz_ctx *c, const struct hz_request *rq) {
   /* Path, query and method side by side: one piece of memory for three texts. */
   size_t path_n = rq->path.n, method_n = rq->method.n;
@@ -26,14 +38,8 @@ hz_err hz_call_copy_head(herz_ctx *c, const struct hz_request *rq) {
   c->path_len = (uint32_t)(mark != NULL ? (size_t)(mark - path) : path_n);
   c->method = method;
   if (rq->header_count == 0) return HZ_OK;
-  struct herz_header *headers = hz_arena_alloc(&c->arena, rq->header_count * sizeof(*c->headers));
-  if (headers == NULL) return HZ_ENOMEM;
-  for (uint32_t i = 0; i < rq->header_count; i++) {
-    headers[i].name = hz_arena_strdup(&c->arena, rq->headers[i].name);
-    headers[i].value = hz_arena_strdup(&c->arena, rq->headers[i].value);
-    if (headers[i].name == NULL || headers[i].value == NULL) return HZ_ENOMEM;
-  }
-  c->headers = headers;
+  c->headers = hz_fields_keep(&c->arena, rq->headers, rq->header_count);
+  if (c->headers == NULL) return HZ_ENOMEM;
   c->header_count = rq->header_count;
   return HZ_OK;
 }
@@ -114,11 +120,15 @@ const char *herz_query(herz_ctx *c, const char *name) {
   return NULL;
 }
 
-const char *herz_header(herz_ctx *c, const char *name) {
-  for (uint32_t i = 0; i < c->header_count; i++) {
-    if (strcasecmp(c->headers[i].name, name) == 0) return c->headers[i].value;
+const char *hz_fields_find(const struct herz_header *fields, uint32_t count, const char *name) {
+  for (uint32_t i = 0; i < count; i++) {
+    if (strcasecmp(fields[i].name, name) == 0) return fields[i].value;
   }
   return NULL;
+}
+
+const char *herz_header(herz_ctx *c, const char *name) {
+  return hz_fields_find(c->headers, c->header_count, name);
 }
 
 bool herz_header_at(herz_ctx *c, uint32_t i, const char **name, const char **value) {

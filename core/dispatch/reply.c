@@ -180,7 +180,9 @@ static void content_ends(herz_ctx *c, bool whole) {
   c->source.read = NULL;
   if (c->cancelled) return; /* a panic has broken it off */
   if (whole) {
-    c->x->ops->end(c->x, c->trailers, c->trailer_count);
+    const struct hz_trailers *t = c->trailers;
+
+    c->x->ops->end(c->x, t == NULL ? NULL : t->out, t == NULL ? 0 : t->out_count);
   } else {
     c->x->ops->abort(c->x, HZ_CANCEL_INTERNAL);
     c->cancelled = true;

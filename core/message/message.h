@@ -102,6 +102,9 @@ void hz_call_begin(struct hz_dispatch *d, const struct hz_request *rq, struct hz
 void hz_call_refuse(struct hz_dispatch *d, struct hz_exchange *x, uint32_t status,
                     const char *text);
 
+/** Fields behind a request's content, before its last piece. Slices stand for the call only. */
+void hz_call_trailers(struct hz_exchange *x, const struct hz_header *fields, uint32_t count);
+
 /** A piece of request content; `fin`: the last one (len may be 0). */
 void hz_call_body(struct hz_exchange *x, const void *data, size_t len, bool fin);
 

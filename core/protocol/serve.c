@@ -242,6 +242,22 @@ static void content_came(struct hz_served *c, const struct hz_envelope *e) {
   hz_call_body(&c->x, e->body.data.p, e->body.data.n, false);
 }
 
+/* Trailers over the limit are left out: the call has begun, and its content is what it asked for. */
+static void end_came(struct hz_served *c, const struct hz_envelope *e) {
+  const struct hz_limits *l = c->session->owner->limits;
+  struct hz_header trailers[HZ_HEADERS_MAX];
+  size_t bytes;
+
+  if (c->body_done) return;
+  c->body_done = true;
+  if (e->headers.count > 0) {
+    uint32_t n = hz_headers_array(&e->headers, trailers, HZ_HEADERS_MAX, &bytes);
+
+    if (n <= l->header_count && bytes <= l->header_bytes) hz_call_trailers(&c->x, trailers, n);
+  }
+  hz_call_body(&c->x, NULL, 0, true);
+}
+
 void hz_serve_content(struct hz_lane *l, const struct hz_envelope *e) {
   struct hz_session *s = l->session;
   struct hz_served *c = s->mux ? hz_idmap_get(&s->calls, e->id) : l->call;
@@ -263,11 +279,7 @@ void hz_serve_content(struct hz_lane *l, const struct hz_envelope *e) {
   }
   switch (e->kind) {
     case HZ_DATA: content_came(c, e); break;
-    case HZ_END:
-      if (c->body_done) return;
-      c->body_done = true;
-      hz_call_body(&c->x, NULL, 0, true);
-      break;
+    case HZ_END: end_came(c, e); break;
     case HZ_CANCEL:
       c->answered = true;
       hz_outflow_drop(&c->out);

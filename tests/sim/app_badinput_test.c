@@ -2,6 +2,7 @@
  * hears, which counter moves, and that a bystander is served as before. Not here: parsers alone
  * (tests/unit/codec), the same against the running daemon (tests/cli). */
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "codec/envelope.h"
@@ -211,5 +212,45 @@ Test(app_badinput, an_unknown_kind_with_an_id_is_answered_and_the_connection_goe
   cr_assert_eq(raw_error_code(&peer), HZ_WIRE_UNKNOWN_KIND);
   cr_assert(!peer.closed);
   raw_hang_up(&p, &peer);
+  ap_stop(&p);
+}
+
+static void take_text(const struct hz_envelope *e, size_t length, void *arg) {
+  (void)length;
+  if (e->kind == HZ_RES) *(char *)arg = e->body.data.n == 1 ? e->body.data.p[0] : '?';
+}
+
+/* END with trailers, one of them x-sum, and as many others. */
+static char trailer_seen(struct app_pair *p, uint8_t others) {
+  static const char call[] = FRAME("\0\0\0\x0f", "\0") "\x95\x02\x01\xa4POST\xa4/sum\xc0";
+  struct raw_peer peer;
+  char text = 'n', end[200];
+  size_t n = 8;
+
+  n += (size_t)sprintf(end + n,
+                       "\x93\x05\x01%c\xa5x-sum\xa1"
+                       "7",
+                       0x81 + others);
+  for (uint8_t i = 0; i < others; i++) n += (size_t)sprintf(end + n, "\xa3x-%c\xa1y", 'a' + i);
+  memcpy(end, FRAME("\0\0\0\0", "\0"), 8);
+  end[6] = (char)(n - 7);
+  raw_connect(p, &peer);
+  raw_say(p, &peer, call, sizeof(call) - 1);
+  raw_say(p, &peer, end, n);
+  sim_run_for(p->sim, HZ_SEC);
+  raw_frames(&peer, take_text, &text);
+  raw_hang_up(p, &peer);
+  return text;
+}
+
+Test(app_badinput, trailers_of_a_request_are_the_handlers_and_over_the_limit_left_out) {
+  struct app_pair p;
+
+  cr_assert(ap_start(&p, "sim/app_badinput", 11, "tcp", "limits.header_count=8"));
+  cr_assert(ap_dial(&p));
+  cr_assert_eq(trailer_seen(&p, 0), '7');
+  cr_assert_eq(trailer_seen(&p, 7), '7');
+  cr_assert_eq(trailer_seen(&p, 8), '?', "\"none\"");
+  bystander_is_served(&p);
   ap_stop(&p);
 }

@@ -198,17 +198,30 @@ Test(h3_basic, who_waits_for_100_gets_it) {
   stop(w);
 }
 
-Test(h3_basic, trailers_of_a_request_are_read_and_left) {
-  struct world *w = START(trailers_of_a_request_are_read_and_left, NULL);
-  uint8_t all[1024];
-  size_t n = h3_request_head(all, "POST", "/echo", NULL);
+static void trailers_are(struct world *w, const char *path, const char *trailers,
+                         const char *said) {
+  uint8_t all[4096];
+  size_t n = h3_request_head(all, "POST", path, NULL);
   n = h3_frame(all, n, 0, "hel", 3);
   n = h3_frame(all, n, 0, "lo", 2);
-  n = h3_headers(all, n, "x-sum: 7\n");
+  n = h3_headers(all, n, trailers);
   struct h3_call *c = h3_stream(&w->h, HZ_BIDI, all, n, true);
   cr_assert(h3_done(c));
   cr_assert_eq(c->status, 200);
-  cr_assert_eq(c->sum, ap_sum("hello", 5));
+  cr_assert_eq(c->sum, ap_sum(said, strlen(said)), "%s, %s", path, trailers);
+}
+
+Test(h3_basic, trailers_of_a_request_are_the_handlers_once_its_content_is_whole) {
+  struct world *w = START(trailers_of_a_request_are_the_handlers_once_its_content_is_whole,
+                          "limits.header_count=8");
+  char many[200] = "x-sum: 7\n";
+  for (int i = 0; i < 8; i++) strcat(many, "a: b\n");
+  trailers_are(w, "/sum", "x-sum: 7\n", "7");
+  trailers_are(w, "/sum/stream", "a: b\nx-sum: 8\n", "8");
+  trailers_are(w, "/sum", "a: b\n", "none");
+  trailers_are(w, "/sum", "content-length: 5\n", "none");
+  trailers_are(w, "/sum", many, "none"); /* over the limit */
+  trailers_are(w, "/echo", "x-sum: 7\n", "hello");
   stop(w);
 }
 

@@ -128,6 +128,16 @@ Test(http_rules, trailers_stand_behind_the_last_chunk_or_nowhere) {
   stop();
 }
 
+#define IN_CHUNKS " HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\n\r\n2\r\nhe\r\n0\r\n"
+
+Test(http_rules, trailers_of_a_request_are_the_handlers_once_its_content_is_whole) {
+  hears("POST /sum" IN_CHUNKS "a: b\r\nX-SUM:  7 \r\n\r\n", "200(7)", false);
+  hears("POST /sum/stream" IN_CHUNKS "x-sum: 8\r\n\r\nPOST /sum" IN_CHUNKS "\r\n",
+        "200(8) 200(none)", false);
+  hears("POST /sum" IN_CHUNKS "content-length: 5\r\nx-sum: \xff\r\n\r\n", "200(none)", false);
+  hears("POST /sum HTTP/1.1\r\n" H "X-Sum: 1\r\nContent-Length: 1\r\n\r\nx", "200(none)", false);
+}
+
 Test(http_rules, methods_that_http_knows_more_of) {
   /* A HEAD's answer has a length but no content: the next answer follows at once. */
   start(NULL);

@@ -39,6 +39,24 @@ static void who(herz_ctx *c) {
                       herz_str(c, herz_query(c, "q") == NULL ? "-" : herz_query(c, "q"))));
 }
 
+/* A trailer of the request, once its content is whole. */
+static void sum_of(herz_ctx *c) {
+  const char *sum = herz_request_trailer(c, "X-Sum");
+  bool odd = herz_request_trailer(c, "content-length") != NULL;
+
+  herz_reply_text(c, HERZ_OK, odd ? "odd" : sum == NULL ? "none" : sum);
+}
+
+static bool sum_at_the_end(herz_ctx *c, const void *data, size_t len, bool fin, void *arg) {
+  (void)data, (void)len, (void)arg;
+  if (fin) sum_of(c);
+  return true;
+}
+
+static void sum_of_stream(herz_ctx *c) {
+  herz_on_body(c, sum_at_the_end, NULL);
+}
+
 static long nothing(void *arg, void *dst, size_t cap) {
   (void)dst, (void)cap;
   return herz_trailer(arg, "x-sum", "0");
@@ -213,7 +231,8 @@ static bool serve(struct app_pair *p) {
   return herz_get(p->server, "/users/:id", user) == 0 && herz_post(p->server, "/echo", echo) == 0 &&
          herz_route(p->server, "GET", "/later", later, p) == 0 &&
          herz_get(p->server, "/wide", wide) == 0 && herz_get(p->server, "/fields", fields) == 0 &&
-         herz_get(p->server, "/trail", trail) == 0 &&
+         herz_get(p->server, "/trail", trail) == 0 && herz_post(p->server, "/sum", sum_of) == 0 &&
+         herz_route_stream(p->server, "POST", "/sum/stream", sum_of_stream, NULL) == 0 &&
          herz_route(p->server, "GET", "/stream/:n", stream, p) == 0 &&
          herz_route_stream(p->server, "POST", "/take", take_all, p) == 0 &&
          herz_route(p->server, "GET", "/bytes/:n", bytes, p) == 0 &&

@@ -113,7 +113,7 @@ int hz_h3_recv_trailer(nghttp3_conn *nc, int64_t id, int32_t token, nghttp3_rcbu
   if (s == NULL) return 0;
   nghttp3_vec n = nghttp3_rcbuf_get_buf(name), v = nghttp3_rcbuf_get_buf(value);
   int rv = count_section(user, &s->head, n.len, v.len);
-  if (rv != 0 || s->call == NULL) return rv; /* of a request: a call has no place for them */
+  if (rv != 0 || (s->call == NULL && !s->collects)) return rv; /* nobody waits for them */
   /* The head is through: its place is theirs. */
   if (s->head.text == NULL && s->head.refused == 0)
     s->head = (struct hz_h3_head){.seen = s->head.seen};
@@ -280,19 +280,28 @@ int hz_h3_end_headers(nghttp3_conn *nc, int64_t id, int fin, void *user, void *s
   return h3->failed != 0 ? NGHTTP3_ERR_CALLBACK_FAILURE : 0;
 }
 
+static void tell_trailers(struct hz_h3_stream *s, struct view *v) {
+  struct hz_header *t = v->in.fields;
+  uint32_t kept = 0;
+  for (uint32_t i = 0; i < v->in.count; i++)
+    if (hz_http_may_trail(&t[i])) t[kept++] = t[i];
+  if (kept == 0) return;
+  if (s->call != NULL)
+    s->call->events->trailers(s->call, t, kept);
+  else
+    hz_call_trailers(&s->x, t, kept);
+}
+
+/* Of a request those over the limit are left out; an answer that has such is refused. */
 int hz_h3_end_trailers(nghttp3_conn *nc, int64_t id, int fin, void *user, void *stream) {
   struct hz_h3_stream *s = stream;
   struct view v = {.list = NULL};
   (void)nc, (void)id, (void)fin, (void)user;
-  if (s == NULL || s->call == NULL) return 0;
-  if (s->head.refused != 0) {
+  if (s == NULL) return 0;
+  if (s->head.refused != 0 && s->call != NULL)
     hz_h3_call_refused(s);
-  } else if (s->head.text != NULL && view_make(&s->env->pool, &s->head, &v)) {
-    uint32_t kept = 0;
-    for (uint32_t i = 0; i < v.in.count; i++)
-      if (hz_http_may_trail(&v.in.fields[i])) v.in.fields[kept++] = v.in.fields[i];
-    if (kept > 0) s->call->events->trailers(s->call, v.in.fields, kept);
-  }
+  else if (s->head.text != NULL && view_make(&s->env->pool, &s->head, &v))
+    tell_trailers(s, &v);
   view_drop(&v);
   hz_h3_head_drop(&s->head);
   return 0;

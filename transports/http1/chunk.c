@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "transports/http/request.h"
+
 enum state {
   SIZE,      /* hex digits */
   EXTENSION, /* behind a ';' */
@@ -168,15 +170,16 @@ static struct hz_str trimmed(const char *from, const char *to) {
   return (struct hz_str){from, (size_t)(to - from)};
 }
 
-uint32_t hz_chunks_trailers(const struct hz_chunks *c, struct hz_header *out, uint32_t room) {
+uint32_t hz_h1_trailers(const struct hz_chunks *c, struct hz_header out[HZ_H1_TRAILERS_MAX]) {
   const char *at = c->kept == NULL ? NULL : (const char *)hz_buf_data(c->kept);
   const char *end = c->kept == NULL ? NULL : (const char *)hz_buf_tail(c->kept);
   uint32_t n = 0;
-  while (at < end && n < room) {
+  while (at < end && n < HZ_H1_TRAILERS_MAX) {
     const char *colon = memchr(at, ':', (size_t)(end - at));
     const char *line = colon == NULL ? NULL : memchr(colon, '\n', (size_t)(end - colon));
     if (line == NULL) break;
-    out[n++] = (struct hz_header){trimmed(at, colon), trimmed(colon + 1, line)};
+    out[n] = (struct hz_header){trimmed(at, colon), trimmed(colon + 1, line)};
+    if (hz_http_may_trail(&out[n])) n++;
     at = line + 1;
   }
   return n;

@@ -36,8 +36,10 @@ void hz_chunks_init(struct hz_chunks *c, const struct hz_limits *limits);
 HZ_MUST_USE hz_err hz_chunks_read(struct hz_chunks *c, const uint8_t **data, size_t *len,
                                   struct hz_str *piece, const char **why);
 
-/** The trailers that were kept, at most `room`; they point into `c`. Returns how many. */
-uint32_t hz_chunks_trailers(const struct hz_chunks *c, struct hz_header *out, uint32_t room);
+/** As many as limits allow at most. */
+#define HZ_H1_TRAILERS_MAX 256u
+/** The trailers that were kept and that HTTP allows; they point into `c`. Returns how many. */
+uint32_t hz_h1_trailers(const struct hz_chunks *c, struct hz_header out[HZ_H1_TRAILERS_MAX]);
 
 /** Releases what was kept. */
 void hz_chunks_fini(struct hz_chunks *c);

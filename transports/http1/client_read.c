@@ -140,14 +140,10 @@ static void feed_head(struct hz_h1_client *c, const uint8_t **data, size_t *len)
 
 /* --- content ------------------------------------------------------------------------------------- */
 
-#define TRAILERS_MAX 256u
-
 static void tell_trailers(struct hz_h1_client *c) {
-  struct hz_header t[TRAILERS_MAX];
-  uint32_t kept = 0, n = hz_chunks_trailers(&c->chunks, t, TRAILERS_MAX);
-  for (uint32_t i = 0; i < n; i++)
-    if (hz_http_may_trail(&t[i])) t[kept++] = t[i];
-  if (kept > 0) c->x->events->trailers(c->x, t, kept);
+  struct hz_header t[HZ_H1_TRAILERS_MAX];
+  uint32_t n = hz_h1_trailers(&c->chunks, t);
+  if (n > 0) c->x->events->trailers(c->x, t, n);
 }
 
 static void feed_content(struct hz_h1_client *c, const uint8_t **data, size_t *len) {

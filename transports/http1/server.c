@@ -21,6 +21,7 @@ static void free_head(struct hz_h1 *h) {
 }
 
 static void end_content(struct hz_h1 *h) {
+  if (h->chunks != NULL) hz_chunks_fini(h->chunks);
   hz_buf_unref(h->chunks_buf);
   h->chunks_buf = NULL;
   h->chunks = NULL;
@@ -132,6 +133,7 @@ static void begin_content(struct hz_h1 *h, struct hz_h1_call *c, const struct hz
     h->chunks = pooled(h, sizeof(*h->chunks), &h->chunks_buf);
     if (h->chunks == NULL) return;
     hz_chunks_init(h->chunks, hz_iostream_limits(h->s));
+    h->chunks->pool = &hz_h1_env(h)->pool;
   }
   h->left = rq->length;
   h->content = true;
@@ -246,6 +248,12 @@ static void hand_over(struct hz_h1 *h, struct hz_h1_call *c, struct hz_str piece
   if (!h->s->conn.closing) hz_h1_update_hold(h);
 }
 
+static void tell_trailers(const struct hz_h1 *h, struct hz_h1_call *c) {
+  struct hz_header t[HZ_H1_TRAILERS_MAX];
+  uint32_t n = h->chunks == NULL ? 0 : hz_h1_trailers(h->chunks, t);
+  if (n > 0) hz_call_trailers(&c->x, t, n);
+}
+
 static void feed_content(struct hz_h1 *h, const uint8_t **data, size_t *len) {
   struct hz_str piece = {(const char *)*data, *len};
   const char *text = "";
@@ -265,6 +273,7 @@ static void feed_content(struct hz_h1 *h, const uint8_t **data, size_t *len) {
   }
   struct hz_h1_call *c = h->reading;
   bool fin = h->chunks != NULL ? piece.n == 0 : h->left == 0;
+  if (fin && c != NULL) tell_trailers(h, c);
   if (fin) end_content(h);
   if (c != NULL) hand_over(h, c, piece, fin);
 }

@@ -66,6 +66,10 @@ HERZ_API int herz_reply_asset(herz_ctx *c, const struct herz_asset *asset);
  * HERZ_ENOMEM. */
 HERZ_API int herz_trailer(herz_ctx *c, const char *name, const char *value);
 
+/** A trailer of the request, names compared without case; NULL: none of that name, or its content is not
+ * whole yet. */
+HERZ_API const char *herz_request_trailer(const herz_ctx *c, const char *name);
+
 /* ---- content that is pushed ------------------------------------------------------------------ */
 
 /** Asks the source of herz_reply_stream() again after it has said HERZ_EAGAIN. On the call's worker, between
