@@ -185,6 +185,10 @@ HZ_MUST_USE hz_err hz_encode_gap(struct hz_buf *b, uint64_t sub_id, struct hz_st
 bool hz_offsets_next(const struct hz_offsets_view *v, size_t *pos, struct hz_str *topic,
                      uint64_t *epoch, uint64_t *offset);
 
+/** Writes one; at most hz_position_bound() bytes. Returns where it ended. */
+size_t hz_position_bound(struct hz_str topic);
+uint8_t *hz_put_position(uint8_t *to, struct hz_str topic, uint64_t epoch, uint64_t offset);
+
 /** An EVENT in parts, for one that goes to many: the head, which has the subscription's id, and what is
  * the same for all. These write where there is room enough and return where they ended. */
 #define HZ_EVENT_HEAD_MAX 11u

@@ -55,6 +55,15 @@ bool hz_offsets_next(const struct hz_offsets_view *v, size_t *pos, struct hz_str
   return true;
 }
 
+size_t hz_position_bound(struct hz_str topic) {
+  return hz_text_bound(topic) + 1 + 2 * HZ_MP_HEAD_MAX;
+}
+
+uint8_t *hz_put_position(uint8_t *to, struct hz_str topic, uint64_t epoch, uint64_t offset) {
+  to = hz_put_array(hz_put_str(to, topic), 2);
+  return hz_put_uint(hz_put_uint(to, epoch), offset);
+}
+
 static hz_err read_option(struct hz_mp_reader *r, struct hz_str name, unsigned *seen,
                           struct hz_sub_options *o) {
   size_t i = 0;

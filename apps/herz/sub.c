@@ -1,4 +1,5 @@
 /* `herz sub`: what is published to the topics of a pattern, on standard output; gaps on standard error. */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +12,7 @@
 static struct {
   uint32_t count, wait_ms, credit;
   bool include, json, raw, reconnect;
-  const char *delivery, *slow;
+  const char *delivery, *slow, *from;
 } options;
 
 const struct args_option sub_flags[] = {
@@ -24,6 +25,9 @@ const struct args_option sub_flags[] = {
      &options.include, 0},
     {ARGS_FLAG, 0, "json", NULL, "print each event as one line of JSON", &options.json, 0},
     {ARGS_FLAG, 0, "raw", NULL, "print bodies alone, without a line's end", &options.raw, 0},
+    {ARGS_TEXT, 0, "from", "OFFSET|-SECONDS",
+     "begin with that offset, 0: with all there is; or with what was published so long ago",
+     &options.from, 0},
     {ARGS_CHOICE, 0, "class", "ordered|stream|datagram|latest", "how events come",
      &options.delivery, 0},
     {ARGS_CHOICE, 0, "slow", "oldest|newest|latest|pause|close",
@@ -157,9 +161,27 @@ static enum herz_slow slow_wanted(void) {
   return strcmp(options.slow, "pause") == 0 ? HERZ_PAUSE : HERZ_DISCONNECT;
 }
 
+/* --from: a number, or a negative number of seconds. */
+static int take_from(struct herz_subscribe_options *o) {
+  const char *text = options.from;
+  if (!text) return EXIT_OK;
+  bool ago = *text == '-';
+  char *end;
+  errno = 0;
+  unsigned long long n = strtoull(text + ago, &end, 10);
+  if (text[ago] < '0' || text[ago] > '9' || *end || errno) {
+    return fail(EXIT_USAGE, "--from %s: give an offset, or seconds behind a '-'", text);
+  }
+  o->has_from = !ago;
+  o->from = ago ? 0 : n;
+  o->ago_ms = ago ? n * 1000 : 0;
+  return EXIT_OK;
+}
+
 static int subscribe(const char *pattern) {
   struct herz_subscribe_options o = {
       .pattern = pattern, .delivery = class_wanted(), .slow = slow_wanted(), .credit = UINT32_MAX};
+  if (take_from(&o) != EXIT_OK) return EXIT_USAGE;
   int err = herz_subscribe(sub.client.cl, &o, on_event, NULL, NULL);
   if (!err && options.wait_ms) err = herz_after(sub.client.app, options.wait_ms, too_late, NULL);
   if (!err) return EXIT_OK;

@@ -96,6 +96,10 @@ void hz_doors_shut(herz_app *app);
 /** No call may be alive. */
 void hz_door_free(herz_group *g);
 
+/* topic_rules.c */
+/** What the key "topics" says, behind what herz_topic() said. HZ_EINVAL, HZ_ENOMEM: the error text is set. */
+HZ_MUST_USE hz_err hz_app_read_topics(herz_app *app);
+
 /* loop.c */
 /** Ends the threads of the other workers and waits for them. */
 void hz_app_join(herz_app *app);

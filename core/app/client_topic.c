@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/app/client.h"
+#include "core/app/client_seen.h"
 #include "core/app/topics.h"
 
 /** Publishes of a client that wait, or wait to be acknowledged. */
@@ -25,6 +26,10 @@ struct herz_subscription {
   void (*fn)(herz_subscription *, const struct herz_event *, void *);
   void *arg;
   bool over; /* refused: freed when that has been told */
+  /* Where to go on after a reconnect: what it has seen, and of other topics what came after it began. */
+  bool began;
+  uint64_t epoch, mark;
+  struct hz_seen_topics seen;
   char pattern[];
 };
 
@@ -58,6 +63,7 @@ static void no_memory(herz_client *cl) {
 
 static void subscription_free(herz_subscription *s) {
   hz_list_remove(&s->link);
+  hz_seen_fini(&s->seen);
   hz_free(s->cl->w->env->alloc, s);
 }
 
@@ -73,12 +79,31 @@ static struct hz_sub_options options_of(const herz_subscription *s) {
                                  .credit = o->credit};
 }
 
+/* Where it begins: as it was asked to, or, when it began before, where it was. */
+static hz_err say_begin(const herz_subscription *s, struct hz_sub_options *o) {
+  const struct herz_subscribe_options *wanted = &s->options;
+
+  if (!s->began || wanted->has_from || wanted->ago_ms > 0) {
+    o->has_from = wanted->has_from;
+    o->from = wanted->from;
+    o->epoch = wanted->epoch;
+    o->ago_ms = wanted->ago_ms;
+  } else if (!wanted->live_only) {
+    o->has_since = true;
+    o->since = s->mark;
+    o->epoch = s->epoch;
+  }
+  return s->began && !wanted->live_only ? hz_seen_encode(&s->seen, &o->offsets) : HZ_OK;
+}
+
 /* False: not now. */
 static bool send_sub(herz_subscription *s) {
   struct hz_sub_options o = options_of(s);
   uint64_t id;
-  hz_err err = hz_session_subscribe(s->cl->session, hz_str_of(s->pattern), &o, &id);
+  hz_err err = say_begin(s, &o);
 
+  if (err == HZ_OK) err = hz_session_subscribe(s->cl->session, hz_str_of(s->pattern), &o, &id);
+  hz_free(s->seen.alloc, (void *)(uintptr_t)o.offsets.raw.p);
   if (err == HZ_ENOMEM || (err == HZ_OK && !put_id(s->cl, &s->named, id))) no_memory(s->cl);
   return err == HZ_OK;
 }
@@ -106,6 +131,7 @@ int herz_subscribe(herz_client *cl, const struct herz_subscribe_options *options
   memcpy(s->pattern, filter.text, filter.len);
   s->fn = fn;
   s->arg = arg;
+  hz_seen_init(&s->seen, alloc);
   hz_list_push(&cl->subs, &s->link);
   /* At once if possible: what is published behind it is heard. */
   if (cl->session == NULL || !hz_session_usable(cl->session) || !send_sub(s)) {
@@ -313,7 +339,18 @@ static void refused(herz_client *cl, struct named *n, const struct hz_envelope *
   s->over = true;
   hz_list_remove(&s->link);
   s->fn(s, &event, s->arg);
-  hz_free(cl->w->env->alloc, s);
+  subscription_free(s);
+}
+
+/* A service of another epoch knows nothing of what was: all that it has is new. */
+static void note_begin(herz_subscription *s, struct herz_position at) {
+  bool anew = s->began && s->epoch != at.epoch;
+
+  if (anew) hz_seen_fini(&s->seen);
+  if (anew) hz_seen_init(&s->seen, s->cl->w->env->alloc);
+  if (!s->began || anew) s->mark = anew ? 0 : at.offset;
+  s->epoch = at.epoch;
+  s->began = true;
 }
 
 static void acknowledged(herz_client *cl, struct named *n, const struct hz_envelope *e) {
@@ -325,8 +362,17 @@ static void acknowledged(herz_client *cl, struct named *n, const struct hz_envel
     return;
   }
   herz_subscription *s = (herz_subscription *)n;
+  note_begin(s, at);
   struct herz_event event = {.what = HERZ_EVENT_SUBSCRIBED, .topic = s->pattern, .at = at};
   s->fn(s, &event, s->arg);
+}
+
+/* A gap that has been told is behind it, too. */
+static void note(herz_subscription *s, const struct hz_envelope *e) {
+  uint64_t last = e->kind == HZ_EVENT ? e->offset : e->missed > 0 ? e->offset + e->missed - 1 : 0;
+
+  if (e->epoch == 0 || e->offset == 0 || last == 0) return;
+  hz_seen_note(&s->seen, &s->cl->app->hub->key, e->text, e->epoch, last);
 }
 
 static void came(herz_subscription *s, const struct hz_envelope *e) {
@@ -336,6 +382,7 @@ static void came(herz_subscription *s, const struct hz_envelope *e) {
     no_memory(s->cl);
     return;
   }
+  note(s, e);
   s->fn(s, &t.event, s->arg); /* `s` may have gone */
   hz_event_text_fini(&t);
 }

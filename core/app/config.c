@@ -65,6 +65,8 @@ static const struct entry table[] = {
     LIMIT(sub_queue_events, T_U32, 1, 1 << 20, "events that wait for one subscription"),
     LIMIT(sub_queue_bytes, T_U32, 1024, GIB, "the same in bytes"),
     LIMIT(conn_queue_bytes, T_U32, 1024, GIB, "events that wait for all of a connection's"),
+    LIMIT(topics, T_U32, 1, 10000000, "topics that have history"),
+    LIMIT(history_bytes, T_U64, 0, 1024 * GIB, "history of all topics"),
     LIMIT(datagrams, T_U32, 1, 65536, "datagrams that wait to leave on one connection"),
     LIMIT(retry_from, T_U32, 1, 65535, "QUIC handshakes under way before an address is validated"),
     LIMIT(prefix_retry_from, T_U32, 1, 65535, "the same, of one network (/24, /48)"),
@@ -102,6 +104,8 @@ static const struct entry table[] = {
          "the same: FILE.br and FILE.gz answer for FILE where they are accepted"),
     FLAG("files.hidden", T_BOOL, files_hidden,
          "the same: names that begin with a dot are served too"),
+    {"topics", T_TEXT, offsetof(struct hz_config, topics), 8, 0, NULL,
+     "topics with history: PATTERN events=N bytes=N seconds=N; PATTERN ..."},
     {"ws.origins", T_ORIGINS, 0, 0, 0, NULL,
      "browser origins that may open a WebSocket or a WebTransport session, comma-separated; "
      "\"self\": the same host, as when empty"},

@@ -65,6 +65,7 @@ herz_tap *herz_tap_new(herz_app *app, const char *pattern,
                        void (*fn)(const struct herz_event *e, void *arg), void *arg) {
   struct hz_worker *w = hz_worker_here(app);
   struct hz_subscription *sub;
+  struct hz_position mark;
   struct hz_filter filter;
   const char *why = hz_filter_read(&filter, hz_str_of(pattern));
 
@@ -79,7 +80,7 @@ herz_tap *herz_tap_new(herz_app *app, const char *pattern,
     tap->w = w;
     tap->fn = fn;
     tap->arg = arg;
-    if (hz_hub_subscribe(&tap->base, &filter, &sub) == HZ_OK) {
+    if (hz_hub_subscribe(&tap->base, &filter, NULL, &sub, &mark) == HZ_OK) {
       hz_list_push(&w->taps, &tap->link);
       return tap;
     }

@@ -176,10 +176,13 @@ static void share_secret(herz_app *app) {
 
 /* On an env that is not ours there is one thread, and all memory is that env's. */
 static hz_err make_hub(herz_app *app) {
+  hz_err err = hz_app_read_topics(app);
+  if (err != HZ_OK) return err;
   app->hub = hz_hub_new(app->first.env, app->driver != NULL, &app->config.transport.limits,
                         app->worker_count);
   if (app->hub == NULL) return HZ_ENOMEM;
   app->hub->rules = app->hub_rules;
+  app->hub->history.rules = app->hub_rules.history;
   return HZ_OK;
 }
 
@@ -193,6 +196,7 @@ hz_err hz_app_start(herz_app *app) {
   app->offload.threads = app->driver == NULL ? 0 : app->config.offload_threads;
   app->offload.queue = app->config.offload_queue;
   if (app->hub == NULL) err = make_hub(app);
+  if (err == HZ_EINVAL) return err;
   for (uint32_t i = 0; i < app->worker_count && err == HZ_OK; i++) {
     err = hz_worker_start(hz_app_worker(app, i));
   }

@@ -40,6 +40,8 @@ void hz_limits_defaults(struct hz_limits *l) {
   u32(&l->sub_queue_events, 1024);
   u32(&l->sub_queue_bytes, MIB);
   u32(&l->conn_queue_bytes, 4 * MIB);
+  u32(&l->topics, 10000);
+  u64(&l->history_bytes, 64 * (uint64_t)MIB);
   u32(&l->datagrams, 256);
   u32(&l->retry_from, 128);
   u32(&l->prefix_retry_from, 64);

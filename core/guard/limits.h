@@ -35,6 +35,8 @@ struct hz_limits {
   uint32_t sub_queue_events;    /* that wait for one subscription: 1024 */
   uint32_t sub_queue_bytes;     /* the same in bytes: 1 MiB */
   uint32_t conn_queue_bytes;    /* for all of one connection: 4 MiB */
+  uint32_t topics;              /* that have history: 10000 */
+  uint64_t history_bytes;       /* of all of them: 64 MiB */
   uint32_t datagrams;           /* waiting to leave on one connection: 256 */
   uint32_t retry_from;          /* QUIC handshakes under way before Retry is asked for: 128 */
   uint32_t prefix_retry_from;   /* the same, of one network (/24, /48): 64 */

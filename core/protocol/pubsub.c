@@ -219,7 +219,7 @@ static void sub_came(struct hz_lane *l, const struct hz_envelope *e) {
     return;
   }
   struct hz_conn_hub *h = hub_of(s);
-  hz_err err = h == NULL ? HZ_ENOMEM : hz_hub_subscribe(&h->base, &filter, &sub);
+  hz_err err = h == NULL ? HZ_ENOMEM : hz_hub_subscribe(&h->base, &filter, &e->sub, &sub, &at);
   if (err != HZ_OK) {
     refuse_for(l, e, err, "too many subscriptions");
     drop_empty(s);
@@ -230,6 +230,7 @@ static void sub_came(struct hz_lane *l, const struct hz_envelope *e) {
   sub->slow = slow_of(e->sub.slow);
   if (e->sub.has_credit) hz_subscription_credit(sub, e->sub.credit);
   acknowledge(l, e->id, &at);
+  hz_hub_begin(sub);
 }
 
 static void unsub_came(struct hz_session *s, const struct hz_envelope *e) {

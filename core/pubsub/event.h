@@ -13,14 +13,19 @@
 #include "core/base/field.h"
 #include "core/time/env.h"
 
+struct hz_topic_log;
+
 /** Bytes of an EVENT's tail in front of which nothing but the subscription's id differs. Held by any
  * number of threads; immutable once it has been placed. */
 struct hz_event {
   struct hz_alloc *alloc;
-  struct hz_event *next;  /* whoever owns it: history's order, or a backlog */
-  uint64_t epoch, offset; /* 0, 0: of a topic without history */
-  uint64_t at_ms;         /* wall clock, when it was published */
-  struct hz_str topic;    /* in `mem` */
+  struct hz_event *next;    /* history's: of its topic */
+  struct hz_link all;       /* history's: of all topics */
+  struct hz_topic_log *log; /* history's; NULL: it is not kept, or not any more */
+  uint64_t seq;             /* among all that were kept; 0: it never was */
+  uint64_t at_ms;           /* wall clock, when it was kept */
+  uint64_t epoch, offset;   /* 0, 0: of a topic without history */
+  struct hz_str topic;      /* in `mem` */
   atomic_uint refs;
   uint32_t size;       /* of `mem` */
   uint32_t body_at;    /* where headers begin in `mem` */

@@ -1,4 +1,4 @@
-/* Publishing, handing out, and who may. */
+/* Publishing and handing out, within a worker and between workers. Not here: subscribing (subscribe.c). */
 #include "core/pubsub/hub.h"
 
 #include <string.h>
@@ -19,6 +19,14 @@ static void woken(struct hz_post *p);
 
 /* ---- life ---- */
 
+static uint64_t wall_ms(struct hz_env *env) {
+  return env->ops->wall_ns(env) / HZ_MS;
+}
+
+uint64_t hz_hub_wall_ms(const struct hz_hub_node *node) {
+  return wall_ms(node->env);
+}
+
 struct hz_hub *hz_hub_new(struct hz_env *env, bool shared, const struct hz_limits *limits,
                           uint32_t count) {
   struct hz_hub *hub = hz_calloc(env->alloc, 1, sizeof(*hub) + count * sizeof(hub->nodes[0]));
@@ -29,6 +37,7 @@ struct hz_hub *hz_hub_new(struct hz_env *env, bool shared, const struct hz_limit
   hub->limits = limits;
   hub->node_count = count;
   env->ops->random(env, &hub->key, sizeof(hub->key));
+  hz_history_init(&hub->history, hub->alloc, limits, &hub->key, wall_ms(env));
   return hub;
 }
 
@@ -54,11 +63,6 @@ hz_err hz_hub_node_init(struct hz_hub *hub, uint32_t i, struct hz_env *env,
   return HZ_OK;
 }
 
-static void subscription_free(struct hz_hub_node *node, struct hz_subscription *sub) {
-  if (sub == NULL) return;
-  hz_slab_put(&node->env->objects, sub, sizeof(*sub) + sub->pattern_len);
-}
-
 static void free_deliveries(struct hz_delivery *d) {
   while (d != NULL) {
     struct hz_delivery *next = (struct hz_delivery *)d->post.next;
@@ -74,19 +78,19 @@ static void node_fini(struct hz_hub_node *node) {
   hz_env_undefer(&node->drain);
   free_deliveries(node->backlog);
   free_deliveries(atomic_exchange(&node->inbox, NULL));
-  hz_event_unref(node->gap_event);
   hz_cache_fini(&node->deliveries);
   hz_cache_fini(&node->queues);
   hz_wheel_cancel(&node->env->wheel, &node->tick);
   hz_wheel_cancel(&node->env->wheel, &node->retry);
   hz_index_free(node->index);
-  for (uint32_t i = 0; i < node->table_size; i++) subscription_free(node, node->table[i]);
+  for (uint32_t i = 0; i < node->table_size; i++) hz_subscription_free(node, node->table[i]);
   hz_free(node->env->alloc, node->table);
 }
 
 void hz_hub_free(struct hz_hub *hub, struct hz_alloc *alloc) {
   if (hub == NULL) return;
   for (uint32_t i = 0; i < hub->node_count; i++) node_fini(&hub->nodes[i]);
+  hz_history_fini(&hub->history);
   hz_free(alloc, hub);
 }
 
@@ -132,11 +136,13 @@ void hz_delivery_unref(struct hz_delivery *d) {
 static void offer_some(void *arg, const uint32_t *ids, uint32_t n) {
   struct hz_delivery *d = arg;
   struct hz_subscription **table = d->node->table;
+  uint64_t seq = d->event->seq;
 
   for (uint32_t i = 0; i < n; i++) {
     struct hz_subscription *sub = table[ids[i]];
 
-    if (sub->owner != NULL && !sub->replaying) hz_subscription_offer(sub, d);
+    if (sub->owner == NULL || (seq > 0 && (sub->replaying || seq <= sub->u.caught))) continue;
+    hz_subscription_offer(sub, d);
   }
 }
 
@@ -231,7 +237,9 @@ static void tell_lost(struct hz_hub_node *node) {
   for (uint32_t i = 0; i < node->table_size; i++) {
     struct hz_subscription *sub = node->table[i];
 
-    if (sub != NULL && sub->owner != NULL) hz_subscription_tell_gap(sub, NULL, 0, 0);
+    if (sub != NULL && sub->owner != NULL) {
+      hz_subscription_tell_gap(sub, (struct hz_str){NULL, 0}, 0, 0, 0);
+    }
   }
 }
 
@@ -261,16 +269,15 @@ static void woken(struct hz_post *p) {
 
 /* ---- publishing ---- */
 
-static hz_err deliver_here(struct hz_hub_node *here, struct hz_event *e) {
-  struct hz_delivery *d = hz_cache_get(&here->deliveries);
+struct hz_delivery *hz_delivery_new(struct hz_hub_node *node, struct hz_event *e) {
+  struct hz_delivery *d = hz_cache_get(&node->deliveries);
 
-  if (d == NULL) return HZ_ENOMEM;
+  if (d == NULL) return NULL;
   hz_event_ref(e);
   d->event = e;
-  d->node = here;
+  d->node = node;
   d->refs = 1;
-  hand_out_in_turn(here, d);
-  return HZ_OK;
+  return d;
 }
 
 /* Which nodes may want it, a bit each. */
@@ -295,21 +302,67 @@ static hz_err check(const struct hz_hub *hub, const struct hz_message *m) {
              : HZ_OK;
 }
 
-static hz_err publish(struct hz_hub *hub, struct hz_hub_node *here, const struct hz_message *m,
-                      uint64_t set, struct hz_position *at) {
-  struct hz_event *e = hz_event_new(hub->alloc, m);
-  hz_err err = HZ_OK;
+/* To other workers through their mailboxes; and to its own, while an earlier one may be in there. Returns
+ * what is to be handed out here and now. */
+static struct hz_delivery *pass_on(struct hz_hub *hub, struct hz_hub_node *here, struct hz_event *e,
+                                   uint64_t set, hz_err *err) {
+  struct hz_delivery *mine = NULL;
 
-  if (e == NULL) return HZ_ENOMEM;
-  hz_event_place(e, at->epoch, at->offset);
   for (; set != 0; set &= set - 1) {
     struct hz_hub_node *node = &hub->nodes[__builtin_ctzll(set)];
+    bool direct = node == here && atomic_load_explicit(&node->in_flight, memory_order_acquire) == 0;
 
-    if (node == here)
-      err = deliver_here(here, e);
-    else
+    if (!direct) {
       (void)send_over(node, e);
+      continue;
+    }
+    mine = hz_delivery_new(here, e);
+    if (mine == NULL) *err = HZ_ENOMEM;
   }
+  return mine;
+}
+
+struct publication {
+  struct hz_hub *hub;
+  struct hz_hub_node *here;
+  const struct hz_message *m;
+  const struct hz_topic *topic;
+};
+
+/* What is kept has one order for all: whoever wants it is asked, and given it, under the history's lock. */
+static hz_err publish_kept(const struct publication *p, const struct hz_history_rule *rule,
+                           struct hz_event *e, struct hz_delivery **mine) {
+  struct hz_history *h = &p->hub->history;
+  uint64_t now_ms = hz_hub_wall_ms(p->here != NULL ? p->here : &p->hub->nodes[0]);
+
+  hz_history_lock(h);
+  hz_err err = hz_history_append(h, rule, p->topic, e, now_ms);
+  if (err == HZ_OK) {
+    uint64_t set = wanted(p->hub, p->here, p->topic);
+
+    *mine = pass_on(p->hub, p->here, e, set, &err);
+  }
+  hz_history_unlock(h);
+  return err;
+}
+
+static hz_err publish(const struct publication *p, struct hz_position *at) {
+  const struct hz_history_rule *rule = hz_history_rule_of(&p->hub->history, p->m->topic);
+  uint64_t set = rule == NULL ? wanted(p->hub, p->here, p->topic) : 1;
+  struct hz_delivery *mine = NULL;
+  hz_err err = HZ_OK;
+
+  if (set == 0) return HZ_OK; /* nobody */
+  struct hz_event *e = hz_event_new(p->hub->alloc, p->m);
+  if (e == NULL) return HZ_ENOMEM;
+  if (rule != NULL) {
+    err = publish_kept(p, rule, e, &mine);
+    *at = (struct hz_position){e->epoch, e->offset};
+  } else {
+    hz_event_place(e, 0, 0);
+    mine = pass_on(p->hub, p->here, e, set, &err);
+  }
+  if (mine != NULL) hand_out_in_turn(p->here, mine);
   hz_event_unref(e);
   return err;
 }
@@ -322,119 +375,8 @@ hz_err hz_hub_publish(struct hz_hub *hub, struct hz_hub_node *here, const struct
   *why = hz_topic_read(&topic, m->topic, &hub->key);
   if (*why != NULL) return HZ_EINVAL;
   hz_err err = check(hub, m);
-  uint64_t set = err == HZ_OK ? wanted(hub, here, &topic) : 0;
-  if (set != 0) err = publish(hub, here, m, set, &position);
+  if (err == HZ_OK) err = publish(&(struct publication){hub, here, m, &topic}, &position);
   if (at != NULL) *at = position;
   if (err == HZ_OK && here != NULL) HZ_COUNT(here->counters, publishes);
   return err;
-}
-
-/* ---- subscribing ---- */
-
-static void tick(struct hz_wheel_timer *t, hz_time now);
-
-static void watch_index(struct hz_hub_node *node) {
-  if (hz_wheel_armed(&node->tick)) return;
-  hz_wheel_set(&node->env->wheel, &node->tick, node->env->now + HZ_SEC, tick);
-}
-
-static void take_out(struct hz_hub_node *node, struct hz_subscription *sub) {
-  struct hz_filter f;
-  uint32_t number = sub->number;
-
-  (void)hz_filter_read(&f, (struct hz_str){sub->pattern, sub->pattern_len});
-  if (hz_index_remove(node->index, &f, number) == HZ_ENOMEM) {
-    node->zombies = true;
-    return;
-  }
-  subscription_free(node, sub);
-  node->table[number] = NULL;
-  if (number < node->table_free) node->table_free = number;
-}
-
-/* What could not be taken out for want of memory is tried again. */
-static void tick(struct hz_wheel_timer *t, hz_time now) {
-  struct hz_hub_node *node = HZ_CONTAINER(t, struct hz_hub_node, tick);
-  bool again = node->zombies;
-
-  (void)now;
-  node->zombies = false;
-  for (uint32_t i = 0; again && i < node->table_size; i++) {
-    struct hz_subscription *sub = node->table[i];
-
-    if (sub != NULL && sub->owner == NULL) take_out(node, sub);
-  }
-  if (hz_index_tick(node->index) || node->zombies) watch_index(node);
-}
-
-/* A number for the index; UINT32_MAX: memory is short. */
-static uint32_t take_number(struct hz_hub_node *node) {
-  uint32_t i = node->table_free, size = node->table_size;
-
-  while (i < size && node->table[i] != NULL) i++;
-  if (i == size) {
-    uint32_t larger = size == 0 ? 16 : 2 * size;
-    struct hz_subscription **table =
-        hz_realloc(node->env->alloc, node->table, larger * sizeof(*table));
-
-    if (table == NULL) return UINT32_MAX;
-    memset(table + size, 0, (larger - size) * sizeof(*table));
-    node->table = table;
-    node->table_size = larger;
-  }
-  node->table_free = i;
-  return i;
-}
-
-static struct hz_subscription *subscription_new(struct hz_subscriber *owner,
-                                                const struct hz_filter *f) {
-  struct hz_hub_node *node = owner->node;
-  struct hz_subscription *sub = hz_slab_get(&node->env->objects, sizeof(*sub) + f->len);
-
-  if (sub == NULL) return NULL;
-  sub->owner = owner;
-  sub->pattern_len = f->len;
-  memcpy(sub->pattern, f->text, f->len);
-  sub->number = take_number(node);
-  if (sub->number != UINT32_MAX) return sub;
-  subscription_free(node, sub);
-  return NULL;
-}
-
-hz_err hz_hub_subscribe(struct hz_subscriber *owner, const struct hz_filter *pattern,
-                        struct hz_subscription **out) {
-  struct hz_hub_node *node = owner->node;
-
-  if (owner->count >= node->hub->limits->subscriptions) return HZ_ELIMIT;
-  struct hz_subscription *sub = subscription_new(owner, pattern);
-  if (sub == NULL) return HZ_ENOMEM;
-  hz_err err = hz_index_add(node->index, pattern, sub->number);
-  if (err != HZ_OK) {
-    subscription_free(node, sub);
-    return err;
-  }
-  node->table[sub->number] = sub;
-  node->table_free = sub->number + 1;
-  sub->next = owner->subs;
-  owner->subs = sub;
-  owner->count++;
-  hz_tally_add(&node->subscriptions, 1);
-  watch_index(node);
-  *out = sub;
-  return HZ_OK;
-}
-
-void hz_hub_unsubscribe(struct hz_subscription *sub) {
-  struct hz_subscriber *s = sub->owner;
-  struct hz_hub_node *node = s->node;
-  struct hz_subscription **link = &s->subs;
-
-  while (*link != sub) link = &(*link)->next;
-  *link = sub->next;
-  s->count--;
-  hz_subscription_clear(sub);
-  sub->owner = NULL;
-  hz_tally_sub(&node->subscriptions, 1);
-  take_out(node, sub);
-  watch_index(node);
 }

@@ -11,6 +11,7 @@
 #include "core/guard/limits.h"
 #include "core/observe/counters.h"
 #include "core/pubsub/event.h"
+#include "core/pubsub/history.h"
 #include "core/pubsub/index.h"
 #include "core/pubsub/subscription.h"
 
@@ -37,6 +38,8 @@ typedef bool hz_hub_may(void *arg, const struct hz_conn *conn, struct hz_str top
 struct hz_hub_rules {
   hz_hub_may *may_subscribe, *may_publish; /* NULL: everybody may */
   void *subscribe_arg, *publish_arg;
+  const struct hz_history_rule
+      *history; /* the first that meets a topic is its; NULL: nothing is kept */
 };
 
 /** A worker's part. */
@@ -55,10 +58,10 @@ struct hz_hub_node {
   struct hz_delivery *backlog, **backlog_end; /* published while one was being handed out */
   struct hz_task drain;
   bool delivering;
-  bool zombies;  /* subscriptions that the index still has, for want of memory */
-  uint8_t depth; /* of the event whose tap runs */
-  struct hz_event *gap_event;
-  hz_tally subscriptions; /* now */
+  bool zombies;                 /* subscriptions that the index still has, for want of memory */
+  uint8_t depth;                /* of the event whose tap runs */
+  char gap_topic[HZ_TOPIC_MAX]; /* of the gap that was pulled last */
+  hz_tally subscriptions;       /* now */
   /* From other threads: */
   _Atomic(struct hz_delivery *) inbox; /* the newest first */
   struct hz_post wake;
@@ -75,6 +78,7 @@ struct hz_hub {
   const struct hz_limits *limits;
   struct hz_topic_key key;
   struct hz_hub_rules rules;
+  struct hz_history history;
   uint32_t node_count;
   struct hz_hub_node nodes[];
 };
@@ -95,12 +99,24 @@ HZ_MUST_USE hz_err hz_hub_publish(struct hz_hub *hub, struct hz_hub_node *here,
                                   const struct hz_message *m, struct hz_position *at,
                                   const char **why);
 
-/** A subscription of `owner` by what hz_filter_read() read, its other members zero; linked in at its owner.
+/** For subscriptions: an event as something that can be queued. NULL: memory is short. */
+struct hz_delivery *hz_delivery_new(struct hz_hub_node *node, struct hz_event *e);
+
+/** A subscription of `owner` by what hz_filter_read() read, its other members as `options`
+ * say; linked in at its owner. `mark`: what is published behind it is heard.
  * HZ_ELIMIT: the owner has limits.subscriptions, or the index its own; HZ_ENOMEM. */
 HZ_MUST_USE hz_err hz_hub_subscribe(struct hz_subscriber *owner, const struct hz_filter *pattern,
-                                    struct hz_subscription **out);
+                                    const struct hz_sub_options *options,
+                                    struct hz_subscription **out, struct hz_position *mark);
+/** Once the carrier is ready for events: what it asked to begin with comes first. */
+void hz_hub_begin(struct hz_subscription *sub);
 /** Takes it out, with all that waits for it, and frees it. */
 void hz_hub_unsubscribe(struct hz_subscription *sub);
+
+/** Not in the index any more. NULL is ignored. */
+void hz_subscription_free(struct hz_hub_node *node, struct hz_subscription *sub);
+/** Milliseconds since 1970. */
+uint64_t hz_hub_wall_ms(const struct hz_hub_node *node);
 
 /** For subscriptions: `s` has something to send. */
 void hz_hub_node_dirty(struct hz_hub_node *node, struct hz_subscriber *s);

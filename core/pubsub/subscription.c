@@ -9,9 +9,11 @@
 
 /* Events that were left out, next to each other. */
 struct gap {
-  struct hz_event *like; /* of the same topic; NULL: of several */
-  uint64_t offset;       /* the first; with `like` */
-  uint64_t missed;       /* 0: nobody knows */
+  uint64_t epoch, offset; /* the first's */
+  uint64_t missed;        /* 0: nobody knows */
+  uint32_t topic_len;     /* 0: of several */
+  uint32_t room;
+  char topic[];
 };
 
 /* An event, or with the lowest bit a gap. */
@@ -66,8 +68,7 @@ static struct hz_sub_queue *queue_of(struct hz_subscription *sub) {
 }
 
 static void gap_free(struct hz_subscription *sub, struct gap *g) {
-  hz_event_unref(g->like);
-  hz_slab_put(objects(sub), g, sizeof(*g));
+  hz_slab_put(objects(sub), g, sizeof(*g) + g->room);
 }
 
 static void release(struct hz_sub_queue *q) {
@@ -98,9 +99,17 @@ static void forget_event(struct hz_sub_queue *q, struct hz_delivery *d) {
   hz_delivery_unref(d);
 }
 
+/* What was live up to `seq` is behind it. */
+static void end_replay(struct hz_subscription *sub, uint64_t seq) {
+  hz_replay_free(&sub->owner->node->hub->history, sub->u.replay);
+  sub->u.caught = seq;
+  sub->replaying = false;
+}
+
 void hz_subscription_clear(struct hz_subscription *sub) {
   struct hz_sub_queue *q = sub->queue;
 
+  if (sub->replaying) end_replay(sub, 0);
   if (q == NULL) return;
   for (uint32_t i = 0; i < q->count; i++) {
     entry e = *at(q, i);
@@ -155,38 +164,37 @@ static bool push(struct hz_sub_queue *q, entry e) {
   return true;
 }
 
-static bool same_topic(const struct hz_event *a, const struct hz_event *b) {
-  return a == b || (a->epoch == b->epoch && hz_str_eq(a->topic, b->topic));
+static struct hz_str gap_topic(const struct gap *g) {
+  return (struct hz_str){g->topic, g->topic_len};
 }
 
-/* `like` NULL: of several topics. */
-static struct gap *gap_new(struct hz_subscription *sub, struct hz_event *like, uint64_t offset,
-                           uint64_t missed) {
-  struct gap *g = hz_slab_get(objects(sub), sizeof(*g));
+static struct gap *gap_new(struct hz_subscription *sub, struct hz_str topic, uint64_t epoch,
+                           uint64_t offset, uint64_t missed) {
+  struct gap *g = hz_slab_get(objects(sub), sizeof(*g) + topic.n);
 
   if (g == NULL) return NULL;
-  if (like != NULL) hz_event_ref(like);
-  *g = (struct gap){like, offset, missed};
+  *g = (struct gap){epoch, offset, missed, (uint32_t)topic.n, (uint32_t)topic.n};
+  if (topic.n > 0) memcpy(g->topic, topic.p, topic.n);
   return g;
 }
 
-static void gap_widen(struct gap *g, const struct hz_event *like, uint64_t missed) {
+static void gap_widen(struct gap *g, struct hz_str topic, uint64_t epoch, uint64_t missed) {
   g->missed = g->missed == 0 || missed == 0 ? 0 : g->missed + missed;
-  if (g->like == NULL || (like != NULL && same_topic(g->like, like))) return;
-  hz_event_unref(g->like);
-  g->like = NULL;
-  g->offset = 0;
+  if (g->topic_len > 0 && g->epoch == epoch && hz_str_eq(gap_topic(g), topic)) return;
+  g->topic_len = 0;
+  g->epoch = g->offset = 0;
 }
 
 /* Behind all that waits. Without memory the offsets must tell, and the counter. */
-static void add_gap(struct hz_sub_queue *q, struct hz_event *like, uint64_t offset,
+static void add_gap(struct hz_sub_queue *q, struct hz_str topic, uint64_t epoch, uint64_t offset,
                     uint64_t missed) {
   entry last = q->count > 0 ? *at(q, q->count - 1) : 0;
   struct gap *g;
 
   if (is_gap(last)) {
-    gap_widen(gap_of(last), like, missed);
-  } else if ((g = gap_new(q->sub, like, offset, missed)) != NULL && !push(q, (entry)g | 1)) {
+    gap_widen(gap_of(last), topic, epoch, missed);
+  } else if ((g = gap_new(q->sub, topic, epoch, offset, missed)) != NULL &&
+             !push(q, (entry)g | 1)) {
     gap_free(q->sub, g);
   }
 }
@@ -195,12 +203,12 @@ static void count_dropped(const struct hz_subscription *sub, uint64_t n) {
   hz_tally_add(&sub->owner->node->counters->v[HZ_C_events_dropped], n);
 }
 
-void hz_subscription_tell_gap(struct hz_subscription *sub, const struct hz_event *like,
+void hz_subscription_tell_gap(struct hz_subscription *sub, struct hz_str topic, uint64_t epoch,
                               uint64_t offset, uint64_t missed) {
   struct hz_sub_queue *q = queue_of(sub);
 
   if (q == NULL) return;
-  add_gap(q, (struct hz_event *)(uintptr_t)like, offset, missed);
+  add_gap(q, topic, epoch, offset, missed);
   wants_turn(q);
   rest(q);
 }
@@ -224,10 +232,10 @@ static void drop_oldest(struct hz_sub_queue *q) {
   struct hz_delivery *d = event_of(g == NULL ? e : *at(q, 1));
 
   if (g != NULL) {
-    gap_widen(g, d->event, 1);
+    gap_widen(g, d->event->topic, d->event->epoch, 1);
     *at(q, 1) = e;
   } else {
-    g = gap_new(q->sub, d->event, d->event->offset, 1);
+    g = gap_new(q->sub, d->event->topic, d->event->epoch, d->event->offset, 1);
     if (g != NULL) *at(q, 0) = (entry)g | 1;
   }
   if (is_gap(e) || g == NULL) {
@@ -273,6 +281,74 @@ static bool make_room(struct hz_sub_queue *q, struct hz_delivery *d) {
   return !full(q, cost(d));
 }
 
+/* ---- replaying ---- */
+
+#define REPLAY_EVENTS 256u
+#define REPLAY_BYTES 65536u
+
+static bool take_event(void *arg, struct hz_event *e) {
+  struct hz_sub_queue *q = arg;
+  struct hz_hub_node *node = q->sub->owner->node;
+
+  if (q->events >= REPLAY_EVENTS || q->bytes >= REPLAY_BYTES) return false;
+  struct hz_delivery *d = hz_delivery_new(node, e);
+  if (d == NULL) return false;
+  if (!push(q, (entry)d)) {
+    hz_delivery_unref(d);
+    return false;
+  }
+  q->events++;
+  q->bytes += cost(d);
+  q->sub->owner->bytes += cost(d);
+  return true;
+}
+
+static void take_gap(void *arg, struct hz_str topic, uint64_t epoch, uint64_t offset,
+                     uint64_t missed) {
+  add_gap(arg, topic, epoch, offset, missed);
+}
+
+static const struct hz_replay_ops replay_ops = {.event = take_event, .gap = take_gap};
+
+/* A piece; nothing waits, and still there is more: memory is short, or the piece had nothing for it. */
+static void replay(struct hz_sub_queue *q) {
+  struct hz_subscription *sub = q->sub;
+  struct hz_history *h = &sub->owner->node->hub->history;
+  bool done = false;
+  uint64_t seq;
+
+  for (uint32_t i = 0; i < 1024 && sub->replaying && q->events == 0 && !done; i++) {
+    done = hz_replay_run(h, sub->u.replay, &replay_ops, q, &seq);
+    if (done) end_replay(sub, seq);
+  }
+}
+
+void hz_subscription_refill(struct hz_subscription *sub) {
+  struct hz_sub_queue *q = sub->replaying ? queue_of(sub) : NULL;
+
+  if (q == NULL || q->events > 0) return;
+  replay(q);
+  wants_turn(q);
+  rest(q);
+}
+
+/* A paused reader of one topic that has history reads on there: nothing of it has to be dropped here. */
+static bool fall_back(struct hz_sub_queue *q, const struct hz_event *e) {
+  struct hz_subscription *sub = q->sub;
+  struct hz_filter f;
+
+  if (sub->slow != HZ_SLOW_PAUSE || e->offset == 0) return false;
+  (void)hz_filter_read(&f, (struct hz_str){sub->pattern, sub->pattern_len});
+  if (f.kind != HZ_FILTER_EXACT) return false;
+  struct hz_replay *r = hz_replay_at(&sub->owner->node->hub->history, &f, e->epoch, e->offset);
+  if (r == NULL) return false;
+  sub->u.replay = r;
+  sub->replaying = true;
+  return true;
+}
+
+/* ---- what comes ---- */
+
 static bool latest_only(const struct hz_subscription *sub) {
   return sub->delivery == HZ_CLASS_LATEST || sub->slow == HZ_SLOW_LATEST;
 }
@@ -289,9 +365,10 @@ void hz_subscription_offer(struct hz_subscription *sub, struct hz_delivery *d) {
   if (sub->delivery == HZ_CLASS_LATEST || (crowded && latest_only(sub))) {
     if (replace(q, d)) return;
   }
+  if (crowded && fall_back(q, d->event)) return;
   if ((crowded && !make_room(q, d)) || !push(q, (entry)d)) {
     count_dropped(sub, 1);
-    add_gap(q, d->event, d->event->offset, 1);
+    add_gap(q, d->event->topic, d->event->epoch, d->event->offset, 1);
   } else {
     (void)hz_delivery_ref(d);
     q->events++;
@@ -313,28 +390,25 @@ size_t hz_subscriber_next_size(const struct hz_subscriber *s) {
     entry e = *at(q, i);
 
     if (!is_gap(e)) return n + cost(event_of(e));
-    n += HZ_GAP_FRAME_OVERHEAD + (gap_of(e)->like == NULL ? 0 : gap_of(e)->like->topic.n);
+    n += HZ_GAP_FRAME_OVERHEAD + gap_of(e)->topic_len;
     if (i > 0) break;
   }
   return n;
 }
 
+/* Its text stands in the node until the next gap is pulled. */
 static void pull_gap(struct hz_sub_queue *q, struct hz_pulled *out) {
+  struct hz_hub_node *node = q->sub->owner->node;
   struct gap *g = gap_of(*at(q, 0));
 
+  memcpy(node->gap_topic, g->topic, g->topic_len);
   out->gap = true;
   out->missed = g->missed;
-  if (g->like != NULL) {
-    out->topic = g->like->topic;
-    out->epoch = g->like->epoch;
-    out->offset = g->like->epoch == 0 ? 0 : g->offset;
-  }
+  out->topic = (struct hz_str){node->gap_topic, g->topic_len};
+  out->epoch = g->epoch;
+  out->offset = g->epoch == 0 ? 0 : g->offset;
   q->head++;
   q->count--;
-  /* Who reads the topic does so before anything else is pulled: the event stands so long. */
-  hz_event_unref(q->sub->owner->node->gap_event);
-  q->sub->owner->node->gap_event = g->like;
-  g->like = NULL;
   gap_free(q->sub, g);
 }
 
@@ -353,6 +427,7 @@ bool hz_subscriber_pull(struct hz_subscriber *s, struct hz_pulled *out) {
     forget_event(q, out->event);
     if (q->sub->slow == HZ_SLOW_PAUSE) q->credit--;
   }
+  if (q->count == 0 && q->sub->replaying) replay(q);
   if (may_leave(q))
     hz_list_push(&s->waiting, &q->link);
   else

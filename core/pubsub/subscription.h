@@ -59,14 +59,18 @@ struct hz_subscription {
   struct hz_subscription *next; /* of its owner's */
   struct hz_sub_queue *queue;   /* NULL: nothing waits */
   uint64_t id;                  /* the carrier's */
-  uint32_t number;              /* the index's */
+  union {
+    uint64_t caught;          /* what history has up to here was told, or is not wanted */
+    struct hz_replay *replay; /* while `replaying`: what comes now will be in it */
+  } u;
+  uint32_t number; /* the index's */
   enum hz_delivery_class delivery : 3;
   enum hz_slow_policy slow : 3;
-  bool replaying : 1; /* what comes now will be in what history replays */
+  bool replaying : 1;
   uint16_t pattern_len;
   char pattern[];
 };
-_Static_assert(offsetof(struct hz_subscription, pattern) <= 40, "a million of these are 40 MB");
+_Static_assert(offsetof(struct hz_subscription, pattern) <= 48, "a million of these are 48 MB");
 
 /** What is pulled. With `event` NULL it is a gap alone. */
 struct hz_pulled {
@@ -89,12 +93,15 @@ void hz_subscriber_fini(struct hz_subscriber *s);
 
 /** An event for `sub`. Takes a reference if it is queued. */
 void hz_subscription_offer(struct hz_subscription *sub, struct hz_delivery *d);
-/** Says that events are missing from here on: `missed` of them from `offset` on, 0: nobody knows. */
-void hz_subscription_tell_gap(struct hz_subscription *sub, const struct hz_event *like,
+/** Says that events are missing here: of `topic` (empty: of several) from `offset` on, `missed` of them (0:
+ * nobody knows). */
+void hz_subscription_tell_gap(struct hz_subscription *sub, struct hz_str topic, uint64_t epoch,
                               uint64_t offset, uint64_t missed);
 /** HZ_SLOW_PAUSE: `n` more events may leave. */
 void hz_subscription_credit(struct hz_subscription *sub, uint64_t n);
-/** Drops what waits for it. */
+/** Takes the next piece of its replay, if nothing waits. */
+void hz_subscription_refill(struct hz_subscription *sub);
+/** Drops what waits for it, and its replay. */
 void hz_subscription_clear(struct hz_subscription *sub);
 
 /** Bytes that what comes next may take in frames; 0: nothing waits. */

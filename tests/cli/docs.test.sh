@@ -13,7 +13,7 @@ fi
 
 # Every flag that docs/cli.md names exists, and every flag that exists is there.
 page=$(cat "$root/docs/cli.md" "$root/docs/bench.md" | grep -v 'run\.mjs\|hold\.mjs\|apt-get\|make bench')
-help=$({ "$herz" req --help; "$herz" ping --help; "$herz" bench --help; "$herzd" --help; "$herzd" run --help; "$herzd" version --help; } 2>&1)
+help=$({ "$herz" req --help; "$herz" ping --help; "$herz" pub --help; "$herz" sub --help; "$herz" bench --help; "$herzd" --help; "$herzd" run --help; "$herzd" version --help; } 2>&1)
 for flag in $(grep -oE -- '--[a-z][a-z0-9-]+' <<<"$page" | sort -u); do
   if grep -qE -- "$flag( |\$|,)" <<<"$help"; then ok; else bad "docs/cli.md or bench.md names $flag, which is not there"; fi
 done

@@ -32,7 +32,7 @@ has "completion of commands" "$(offers herz '')" '^req$'
 has "completion of flags" "$(offers herz req --ins)" '^--insecure$'
 has "completion of choices" "$(offers herzd --log-format j)" '^json$'
 has "completion of operands" "$(offers herzd config d)" '^dump$'
-eq "completion offers nothing of later" "" "$(offers herz su)"
+eq "completion offers nothing of later" "" "$(offers herz to)"
 
 exits "herz alone" 2 '^Commands:' "$herz"
 exits "req: no URL" 2 'req: give URL' "$herz" req
@@ -61,7 +61,7 @@ exits "req: CA file that is none" 2 "CA file $0 is not PEM.*give PEM" "$herz" re
 exits "req: session file" 2 '--session-file /nope/x: No such file' "$herz" req --session-file /nope/x quic://localhost:1/
 exits "req: key log" 2 'SSLKEYLOGFILE /nope/x: No such file' env SSLKEYLOGFILE=/nope/x "$herz" req tls://localhost:1/
 exits "req: quiet" 3 '' "$herz" req -q tcp://127.0.0.1:1/
-for later in "sub t" "pub t d" "bench pub tcp://x" "bench sub tcp://x" "top"; do
+for later in "bench pub tcp://x" "bench sub tcp://x" "top"; do
   # shellcheck disable=SC2086
   exits "herz $later" 2 'is not in this version' "$herz" $later
 done

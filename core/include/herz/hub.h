@@ -63,6 +63,20 @@ HERZ_API int herz_publish(herz_app *app, const struct herz_message *m, struct he
 /** The same with text as its body. */
 HERZ_API int herz_publish_text(herz_app *app, const char *topic, const char *text);
 
+/* ---- history --------------------------------------------------------------------------------- */
+
+/** What is kept of a topic; 0: not bounded by that. All topics together: limits.history_bytes, limits.topics. */
+struct herz_topic_options {
+  uint32_t events;
+  uint64_t bytes;
+  uint32_t seconds;
+};
+
+/** Topics of `pattern` have history. The first call whose pattern meets a topic is that topic's. The same as the
+ * key "topics". Before the first herz_listen(). HERZ_EINVAL; HERZ_ENOMEM. */
+HERZ_API int herz_topic(herz_app *app, const char *pattern,
+                        const struct herz_topic_options *options);
+
 /* ---- the service listens ---------------------------------------------------------------------- */
 
 typedef struct herz_tap herz_tap;
@@ -112,6 +126,13 @@ struct herz_subscribe_options {
   enum herz_class delivery;
   enum herz_slow slow;
   uint64_t credit; /* HERZ_PAUSE: events that may come before herz_subscription_credit() */
+  /* Where it begins; without any of these with what is published from now on. */
+  bool has_from;
+  uint64_t from,
+      epoch;       /* offset that each topic begins with, 0: all there is; 0: of whichever epoch */
+  uint64_t ago_ms; /* with what was published so long ago */
+  /** After a reconnect what was missed comes first, or a gap. True: it does not. */
+  bool live_only;
 };
 
 /** Subscribes, now or as soon as the client is connected, and again after each new connection. `fn` hears

@@ -1,0 +1,42 @@
+#!/usr/bin/env bash
+# herz pub and herz sub: what is published over one transport is printed over the others, in order.
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+start_herzd
+
+# subscribe NAME ARGUMENTS...: in the background, standing when this returns; its output is $work/NAME
+subscribe() {
+  local name=$1
+  shift
+  timeout $patience "$herz" sub -v "$@" >"$work/$name" 2>"$work/$name.err" &
+  pids+=($!)
+  eval "pid_$name=$!"
+  until grep -q 'subscribed to' "$work/$name.err" 2>/dev/null; do
+    kill -0 "$!" 2>/dev/null || break
+    sleep 0.02
+  done
+}
+
+subscribe ws -C 6 'orders/#' "$(url ws '')"
+subscribe quic -C 6 'orders/#' "$(url quic '')"
+subscribe plus -C 2 -i 'orders/+/3' "$sock"
+subscribe json -C 6 --json 'orders/#' "$(url wss '')"
+for i in 1 2 3; do exits "pub over tcp" 0 '' "$herz" pub "orders/eu/$i" "event $i" "$(url tcp '')"; done
+printf 'line 4\nline 5\n' | "$herz" pub --lines orders/us/3 @- "$(url tls '')" || bad "pub --lines: $?"
+HERZ_URL=$(url quic '') "$herz" pub --json -H 'k: v' orders/last '{"n": [1, null]}' || bad "pub --json: $?"
+wait "$pid_ws" "$pid_quic" "$pid_json"
+want=$'event 1\nevent 2\nevent 3\nline 4\nline 5\n{"n":[1,null]}'
+eq "ws" "$want" "$(cat "$work/ws")"
+eq "quic" "$want" "$(cat "$work/quic")"
+wait "$pid_plus"
+eq "-i, and + is one segment" $'orders/eu/3 0 0 event 3\norders/us/3 0 0 line 4' "$(cat "$work/plus")"
+eq "--json" '{"topic":"orders/last","epoch":0,"offset":0,"headers":{"k":"v"},"body":{"n":[1,null]}}' \
+  "$(tail -n 1 "$work/json")"
+
+exits "no topic" 2 'for patterns' "$herz" pub 'a/+' x "$(url tcp '')"
+exits "no pattern" 2 'last segment' "$herz" sub 'a/#/b' "$(url tcp '')"
+exits "HTTP carries no topics" 2 'carries calls only' "$herz" sub a "$(url http '')"
+exits "-W without -C ends well" 0 '' "$herz" sub -W 0.1 a "$(url tcp '')"
+exits "-W comes before -C" 5 '0 of 1 events came' "$herz" sub -W 0.1 -C 1 a "$(url tcp '')"
+exits "nobody there" 3 'cannot connect' "$herz" pub a b tcp://127.0.0.1:1
+exits "without URL" 2 'set HERZ_URL' "$herz" pub a b
+finish

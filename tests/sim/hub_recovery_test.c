@@ -1,0 +1,349 @@
+/* History and what comes back after a reconnect: exactly what was missed, in order, or a gap of known size.
+ * The ledger: what was acknowledged is heard once by every subscriber, however often it was cut off.
+ *
+ * HERZ_HUB_CLIENTS, HERZ_HUB_SECONDS, HERZ_SIM_SEEDS make it as large as one likes. */
+#include <criterion/criterion.h>
+
+#include "core/app/app.h"
+#include "core/app/client.h"
+#include "core/pubsub/log.h"
+#include "tests/support/app_pair.h"
+#include "tests/support/hear.h"
+
+#define KEPT "topics=# events=1000"
+
+static void start(struct app_pair *p, const char *scheme, const char *config) {
+  cr_assert(ap_start(p, "sim/hub_recovery", 5, scheme, config));
+  cr_assert(ap_dial(p));
+}
+
+static void listen_to(struct app_pair *p, struct herz_subscribe_options o, struct hearer *h) {
+  memset(h, 0, sizeof(*h));
+  cr_assert_eq(herz_subscribe(p->cl, &o, hear, h, &h->sub), 0);
+  sim_run_for(p->sim, HZ_SEC);
+  cr_assert_eq(h->stands, 1);
+}
+
+Test(hub_history, it_begins_where_it_is_asked_to) {
+  struct app_pair p;
+  struct hearer all, some, live, ago, future, pattern;
+
+  start(&p, "tcp", KEPT);
+  say_numbers(p.server, "t/1", 0, 20, 1);
+  sim_run_for(p.sim, 10 * HZ_SEC);
+  say_numbers(p.server, "t/1", 20, 30, 1);
+  say_numbers(p.server, "elsewhere", 0, 1, 1);
+  listen_to(&p, (struct herz_subscribe_options){.pattern = "t/1", .has_from = true}, &all);
+  cr_assert(all.events == 30 && all.wrong == 0 && all.at.offset == 30);
+  listen_to(&p, (struct herz_subscribe_options){.pattern = "t/1", .has_from = true, .from = 26},
+            &some);
+  cr_assert(some.events == 5 && some.last == 29);
+  listen_to(&p, (struct herz_subscribe_options){.pattern = "t/1"}, &live);
+  cr_assert_eq(live.events, 0);
+  listen_to(&p, (struct herz_subscribe_options){.pattern = "t/1", .ago_ms = 5000}, &ago);
+  cr_assert(ago.events == 10 && ago.last == 29);
+  listen_to(&p, (struct herz_subscribe_options){.pattern = "t/1", .has_from = true, .from = 1000},
+            &future);
+  cr_assert_eq(future.events, 0);
+  listen_to(&p, (struct herz_subscribe_options){.pattern = "t/#", .has_from = true}, &pattern);
+  cr_assert(pattern.events == 30 && pattern.wrong == 0);
+  say_numbers(p.server, "t/1", 30, 40, 1);
+  sim_run_for(p.sim, HZ_SEC);
+  cr_assert(all.events == 40 && all.wrong == 0 && all.gaps == 0);
+  cr_assert(live.events == 10 && pattern.events == 40 && pattern.wrong == 0);
+  ap_stop(&p);
+}
+
+/* Longer than all that may wait: it is read at the reader's pace. */
+Test(hub_history, a_long_history_is_not_dropped_on_the_way) {
+  struct app_pair p;
+  struct hearer h;
+
+  start(&p, "tcp",
+        "topics=# events=50000\nlimits.sub_queue_events=10\nlimits.send_high_bytes=4096");
+  say_numbers(p.server, "t", 0, 20000, 100);
+  sim_path(p.sim, AP_SERVER, AP_CLIENT,
+           &(struct sim_link){.delay_ns = 5 * HZ_MS, .rate_bytes = 1000000, .queue_bytes = 50000});
+  memset(&h, 0, sizeof(h));
+  struct herz_subscribe_options o = {.pattern = "t", .has_from = true};
+  cr_assert_eq(herz_subscribe(p.cl, &o, hear, &h, NULL), 0);
+  for (uint64_t i = 20000; i < 20100; i++) {
+    sim_run_for(p.sim, 100 * HZ_MS);
+    say_numbers(p.server, "t", i, i + 1, 100);
+  }
+  sim_run_for(p.sim, 60 * HZ_SEC);
+  cr_assert(h.events == 20100 && h.wrong == 0 && h.gaps == 0, "%u %u %u", h.events, h.wrong,
+            h.gaps);
+  ap_stop(&p);
+}
+
+Test(hub_history, bounds_hold_and_the_gap_has_its_size) {
+  struct app_pair p;
+  struct hearer by_count, by_age, by_budget;
+
+  start(&p, "tcp",
+        "topics=count events=10; age seconds=5; # events=0\nlimits.history_bytes=100000");
+  say_numbers(p.server, "count", 0, 100, 1);
+  say_numbers(p.server, "age", 0, 7, 1);
+  sim_run_for(p.sim, 6 * HZ_SEC);
+  say_numbers(p.server, "age", 7, 10, 1);
+  listen_to(&p, (struct herz_subscribe_options){.pattern = "count", .has_from = true}, &by_count);
+  cr_assert(by_count.events == 10 && by_count.missed == 90 && by_count.wrong == 0);
+  listen_to(&p, (struct herz_subscribe_options){.pattern = "age", .has_from = true}, &by_age);
+  cr_assert(by_age.events == 3 && by_age.missed == 7 && by_age.wrong == 0);
+  say_numbers(p.server, "long", 0, 1000, 1000);
+  cr_assert_leq(p.server->hub->history.bytes, 100000);
+  listen_to(&p, (struct herz_subscribe_options){.pattern = "long", .has_from = true}, &by_budget);
+  cr_assert(by_budget.wrong == 0 && by_budget.events + by_budget.missed == 1000);
+  cr_assert_lt(by_budget.events, 100);
+  ap_stop(&p);
+}
+
+Test(hub_history, topics_have_a_bound) {
+  struct app_pair p;
+  char topic[32];
+
+  start(&p, "tcp", KEPT "\nlimits.topics=50");
+  for (int i = 0; i < 100000; i++) {
+    (void)snprintf(topic, sizeof(topic), "t/%d", i);
+    cr_assert_eq(herz_publish_text(p.server, topic, "x"), 0);
+  }
+  cr_assert_eq(p.server->hub->history.log_count, 50);
+  cr_assert_eq(p.server->hub->history.events, 50);
+  ap_stop(&p);
+}
+
+static void reconnecting(struct app_pair *p) {
+  herz_client_close(p->cl);
+  p->cl = herz_dial(p->client, p->url, &(struct herz_dial_options){.reconnect = true});
+  sim_run_for(p->sim, HZ_SEC);
+}
+
+static void cut_off(struct app_pair *p) {
+  hz_worker_close_all(&p->server->first, HZ_CLOSE_SHUTDOWN, "cut");
+  sim_run_for(p->sim, 20 * HZ_MS);
+}
+
+Test(hub_recovery, what_was_missed_comes_after_a_reconnect) {
+  struct app_pair p;
+  struct hearer exact, pattern, unseen, live;
+
+  start(&p, "tcp", KEPT);
+  reconnecting(&p);
+  listen_to(&p, (struct herz_subscribe_options){.pattern = "a/1"}, &exact);
+  listen_to(&p, (struct herz_subscribe_options){.pattern = "a/+"}, &pattern);
+  listen_to(&p, (struct herz_subscribe_options){.pattern = "new/#"}, &unseen);
+  listen_to(&p, (struct herz_subscribe_options){.pattern = "a/1", .live_only = true}, &live);
+  say_numbers(p.server, "a/1", 0, 10, 1);
+  sim_run_for(p.sim, HZ_SEC);
+  for (uint64_t i = 1; i <= 5; i++) {
+    cut_off(&p);
+    say_numbers(p.server, "a/1", 10 * i, 10 * i + 10, 1);
+    say_numbers(p.server, "new/1", i, i + 1, 1);
+    sim_run_for(p.sim, 5 * HZ_SEC);
+    cr_assert(exact.events == 10 * i + 10 && exact.wrong == 0 && exact.gaps == 0);
+    cr_assert(pattern.events == 10 * i + 10 && pattern.wrong == 0 && pattern.gaps == 0);
+    cr_assert(unseen.events == i && unseen.gaps == 0 && unseen.last == i);
+  }
+  cr_assert_eq(live.events, 10);
+  ap_stop(&p);
+}
+
+Test(hub_recovery, what_is_lost_is_a_gap_of_known_size) {
+  struct app_pair p;
+  struct hearer h;
+
+  start(&p, "tcp", "topics=# events=10");
+  reconnecting(&p);
+  listen_to(&p, (struct herz_subscribe_options){.pattern = "t"}, &h);
+  say_numbers(p.server, "t", 0, 5, 1);
+  sim_run_for(p.sim, HZ_SEC);
+  cut_off(&p);
+  say_numbers(p.server, "t", 5, 105, 1);
+  sim_run_for(p.sim, 5 * HZ_SEC);
+  cr_assert(h.events == 15 && h.missed == 90 && h.gaps == 1 && h.wrong == 0, "%u %u", h.events,
+            h.gaps);
+  ap_stop(&p);
+}
+
+/* What never was: another run's epoch, offsets and marks of the future. */
+Test(hub_recovery, forged_positions_are_a_gap) {
+  static const struct {
+    uint64_t epoch, mark, seen_epoch, offset; /* 0: the right one */
+  } forged[] = {{1, 0, 0, 0}, {0, 1u << 30, 0, 0}, {0, 0, 7, 0}, {0, 0, 0, 1u << 30}};
+
+  for (size_t i = 0; i < sizeof(forged) / sizeof(forged[0]); i++) {
+    struct app_pair p;
+    struct hearer h;
+
+    start(&p, "tcp", KEPT);
+    reconnecting(&p);
+    listen_to(&p, (struct herz_subscribe_options){.pattern = "t"}, &h);
+    say_numbers(p.server, "t", 0, 5, 1);
+    sim_run_for(p.sim, HZ_SEC);
+    cr_assert_eq(h.at.offset, 5);
+    struct hz_history *past = &p.server->hub->history;
+    if (forged[i].epoch != 0) past->first_epoch += forged[i].epoch;
+    /* As if the service had forgotten: what the client names is then of the future. */
+    if (forged[i].mark != 0) past->seq = 0;
+    struct hz_topic_log *log = HZ_CONTAINER(past->logs.next, struct hz_topic_log, link);
+    if (forged[i].seen_epoch != 0) log->epoch += forged[i].seen_epoch;
+    if (forged[i].offset != 0) log->next_offset = 3;
+    h.next = 0;
+    cut_off(&p);
+    sim_run_for(p.sim, 5 * HZ_SEC);
+    cr_assert_geq(h.unknown, i == 1 ? 0 : 1, "case %zu", i);
+    cr_assert_eq(h.refused, 0);
+    ap_stop(&p);
+  }
+}
+
+/* ---- the ledger ---- */
+
+#define TOPICS 8u
+
+static unsigned number(const char *name, unsigned fallback) {
+  const char *text = getenv(name);
+  return text == NULL ? fallback : (unsigned)strtoul(text, NULL, 10);
+}
+
+struct reader {
+  herz_client *cl;
+  herz_subscription *sub;
+  bool wild;
+  uint64_t next[TOPICS]; /* the number that has to come */
+  uint32_t wrong, gaps, stands;
+};
+
+struct writer {
+  herz_client *cl;
+  uint64_t said[TOPICS], acknowledged[TOPICS];
+  uint32_t refused;
+};
+
+static void read_one(herz_subscription *s, const struct herz_event *e, void *arg) {
+  struct reader *r = arg;
+  char text[32];
+
+  (void)s;
+  if (e->what == HERZ_EVENT_GAP) r->gaps++;
+  if (e->what == HERZ_EVENT_SUBSCRIBED) r->stands++;
+  if (e->what != HERZ_EVENT_MESSAGE) return;
+  unsigned topic = (unsigned)(e->topic[strlen(e->topic) - 1] - '0');
+  (void)snprintf(text, sizeof(text), "%.*s", (int)e->body_len, (const char *)e->body);
+  if (strtoull(text, NULL, 10) != r->next[topic]++) r->wrong++;
+}
+
+struct said {
+  struct writer *w;
+  unsigned topic;
+};
+
+static void acknowledged(int err, const char *text, struct herz_position at, void *arg) {
+  struct said *s = arg;
+
+  (void)text, (void)at;
+  if (err == 0)
+    s->w->acknowledged[s->topic]++;
+  else
+    s->w->refused++;
+}
+
+static void say_one(struct writer *w, unsigned topic) {
+  static struct said said[TOPICS];
+  char name[16], text[32];
+  int n = snprintf(text, sizeof(text), "%" PRIu64, w->said[topic]++);
+
+  (void)snprintf(name, sizeof(name), "t/%u", topic);
+  said[topic] = (struct said){w, topic};
+  struct herz_message m = {
+      .topic = name, .kind = HERZ_BODY_TEXT, .body = text, .body_len = (size_t)n};
+  cr_assert_eq(herz_client_publish(w->cl, &m, acknowledged, &said[topic]), 0);
+}
+
+/* From one moment to the next: what is on its way is lost. */
+static void cut_one(struct reader *r) {
+  if (r->cl->session == NULL || r->cl->session->conn == NULL || r->cl->session->failing) return;
+  hz_session_close(r->cl->session, HZ_CLOSE_NONE, HZ_ERESET, "cut");
+}
+
+static const char *reader_config(const struct app_pair *p) {
+  static char text[128];
+
+  (void)snprintf(text, sizeof(text), "log.level=off\n%s%s%s",
+                 p->dir[0] == '\0' ? "" : "tls.ca_file=", p->dir,
+                 p->dir[0] == '\0' ? "" : "/cert.pem");
+  return text;
+}
+
+static void run_ledger(uint64_t seed, const char *scheme) {
+  unsigned clients = number("HERZ_HUB_CLIENTS", 60), seconds = number("HERZ_HUB_SECONDS", 40);
+  struct reader *readers = calloc(clients, sizeof(*readers));
+  struct writer w = {.refused = 0};
+  struct app_pair p;
+  struct hz_rng rng;
+  uint32_t stands = 0;
+  char pattern[16];
+
+  hz_rng_seed(&rng, seed);
+  cr_assert(ap_start(&p, "sim/hub_recovery", seed, scheme,
+                     "topics=t/+ events=100000\nlimits.connections=100000"));
+  w.cl = herz_dial(p.client, p.url, NULL);
+  /* Readers have a host of their own, whose streams can be reset. */
+  herz_app *apart = hz_app_new_on(sim_host(p.sim, "10.0.0.3"), reader_config(&p));
+  cr_assert_not_null(apart);
+  for (unsigned i = 0; i < clients; i++) {
+    struct reader *r = &readers[i];
+    r->wild = i % 3 == 0;
+    (void)snprintf(pattern, sizeof(pattern), r->wild ? "t/#" : "t/%u", i % TOPICS);
+    r->cl = herz_dial(apart, p.url, &(struct herz_dial_options){.reconnect = true});
+    struct herz_subscribe_options o = {.pattern = pattern};
+    cr_assert_eq(herz_subscribe(r->cl, &o, read_one, r, &r->sub), 0);
+  }
+  sim_run_for(p.sim, 5 * HZ_SEC);
+  for (unsigned ms = 0; ms < seconds * 1000; ms += 50) {
+    for (uint64_t k = hz_rng_below(&rng, 4); k > 0; k--) {
+      say_one(&w, (unsigned)hz_rng_below(&rng, TOPICS));
+    }
+    for (uint64_t k = hz_rng_below(&rng, clients / 20 + 2); k > 0; k--) {
+      cut_one(&readers[hz_rng_below(&rng, clients)]);
+    }
+    if (strcmp(scheme, "quic") != 0 && hz_rng_below(&rng, 100) == 0) {
+      sim_kill_streams(p.sim, apart->first.env);
+    }
+    sim_run_for(p.sim, 50 * HZ_MS);
+  }
+  sim_run_for(p.sim, 60 * HZ_SEC);
+  cr_assert_eq(w.refused, 0);
+  for (unsigned i = 0; i < clients; i++) {
+    struct reader *r = &readers[i];
+    stands += r->stands;
+    cr_assert_eq(r->wrong, 0, "seed %" PRIu64 ", client %u: out of order, twice or lost", seed, i);
+    cr_assert_eq(r->gaps, 0, "seed %" PRIu64 ", client %u", seed, i);
+    for (unsigned t = 0; t < TOPICS; t++) {
+      uint64_t due = r->wild || t == i % TOPICS ? w.acknowledged[t] : 0;
+      cr_assert_eq(r->next[t], due,
+                   "seed %" PRIu64 ", client %u, topic %u: %" PRIu64 " of %" PRIu64, seed, i, t,
+                   r->next[t], due);
+    }
+  }
+  cr_assert_gt(stands, 3 * clients, "they were cut off too rarely");
+  hz_clients_close(&p.client->first);
+  hz_clients_close(&apart->first);
+  sim_run_for(p.sim, 10 * HZ_SEC);
+  herz_app_free(apart);
+  ap_stop(&p);
+  free(readers);
+}
+
+Test(hub_recovery, each_acknowledged_event_is_heard_once_over_tcp, .timeout = 3600) {
+  SIM_FOR_SEEDS(seed, 1, 5) run_ledger(seed, "tcp");
+}
+
+Test(hub_recovery, each_acknowledged_event_is_heard_once_over_ws, .timeout = 3600) {
+  SIM_FOR_SEEDS(seed, 1, 2) run_ledger(seed, "ws");
+}
+
+Test(hub_recovery, each_acknowledged_event_is_heard_once_over_quic, .timeout = 3600) {
+  SIM_FOR_SEEDS(seed, 1, 2) run_ledger(seed, "quic");
+}
