@@ -24,8 +24,8 @@ struct hz_index {
 /** What a match had to do: its bound is a test's business. */
 struct hz_index_cost {
   uint32_t shapes; /* nodes of the shapes' trie that were visited */
-  uint32_t probes; /* keys that the filter was asked for */
-  uint32_t passed; /* of them, passed by the filter */
+  uint32_t probes; /* keys that the filter was asked for, paths too */
+  uint32_t passed; /* keys of patterns that it let pass */
   uint32_t looked; /* records that were compared */
 };
 

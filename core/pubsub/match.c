@@ -111,7 +111,6 @@ static bool passes(struct walk *w, const struct hz_segment *s, uint64_t hash) {
   bool has = hz_bloom_has(s->bloom, HZ_TABLE_LINES, hash);
 
   w->cost.probes++;
-  w->cost.passed += has;
   return has;
 }
 
@@ -123,6 +122,7 @@ static void flush(struct walk *w) {
     const struct probe *p = &w->probe[i];
 
     if (!passes(w, p->segment, p->hash)) continue;
+    w->cost.passed++;
     __builtin_prefetch((const void *)&p->segment->slot[hz_table_home(p->hash)]);
     w->probe[n++] = *p;
   }

@@ -17,6 +17,15 @@ static struct hz_str to_of(const struct hz_range *r) {
   return (struct hz_str){r->text + r->from_n, r->to_n};
 }
 
+/* The first eight bytes as a number that is ordered as they are; zeros, which no topic has, behind its end. */
+static uint64_t head_of(struct hz_str s) {
+  return __builtin_bswap64(hz_str_head(s));
+}
+
+static uint64_t end_head(const struct hz_range *r) {
+  return r->open ? UINT64_MAX : head_of(to_of(r)); /* no text begins so: 0xff is not in UTF-8 */
+}
+
 static size_t range_size(const struct hz_range *r) {
   return sizeof(*r) + r->from_n + r->to_n;
 }
@@ -80,10 +89,18 @@ struct change {
   bool failed;
 };
 
+static void higher_of(struct hz_rnode *n, const struct hz_rnode *kid) {
+  if (kid == NULL || kid->highest_head < n->highest_head) return;
+  if (kid->highest_head == n->highest_head && by_end(kid->highest, n->highest) <= 0) return;
+  n->highest = kid->highest;
+  n->highest_head = kid->highest_head;
+}
+
 static void sum_up(struct hz_rnode *n) {
   n->highest = n->range;
-  if (n->left != NULL && by_end(n->left->highest, n->highest) > 0) n->highest = n->left->highest;
-  if (n->right != NULL && by_end(n->right->highest, n->highest) > 0) n->highest = n->right->highest;
+  n->highest_head = n->to_head;
+  higher_of(n, n->left);
+  higher_of(n, n->right);
 }
 
 static struct hz_rnode *node_new(struct change *c, struct hz_range *r, const void *ids) {
@@ -95,7 +112,9 @@ static struct hz_rnode *node_new(struct change *c, struct hz_range *r, const voi
     return NULL;
   }
   c->fresh[c->fresh_n++] = n;
-  n->range = n->highest = r;
+  n->range = r;
+  n->from_head = head_of(from_of(r));
+  n->to_head = end_head(r);
   atomic_init(&n->ids, hz_place_make(ids, 0));
   return n;
 }
@@ -245,22 +264,29 @@ void hz_ranges_fini(struct hz_ixmem *m, hz_place *root) {
 
 struct look {
   struct hz_str rest;
+  uint64_t head; /* of `rest` */
   bool reserved, any;
   hz_index_visit visit;
   void *arg;
   uint32_t found;
 };
 
-static bool ends_above(const struct hz_range *r, struct hz_str rest) {
-  return r->open || hz_str_cmp(rest, to_of(r)) < 0;
+static bool ends_above(const struct look *l, uint64_t head, const struct hz_range *r) {
+  if (head != l->head) return head > l->head;
+  return r->open || hz_str_cmp(l->rest, to_of(r)) < 0;
+}
+
+static bool begins_above(const struct look *l, const struct hz_rnode *n) {
+  if (n->from_head != l->head) return n->from_head > l->head;
+  return hz_str_cmp(from_of(n->range), l->rest) > 0;
 }
 
 static void look(struct look *l, const struct hz_rnode *n) {
-  while (n != NULL && ends_above(n->highest, l->rest) && !(l->any && l->found > 0)) {
+  while (n != NULL && ends_above(l, n->highest_head, n->highest) && !(l->any && l->found > 0)) {
+    __builtin_prefetch(n->right);
     look(l, n->left);
-    const struct hz_range *r = n->range;
-    if (hz_str_cmp(from_of(r), l->rest) > 0) return;
-    if (ends_above(r, l->rest) && (!l->reserved || r->reserved)) {
+    if (begins_above(l, n)) return;
+    if (ends_above(l, n->to_head, n->range) && (!l->reserved || n->range->reserved)) {
       l->found += hz_rec_visit(hz_place_get(&n->ids), l->visit, l->arg);
     }
     n = n->right;
@@ -269,7 +295,7 @@ static void look(struct look *l, const struct hz_rnode *n) {
 
 uint32_t hz_ranges_visit(const hz_place *root, struct hz_str topic, struct hz_str rest, bool any,
                          hz_index_visit visit, void *arg) {
-  struct look l = {.rest = rest, .any = any, .visit = visit, .arg = arg};
+  struct look l = {.rest = rest, .head = head_of(rest), .any = any, .visit = visit, .arg = arg};
 
   l.reserved = topic.p[0] == '$';
   look(&l, hz_place_get(root));

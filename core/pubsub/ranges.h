@@ -18,11 +18,13 @@ struct hz_range {
   char text[];   /* from, to */
 };
 
+/** A cache line: the first eight bytes of the bounds stand in it, and mostly decide. `highest` is, of all below and itself,
+ * the range with the highest end. */
 struct hz_rnode {
   struct hz_rnode *left, *right;
-  struct hz_range *range,
-      *highest; /* `highest`: of all below, itself included, that with the highest end */
+  struct hz_range *range, *highest;
   hz_place ids; /* a RANGE record */
+  uint64_t from_head, to_head, highest_head;
 };
 
 /** What stands at a place: the root. */
