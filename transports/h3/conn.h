@@ -166,7 +166,7 @@ void hz_h3_call_gone(struct hz_h3_stream *s);
 /** A request for one, whole and read. False: it waits for the peer's SETTINGS, its head is to be kept. */
 bool hz_h3_tunnel_offer(struct hz_h3_stream *s, const struct hz_http_incoming *in,
                         const struct hz_http_request *r);
-/** Bytes in it; its end; the peer gave up sending or reading. */
+/** Bytes in it; its end; the peer gave up sending or reading: the caller abandons the stream. */
 void hz_h3_tunnel_data(struct hz_h3_tunnel *t, const uint8_t *data, size_t len);
 void hz_h3_tunnel_eof(struct hz_h3_tunnel *t);
 void hz_h3_tunnel_broken(struct hz_h3_tunnel *t, uint64_t code);

@@ -247,7 +247,10 @@ int hz_h3_on_reset(struct hz_quic_conn *c, int64_t id, void *stream, uint64_t co
   s->recv_done = true; /* nothing is left that could be stopped */
   if (tunnel) hz_h3_tunnel_broken(s->tunnel, code);
   if (c->base.role == HZ_SERVER) return cancelled(h3, s, tunnel);
-  if (!tunnel) hz_h3_call_reset(s, code);
+  if (tunnel)
+    hz_h3_stream_abandon(s, NGHTTP3_H3_REQUEST_CANCELLED);
+  else
+    hz_h3_call_reset(s, code);
   return 0;
 }
 
@@ -268,6 +271,7 @@ int hz_h3_on_stop(struct hz_quic_conn *c, int64_t id, void *stream, uint64_t cod
   bool tunnel = s->tunnel != NULL && s->tunnel->open;
   if (tunnel) hz_h3_tunnel_broken(s->tunnel, code);
   if (c->base.role == HZ_SERVER) return cancelled(h3, s, tunnel);
+  if (tunnel) hz_h3_stream_abandon(s, NGHTTP3_H3_REQUEST_CANCELLED);
   if (s->cut) return 0;
   s->cut = true; /* it has heard enough: its answer still comes */
   nghttp3_conn_shutdown_stream_write(h3->nc, id);

@@ -71,9 +71,7 @@ void hz_h3_tunnel_broken(struct hz_h3_tunnel *t, uint64_t code) {
   hz_close_set(&why, HZ_BY_PEER, HZ_LAYER_PROTOCOL, code, HZ_ERESET,
                "the peer gave the stream up, HTTP/3 code %#llx %s", (unsigned long long)code,
                hz_h3_error_name(code));
-  struct hz_h3_stream *s = t->s;
   hz_h3_tunnel_over(t, &why);
-  hz_h3_stream_abandon(s, NGHTTP3_H3_REQUEST_CANCELLED);
 }
 
 /* Both directions are through, and nobody has closed it. */
