@@ -19,8 +19,8 @@ size_t hz_varint_read(const uint8_t *data, size_t len, uint64_t *v) {
 }
 
 bool hz_varint_feed(struct hz_varint *r, const uint8_t **data, size_t *len, uint64_t *v) {
+  if (*len == 0) return false; /* `*data` may be NULL then */
   const uint8_t *p = *data, *end = p + *len;
-  if (p == end) return false;
   if (r->left == 0) {
     r->part = *p & 0x3f;
     r->left = (uint8_t)((1u << (*p >> 6)) - 1);
