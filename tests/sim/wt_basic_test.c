@@ -423,3 +423,42 @@ Test(wt_basic, a_client_that_vanishes_frees_everything) {
   wait_ms(w, 100000);
   stop(w);
 }
+
+Test(wt_basic, what_an_idle_session_costs) {
+  struct world *w = START(what_an_idle_session_costs, "limits.wt_sessions=40");
+  enum { FEW = 10, N = 40 }; /* the first ones pay for the pools, too */
+  size_t before = 0;
+  for (int i = 0; i < N; i++) {
+    if (i == FEW) before = sim_alloc(w->p.server_env)->live_bytes;
+    (void)enter(w);
+  }
+  wait_ms(w, 1000);
+  size_t one = (sim_alloc(w->p.server_env)->live_bytes - before) / (N - FEW);
+  printf("an idle session: %zu bytes on the server\n", one);
+  cr_assert_leq(one, 4096u);
+  stop(w);
+}
+
+/* Each allocation of the server fails once: nothing leaks, and the next client is served. */
+Test(wt_basic, every_allocation_may_fail) {
+  unsigned long most = 0;
+  for (unsigned long n = 1;; n++) {
+    struct world *w = make("wt_basic/every_allocation_may_fail", NULL);
+    h3_connect(&w->h, &w->p, true);
+    fault_alloc_fail(sim_alloc(w->p.server_env), n, false);
+    (void)ask(w, NULL);
+    (void)stream(w, HZ_UNI, 400, "early");
+    wait_ms(w, 100);
+    if (w->h.c != NULL) (void)stream(w, HZ_BIDI, 0, "nonsense");
+    wait_ms(w, 200);
+    bool failed = sim_alloc(w->p.server_env)->failed > 0;
+    fault_alloc_fail(sim_alloc(w->p.server_env), 0, false);
+    h3_leave(&w->h);
+    h3_connect(&w->h, &w->p, true);
+    (void)enter(w);
+    stop(w);
+    most = n;
+    if (!failed) break;
+  }
+  cr_assert_gt(most, 5u);
+}

@@ -45,7 +45,7 @@ void **hz_h3_extension_state(struct hz_h3 *h3);
 /** The QUIC connection; it stands as long as `h3`. */
 struct hz_quic_conn *hz_h3_carrier(const struct hz_h3 *h3);
 
-/** Whether the connection was dialled for extended CONNECT by this `:protocol`. */
+/** Whether the connection was dialled for extended CONNECT by a `:protocol` that begins so. */
 bool hz_h3_is_dialled_for(const struct hz_h3 *h3, const char *protocol);
 
 /** The HTTP/3 connection of an io that hz_tunnel_accept() or hz_tunnel_dial() has made, and the number of its

@@ -333,7 +333,8 @@ bool hz_h3_tunnel_offer(struct hz_h3_stream *s, const struct hz_http_incoming *i
 /* ---- for the extension ---- */
 
 bool hz_h3_is_dialled_for(const struct hz_h3 *h3, const char *protocol) {
-  return h3->dialled != NULL && strcmp(h3->dialled->asks->protocol, protocol) == 0;
+  return h3->dialled != NULL &&
+         strncmp(h3->dialled->asks->protocol, protocol, strlen(protocol)) == 0;
 }
 
 struct hz_h3 *hz_h3_of_tunnel(const struct hz_io *io, uint64_t *id) {

@@ -158,7 +158,9 @@ static void ended(struct hz_wt *wt, uint32_t code, struct hz_str reason) {
   struct hz_close why;
   char phrase[sizeof(why.text)];
   size_t n = 0;
-  for (; n < reason.n && n + 1 < sizeof(phrase); n++) {
+  size_t end = reason.n < sizeof(phrase) ? reason.n : sizeof(phrase) - 1;
+  while (end < reason.n && end > 0 && ((unsigned char)reason.p[end] & 0xc0) == 0x80) end--;
+  for (; n < end; n++) {
     unsigned char c = (unsigned char)reason.p[n];
     phrase[n] = c < 0x20 || c == 0x7f ? '?' : (char)c;
   }
