@@ -259,7 +259,7 @@ Test(wt_basic, no_more_is_held_than_fits_and_no_longer_than_patience_lasts) {
   wait_ms(w, 3000);
   cr_assert(s[0]->was_stopped && s[HZ_WT_EARLY_STREAMS - 1]->was_stopped);
   cr_assert_eq(h3_counted(&w->h, "wt_streams_rejected"), HZ_WT_EARLY_STREAMS + 1u);
-  static char much[HZ_WT_EARLY_BYTES + 1000];
+  static char much[67000];
   struct h3_call *large = stream(w, HZ_UNI, 400, "");
   for (size_t i = 0; i < sizeof(much); i += 1000) h3_send(large, much + i, 1000, false);
   wait_ms(w, 500);
