@@ -293,7 +293,11 @@ Test(wt_basic, what_breaks_the_rules_ends_the_session_alone) {
   struct h3_call *s = stream(w, HZ_BIDI, c->s->id, "this is no frame");
   wait_ms(w, 200);
   closes(c, HZ_CLOSE_PROTOCOL, magic);
+  cr_assert(!s->was_reset, "not in front of the last word");
+  h3_send(c, NULL, 0, true);
+  wait_ms(w, 100);
   cr_assert(s->was_reset && s->was_stopped);
+  cr_assert_eq(s->reset_code, HZ_WT_SESSION_GONE);
   cr_assert(!bystander->fin && !bystander->was_reset);
   struct h3_call *get = h3_request(&w->h, "GET", "/users/1", NULL, NULL, 0);
   cr_assert(h3_done(get));

@@ -29,6 +29,8 @@ struct hz_h3_extension {
   void (*datagram)(struct hz_h3 *h3, uint64_t id, const uint8_t *data, size_t len);
   /** What a code in the peer's RESET_STREAM or STOP_SENDING says to an application. */
   uint64_t (*code_of)(uint64_t wire);
+  /** The stream `id`, which was a tunnel and is not any more, is closed on both sides. */
+  void (*ended)(struct hz_h3 *h3, uint64_t id);
   /** At the turn's end, when packets were written. */
   void (*written)(struct hz_h3 *h3);
   /** More streams may be opened. */

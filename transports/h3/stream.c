@@ -1,6 +1,6 @@
 /* The life of a request: from the first byte of its stream until QUIC and dispatch are both through
  * with it. Not here: its head (head.c), its answer (answer.c). */
-#include "transports/h3/conn.h"
+#include "transports/h3/raw_internal.h"
 
 void hz_h3_reap(struct hz_h3 *h3) {
   struct hz_link *l = h3->streams.next;
@@ -70,6 +70,7 @@ void hz_h3_stream_gone(struct hz_h3_stream *s) {
   hz_wheel_cancel(&s->env->wheel, &s->late);
   hz_h3_head_drop(&s->head);
   if (s->tunnel != NULL) hz_h3_tunnel_gone(s->tunnel);
+  if (s->let_go && h3->raw != NULL && h3->nc != NULL) hz_h3_extension->ended(h3, (uint64_t)s->id);
   /* What was not consumed by now never will be: the connection's window gets it back. */
   if (s->unconsumed > 0 && h3->qc->qc != NULL)
     ngtcp2_conn_extend_max_offset(h3->qc->qc, s->unconsumed);

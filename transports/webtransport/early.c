@@ -18,6 +18,11 @@ static struct hz_env *env_of(const struct hz_wt_hub *h) {
   return h->limbo.env;
 }
 
+/* NULL: its session is gone. */
+static struct hz_wt_early *early_of(const struct hz_stream *base) {
+  return ((uintptr_t)base->user & 1) != 0 ? NULL : base->user;
+}
+
 static void release(struct hz_wt_early *e) {
   struct hz_wt_hub *h = e->hub;
   hz_list_remove(&e->link);
@@ -94,7 +99,7 @@ static void on_stream(struct hz_conn *limbo, struct hz_stream *base) {
 }
 
 static void on_data(struct hz_stream *base, const uint8_t *data, size_t len, bool fin) {
-  struct hz_wt_early *e = base->user;
+  struct hz_wt_early *e = early_of(base);
   if (e == NULL) { /* of a session that is gone */
     hz_quic_stream_consume(base, len);
     return;
@@ -108,7 +113,7 @@ static void on_data(struct hz_stream *base, const uint8_t *data, size_t len, boo
 }
 
 static void on_reset(struct hz_stream *base, uint64_t code) {
-  struct hz_wt_early *e = base->user;
+  struct hz_wt_early *e = early_of(base);
   (void)code;
   if (e == NULL) return;
   struct hz_quic_stream *s = e->s;
@@ -117,7 +122,7 @@ static void on_reset(struct hz_stream *base, uint64_t code) {
 }
 
 static void on_stream_closed(struct hz_stream *base) {
-  if (base->user != NULL) release(base->user);
+  if (early_of(base) != NULL) release(early_of(base));
 }
 
 const struct hz_conn_events hz_wt_limbo_events = {.stream = on_stream,

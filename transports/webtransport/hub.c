@@ -60,16 +60,16 @@ void hz_wt_hub_refuse(struct hz_wt_hub *h, uint64_t id) {
   hz_wt_early_refuse(h, id, HZ_WT_SESSION_GONE);
 }
 
-void hz_wt_hub_leave(struct hz_wt *wt) {
+void hz_wt_hub_leave(struct hz_wt *wt, bool at_once) {
   struct hz_wt_hub *h = wt->hub;
   if (h == NULL) return;
   struct hz_quic_stream *s;
   while ((s = hz_wt_next_stream(wt, NULL)) != NULL) {
     /* The core has its last word of it now, QUIC later. */
-    hz_h3_raw_give_up(s, HZ_WT_SESSION_GONE);
+    if (at_once) hz_h3_raw_give_up(s, HZ_WT_SESSION_GONE);
     s->base.conn->events->stream_closed(&s->base);
     s->base.conn = &h->limbo;
-    s->base.user = NULL;
+    s->base.user = at_once ? NULL : hz_wt_orphan_of(wt->id);
   }
   hz_list_remove(&wt->link);
   h->count--;
@@ -148,6 +148,20 @@ static void slots(struct hz_h3 *h3, enum hz_dir dir) {
   }
 }
 
+/* The peer has heard that the session is closed: now for what is left of it. Earlier a browser takes resets for a
+ * connection that was lost. */
+static void ended(struct hz_h3 *h3, uint64_t id) {
+  struct hz_wt_hub *h = known(h3);
+  struct hz_quic_streams *set = hz_h3_carrier(h3)->set;
+  struct hz_link *l = h == NULL ? &set->streams : set->streams.next;
+  for (; l != &set->streams; l = l->next) {
+    struct hz_quic_stream *s = HZ_CONTAINER(l, struct hz_quic_stream, link);
+    if (s->base.conn != &h->limbo || s->base.user != hz_wt_orphan_of(id)) continue;
+    s->base.user = NULL;
+    hz_h3_raw_give_up(s, HZ_WT_SESSION_GONE);
+  }
+}
+
 static void written(struct hz_h3 *h3) {
   struct hz_wt_hub *h = known(h3);
   struct hz_link *l = h == NULL ? NULL : h->sessions.next;
@@ -176,5 +190,6 @@ const struct hz_h3_extension hz_wt_extension = {.settings = settings,
                                                 .datagram = datagram,
                                                 .code_of = code_of,
                                                 .slots = slots,
+                                                .ended = ended,
                                                 .written = written,
                                                 .end = end};

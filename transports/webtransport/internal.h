@@ -85,9 +85,14 @@ extern const struct hz_h3_extension hz_wt_extension;
 struct hz_wt_hub *hz_wt_hub_of(struct hz_h3 *h3);
 /** An open session; NULL: none of this number. */
 struct hz_wt *hz_wt_hub_find(struct hz_wt_hub *h, uint64_t id);
-/** It is open: what came before it is its. Then its streams are given up, and it is not heard of again. */
+/** It is open: what came before it is its. */
 void hz_wt_hub_enter(struct hz_wt_hub *h, struct hz_wt *wt, uint64_t id);
-void hz_wt_hub_leave(struct hz_wt *wt);
+/** It is not heard of again. Its streams are given up: now, or when its own stream has closed. */
+void hz_wt_hub_leave(struct hz_wt *wt, bool at_once);
+/** What limbo's streams of session `id`, which wait for that, have as `user`; others have an even pointer. */
+static inline void *hz_wt_orphan_of(uint64_t id) {
+  return (void *)((uintptr_t)(id / 4) << 1 | 1);
+}
 /** Its number will never be a session's: what waits for it is turned away. */
 void hz_wt_hub_refuse(struct hz_wt_hub *h, uint64_t id);
 /** Which drafts are offered at a listener. */

@@ -87,7 +87,7 @@ static void say_close(struct hz_wt *wt) {
   wt->flushing = false;
   wt->over = true;
   hz_wheel_cancel(&wt->conn.env->wheel, &wt->timer);
-  hz_wt_hub_leave(wt);
+  hz_wt_hub_leave(wt, false);
   uint32_t code = (uint32_t)hz_quic_native.code_of(wt->why);
   hz_wt_say(wt, capsule, hz_wt_close_write(capsule, code, hz_str_of(wt->why->text)));
   hz_io_close(wt->io, wt->why);
@@ -137,7 +137,7 @@ static void on_closed(struct hz_io *io, const struct hz_close *why) {
   keep_reason(wt, why);
   wt->flushing = false;
   hz_wheel_cancel(&wt->conn.env->wheel, &wt->timer);
-  hz_wt_hub_leave(wt);
+  hz_wt_hub_leave(wt, true);
   hz_wt_plain_free(wt->plain);
   wt->plain = NULL;
   wt->conn.closed = true;
