@@ -238,34 +238,98 @@ Test(wt_plain, calls_at_once_are_limited) {
 }
 
 /* The client's limits, by SETTINGS of draft 14: 20 bytes, and more as capsules say. */
-Test(wt_plain, answers_leave_as_the_sessions_credit_allows) {
+static struct world *start_narrow(const char *name, const char *config) {
   struct world *w = calloc(1, sizeof(*w));
   static const char settings[] = "\x33\x01\x94\xe9\xcd\x29\x01\x6b\x61\x14\x6b\x64\x05\x6b\x65\x05";
-  cr_assert(ap_start(&w->p, "wt_plain/credit", 1, "quic", NULL));
+  cr_assert(ap_start(&w->p, name, 1, "quic", config));
   h3_connect(&w->h, &w->p, false);
   h3_introduce_as(&w->h, settings, sizeof(settings) - 1);
   sim_run_for(w->p.sim, 100 * HZ_MS);
+  return w;
+}
+
+static void widen(struct h3_call *session, uint64_t to) {
+  uint8_t value[8];
+  size_t n = h3_varint(value, 0, to);
+  wt_capsule(session, 0x190b4d3d, value, n, n, false);
+}
+
+Test(wt_plain, answers_leave_as_the_sessions_credit_allows) {
+  struct world *w = start_narrow("wt_plain/answers_leave_as_the_sessions_credit_allows", NULL);
   struct h3_call *s = wt_session(&w->h, "/echo");
   char text[1001] = "";
   memset(text, 'x', 1000);
   struct h3_call *c = wt_stream(&w->h, wt_id(s), HZ_BIDI, text, 1000, true);
   sim_run_for(w->p.sim, HZ_SEC);
   cr_assert_eq(c->len, 20u);
-  wt_capsule(s, 0x190b4d3d, "\x40\x64", 2, 2, false); /* 100 */
+  widen(s, 100);
   sim_run_for(w->p.sim, HZ_SEC);
   cr_assert_eq(c->len, 100u);
-  wt_capsule(s, 0x190b4d3d, "\x50\x00", 2, 2, false);
+  widen(s, 4096);
   cr_assert(h3_done(c));
   cr_assert_eq(c->sum, ap_sum(text, 1000));
   struct h3_call *pour = wt_session(&w->h, "/pour?n=5000");
   c = wt_stream(&w->h, wt_id(pour), HZ_BIDI, "x", 1, true);
   for (uint64_t credit = 0; !c->closed && credit < 10000; credit += 700) {
-    uint8_t value[8];
-    wt_capsule(pour, 0x190b4d3d, value, h3_varint(value, 0, credit), h3_varint(value, 0, credit),
-               false);
+    widen(pour, credit);
     sim_run_for(w->p.sim, 100 * HZ_MS);
     cr_assert_leq(c->len, credit < 20 ? 20 : credit);
   }
   cr_assert_eq(c->len, 5000u);
+  stop(w);
+}
+
+Test(wt_plain, credit_by_the_byte_is_served_in_order_and_takes_no_more_memory) {
+  struct world *w = start_narrow("wt_plain/credit_by_the_byte", NULL);
+  static uint8_t body[60000];
+  for (size_t i = 0; i < sizeof(body); i++) body[i] = (uint8_t)(i * 11 + (i >> 7));
+  struct h3_call *s = wt_session(&w->h, "/echo"), *c[3];
+  for (int i = 0; i < 3; i++) c[i] = wt_stream(&w->h, wt_id(s), HZ_BIDI, body, sizeof(body), true);
+  sim_run_for(w->p.sim, HZ_SEC);
+  size_t before = hz_tally_get(&w->p.server_env->pool.in_use_bytes);
+  for (uint64_t credit = 21; credit < 1000; credit++) {
+    widen(s, credit);
+    sim_run_for(w->p.sim, HZ_MS);
+    cr_assert_leq(hz_tally_get(&w->p.server_env->pool.in_use_bytes), before + 200000);
+  }
+  sim_run_for(w->p.sim, 100 * HZ_MS);
+  cr_assert_eq(c[0]->len + c[1]->len + c[2]->len, 999u);
+  c[1]->s->conn->ops->stream_stop(c[1]->s, hz_wt_code_to_wire(1)); /* one that waits is given up */
+  sim_run_for(w->p.sim, 100 * HZ_MS);
+  widen(s, 1000000);
+  cr_assert(h3_done(c[0]) && h3_done(c[2]));
+  for (int i = 0; i < 3; i += 2) cr_assert_eq(c[i]->sum, ap_sum(body, sizeof(body)));
+  stop(w);
+}
+
+Test(wt_plain, what_waits_for_credit_leaves_before_the_session_closes) {
+  struct world *w = start_narrow("wt_plain/what_waits_for_credit", NULL);
+  char text[1001] = "";
+  memset(text, 'x', 1000);
+  struct h3_call *s = wt_session(&w->h, "/echo");
+  struct h3_call *c = wt_stream(&w->h, wt_id(s), HZ_BIDI, text, 1000, true);
+  sim_run_for(w->p.sim, 100 * HZ_MS);
+  herz_drain(w->p.server, 10000);
+  sim_run_for(w->p.sim, 200 * HZ_MS);
+  cr_assert_eq(c->len, 20u);
+  cr_assert_not(s->fin);
+  widen(s, 4096);
+  sim_run_for(w->p.sim, 200 * HZ_MS);
+  cr_assert_eq(c->len, 1000u);
+  cr_assert(c->fin && s->fin);
+  stop(w);
+}
+
+Test(wt_plain, a_session_that_never_gives_credit_closes_in_time) {
+  struct world *w = start_narrow("wt_plain/never_gives_credit", "limits.close_timeout_ms=2000");
+  char text[1001] = "";
+  memset(text, 'x', 1000);
+  struct h3_call *s = wt_session(&w->h, "/echo");
+  struct h3_call *c = wt_stream(&w->h, wt_id(s), HZ_BIDI, text, 1000, true);
+  sim_run_for(w->p.sim, 100 * HZ_MS);
+  herz_drain(w->p.server, 10000);
+  sim_run_for(w->p.sim, 3 * HZ_SEC);
+  cr_assert(c->was_reset);
+  cr_assert(s->fin);
   stop(w);
 }

@@ -40,7 +40,10 @@ struct hz_quic_stream {
   bool stopped_recv; /* stream_stop was called */
   bool stop_owed;    /* while its bytes were being delivered: said afterwards, with stop_code */
   bool cut;          /* the sending side was given up, by us or by the peer */
-  bool waits_credit; /* of a session inside another protocol: for that one's own */
+  /* Of a session inside another protocol, which has credit of its own: what it has taken from the core over
+   * that, and whether the end is behind it. */
+  bool waits_credit : 1, rest_fin : 1;
+  struct hz_buf *rest;
 };
 
 /** Streams that are the core's. */
@@ -132,7 +135,7 @@ struct hz_quic_conn {
 
 /* An idle connection is this, ngtcp2's part and six keys. */
 _Static_assert(sizeof(struct hz_quic_conn) <= 1152, "idle connections pay for every byte");
-_Static_assert(sizeof(struct hz_quic_stream) <= 240, "32 of them are kept for reuse");
+_Static_assert(sizeof(struct hz_quic_stream) <= 248, "32 of them are kept for reuse");
 
 static inline struct hz_quic_conn *hz_quic_conn_of(struct hz_conn *c) {
   return HZ_CONTAINER(c, struct hz_quic_conn, base);

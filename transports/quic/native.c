@@ -204,7 +204,8 @@ void hz_quic_streams_relieve(struct hz_quic_conn *c) {
 
 bool hz_quic_stream_flushed(const struct hz_quic_stream *s) {
   /* CONNECTION_CLOSE makes the peer forget what is still missing: acknowledged, not just sent. */
-  return s->cut || (hz_quic_sendq_held(&s->q) == 0 && (!s->fin_queued || s->fin_acked));
+  return s->cut ||
+         (s->rest == NULL && hz_quic_sendq_held(&s->q) == 0 && (!s->fin_queued || s->fin_acked));
 }
 
 bool hz_quic_streams_flushed(const struct hz_quic_conn *c) {

@@ -38,6 +38,7 @@ void hz_quic_stream_free(struct hz_quic_stream *s) {
   hz_list_remove(&s->relief);
   if (set->delivering == s) set->delivering = NULL;
   hz_quic_sendq_fini(&s->q);
+  hz_buf_unref(s->rest);
   if (set->spare_count >= HZ_QUIC_SPARE_STREAMS || c->state == HZ_QUIC_DEAD) {
     hz_free(c->base.env->alloc, s);
     return;
@@ -128,6 +129,8 @@ void hz_quic_stream_cut(struct hz_quic_stream *s) {
   s->cut = s->base.send_done = true;
   hz_list_remove(&s->ready);
   hz_quic_sendq_cut(&s->q);
+  hz_buf_unref(s->rest);
+  s->rest = NULL;
 }
 
 void hz_quic_stream_reset(struct hz_stream *base, uint64_t code) {

@@ -38,15 +38,89 @@ static hz_err no_credit(struct hz_wt *wt, struct hz_stream *st) {
   return HZ_AGAIN;
 }
 
-hz_err hz_wt_send(struct hz_wt *wt, struct hz_stream *st, struct hz_buf *b, bool fin) {
+static hz_err send_now(struct hz_wt *wt, struct hz_stream *st, struct hz_buf *b, bool fin) {
   size_t len = b == NULL ? 0 : b->len;
-  if (st->conn->closing || st->send_done) return HZ_ECLOSED;
-  if (wt->flow && len > 0 && wt->max_data - wt->sent < len) return no_credit(wt, st);
   hz_err err = hz_h3_raw_send(wt->id, st, b, fin);
   if (err != HZ_OK) return err;
   wt->sent += len;
   hz_conn_left(&wt->conn, len);
   return HZ_OK;
+}
+
+/* What was taken leaves even when the core is through with the stream, or with the session. */
+static hz_err send_owed(struct hz_wt *wt, struct hz_quic_stream *s, struct hz_buf *b, bool fin) {
+  struct hz_conn *conn = s->base.conn;
+  bool closing = conn->closing;
+  conn->closing = s->base.send_done = false;
+  hz_err err = send_now(wt, &s->base, b, fin);
+  conn->closing = closing;
+  s->base.send_done = s->rest_fin;
+  return err;
+}
+
+/* The first `n` bytes of the rest. */
+static hz_err send_part(struct hz_wt *wt, struct hz_quic_stream *s, size_t n) {
+  struct hz_buf *part = hz_buf_copy(&wt->conn.env->pool, hz_buf_data(s->rest), n);
+  if (part == NULL) return HZ_ENOMEM;
+  hz_err err = send_owed(wt, s, part, false);
+  if (err != HZ_OK) {
+    hz_buf_unref(part);
+    return err;
+  }
+  s->rest->start += (uint32_t)n;
+  s->rest->len -= (uint32_t)n;
+  return HZ_OK;
+}
+
+bool hz_wt_send_rest(struct hz_wt *wt, struct hz_quic_stream *s) {
+  while (s->rest != NULL) {
+    uint64_t credit = wt->max_data - wt->sent;
+    hz_err err;
+    if (credit == 0) {
+      (void)no_credit(wt, &s->base);
+      return false;
+    }
+    if (credit < s->rest->len) {
+      err = send_part(wt, s, (size_t)credit);
+    } else {
+      err = send_owed(wt, s, s->rest, s->rest_fin);
+      if (err == HZ_OK) s->rest = NULL;
+    }
+    if (err != HZ_OK) return false; /* the next packet makes room */
+  }
+  return true;
+}
+
+/* More than the session's credit takes: all of it is taken, and leaves as the credit grows; a peer with a small window
+ * widens it only for what it has read. */
+static hz_err take_over(struct hz_wt *wt, struct hz_stream *st, struct hz_buf *b, bool fin) {
+  struct hz_quic_stream *s = hz_quic_stream_of(st);
+  if (b->refs == 1) {
+    s->rest = b;
+  } else {
+    s->rest = hz_buf_copy(&wt->conn.env->pool, hz_buf_data(b), b->len);
+    if (s->rest == NULL) return HZ_ENOMEM;
+    hz_buf_unref(b);
+  }
+  s->rest_fin = st->send_done = fin;
+  wt->owes = true;
+  (void)hz_wt_send_rest(wt, s);
+  return HZ_OK;
+}
+
+hz_err hz_wt_send(struct hz_wt *wt, struct hz_stream *st, struct hz_buf *b, bool fin) {
+  struct hz_quic_stream *s = hz_quic_stream_of(st);
+  size_t len = b == NULL ? 0 : b->len;
+  if (st->conn->closing || st->send_done) return HZ_ECLOSED;
+  if (s->rest != NULL && !hz_wt_send_rest(wt, s)) {
+    s->waits_credit = true;
+    if (len > 0 || !fin) return len > 0 ? HZ_AGAIN : HZ_OK;
+    s->rest_fin = st->send_done = true; /* the end alone needs no credit */
+    return HZ_OK;
+  }
+  uint64_t credit = wt->flow ? wt->max_data - wt->sent : len;
+  if (credit >= len) return send_now(wt, st, b, fin);
+  return credit == 0 ? no_credit(wt, st) : take_over(wt, st, b, fin);
 }
 
 static hz_err stream_send(struct hz_stream *st, struct hz_buf *b, bool fin) {
@@ -61,6 +135,7 @@ size_t hz_wt_room(struct hz_wt *wt, struct hz_stream *st, size_t max) {
     return 0;
   }
   if (credit == 0) (void)no_credit(wt, st);
+  if (hz_quic_stream_of(st)->rest != NULL) return 0;
   if (max > q->high - q->unsent) max = q->high - q->unsent;
   return credit < max ? (size_t)credit : max;
 }

@@ -168,6 +168,7 @@ static void written(struct hz_h3 *h3) {
   while (l != NULL && l != &h->sessions) {
     struct hz_wt *wt = HZ_CONTAINER(l, struct hz_wt, link);
     l = l->next;
+    hz_wt_send_rests(wt);
     if (wt->flushing) hz_wt_progress(wt);
   }
 }

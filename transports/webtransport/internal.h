@@ -72,6 +72,7 @@ struct hz_wt {
   bool over;     /* closing: the last word is out, or theirs is here */
   bool broken;   /* by the peer's fault: its CONNECT stream is reset */
   bool full;     /* a stream waits for max_data */
+  bool owes;     /* a stream may have a rest */
   bool want[2];  /* somebody waits for `slots` */
 };
 
@@ -112,6 +113,10 @@ void hz_wt_early_fini(struct hz_wt_hub *h);
 /* adapter.c */
 /** ops->stream_send of a session's stream, whoever it is told about. */
 hz_err hz_wt_send(struct hz_wt *wt, struct hz_stream *st, struct hz_buf *b, bool fin);
+/** Goes on with what was taken over the session's credit; false: not all of it has left. */
+bool hz_wt_send_rest(struct hz_wt *wt, struct hz_quic_stream *s);
+/** The same for all streams, as far as `written` and more credit call for it. */
+void hz_wt_send_rests(struct hz_wt *wt);
 /** How much the stream and the session's credit take now, at most `max`; 0: `writable` follows. */
 size_t hz_wt_room(struct hz_wt *wt, struct hz_stream *st, size_t max);
 void hz_wt_consume(struct hz_wt *wt, struct hz_stream *st, size_t n);

@@ -169,30 +169,11 @@ static bool deaf(const struct call *c) {
   return c->plain == NULL || c->plain->wt->conn.closing || (!c->datagram && c->s == NULL);
 }
 
-/* Of more than the session's credit takes just now, what it takes. */
-static hz_err send_part(struct call *c, size_t n) {
-  struct hz_buf *part = hz_buf_copy(&c->env->pool, hz_buf_data(c->out), n);
-  if (part == NULL) return HZ_ENOMEM;
-  hz_err err = hz_wt_send(c->plain->wt, &c->s->base, part, false);
-  if (err != HZ_OK) {
-    hz_buf_unref(part);
-    return err;
-  }
-  c->out->start += (uint32_t)n;
-  c->out->len -= (uint32_t)n;
-  return HZ_OK;
-}
-
-/* Sends `out`, and the end when that is owed: as far as the stream and the session's credit take it. */
+/* Sends `out`, and the end when that is owed. */
 static hz_err flush(struct call *c) {
-  struct hz_wt *wt = c->plain->wt;
   hz_err err = HZ_OK;
-  size_t room;
-  while (err == HZ_OK && c->out != NULL && wt->flow && (room = wt->max_data - wt->sent) > 0 &&
-         room < c->out->len)
-    err = send_part(c, room);
-  if (err == HZ_OK && (c->out != NULL || c->fin_owed))
-    err = hz_wt_send(wt, &c->s->base, c->out, c->fin_owed);
+  if (c->out != NULL || c->fin_owed)
+    err = hz_wt_send(c->plain->wt, &c->s->base, c->out, c->fin_owed);
   if (err != HZ_OK) return err;
   c->out = NULL;
   c->fin_owed = false;

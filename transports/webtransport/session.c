@@ -182,16 +182,28 @@ static void more_streams(struct hz_wt *wt, enum hz_dir dir, uint64_t value) {
   if (wt->conn.events->slots != NULL) wt->conn.events->slots(&wt->conn);
 }
 
+void hz_wt_send_rests(struct hz_wt *wt) {
+  struct hz_quic_stream *s = NULL;
+  bool owes = false;
+  if (!wt->owes || wt->hub == NULL) return;
+  while ((s = hz_wt_next_stream(wt, s)) != NULL) owes = !hz_wt_send_rest(wt, s) || owes;
+  wt->owes = owes;
+}
+
 static void more_data(struct hz_wt *wt, uint64_t value) {
   if (value <= wt->max_data) return;
   wt->max_data = value;
-  if (!wt->full || wt->conn.closing || wt->hub == NULL) return;
+  if (!wt->full || wt->hub == NULL) return;
+  wt->full = false;
+  hz_wt_send_rests(wt);
+  if (wt->conn.closing) return;
   wt->full = false;
   struct hz_quic_stream *s = hz_wt_next_stream(wt, NULL), *next;
   for (; s != NULL && !wt->conn.closing; s = next) {
     next = hz_wt_next_stream(wt, s);
-    if (!s->waits_credit) continue;
+    if (!s->waits_credit || s->rest != NULL) continue;
     s->waits_credit = false;
+    if (s->base.send_done) continue;
     s->base.conn->events->writable(&s->base);
   }
 }
