@@ -1,14 +1,13 @@
 #!/usr/bin/env bash
 # @herz/client (apps/web/client): its own tests, its size, types and package, and Node and Chromium against the daemon.
 . "$(dirname "${BASH_SOURCE[0]}")/../cli/lib.sh"
-dir=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+dir=$interop
 client=$(cd "$dir/../../apps/web/client" && pwd)
+need_modules ws
 export npm_config_cache=$work/npm npm_config_offline=true npm_config_fund=false npm_config_audit=false
 
-if [ ! -d "$dir/node_modules/ws" ] || [ ! -d "$client/node_modules/esbuild" ]; then
-  bad "the modules are not here: run cmake/deps/bootstrap.sh interop"
-  finish
-fi
+[ -d "$client/node_modules/esbuild" ] || absent "esbuild of npm" "cmake/deps/bootstrap.sh interop"
 
 # run NAME COMMAND...: its output only when it fails
 run() {
@@ -63,14 +62,16 @@ lines=$(wc -l <example.mjs)
 if [ "$lines" -ge 5 ] && [ "$lines" -le 10 ]; then ok; else bad "the README's example has $lines lines; it should have ten"; fi
 has "the example in Node" "$(timeout $patience node example.mjs 2>&1 | tr '\n' ' ')" "$(cat "$dir/client.expect")"
 
-browser=$(command -v chromium || command -v chromium-browser || true)
-if [ -z "$browser" ]; then
-  echo "client: Chromium's part is skipped, there is none: apt-get install chromium"
-else
-  key=$(openssl x509 -in "$cert" -pubkey -noout | openssl pkey -pubin -outform der | openssl dgst -sha256 -binary | base64)
-  if timeout $patience node "$dir/client_page.mjs" "$browser" "$work/profile" "$work/project" "$port" "$key" \
-    "$(cat "$dir/client.expect")"; then ok; else bad "Chromium: the judge is not content"; fi
-fi
 cd "$dir" || exit 1
+(
+  need_program chromium chromium-browser
+  timeout $patience node "$dir/client_page.mjs" "$program" "$work/profile" "$work/project" "$port" "$(spki_of "$cert")" \
+    "$(cat "$dir/client.expect")"
+)
+case $? in
+  0) ok ;;
+  77) ;; # it said so
+  *) bad "Chromium: the judge is not content" ;;
+esac
 stop_herzd
 finish

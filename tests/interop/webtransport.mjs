@@ -1,7 +1,7 @@
 // Chromium judges WebTransport, by @herz/client and by the browser's own API: node webtransport.mjs BROWSER PROFILE BUNDLE PORT
 // SHA256 KEY_SHA256 session|silent|closed [FIFO].
 //   session   everything over WebTransport. Writes "closed" to FIFO when it has closed its connection with code 142 and
-//             reason "page done", then "drain", and expects the daemon to end
+//             reason "page done", "drain" when it expects the daemon to end, and "over"
 //   silent    UDP goes nowhere: this program holds PORT's UDP and says nothing
 //   closed    nobody has PORT's UDP
 // Prints a line a check; exit code 1 when one failed.
@@ -238,6 +238,7 @@ if (part === 'session') {
   await client();
   await plain();
   await closes();
+  writeFileSync(fifo, 'over\n');
 } else {
   let hole;
   if (part === 'silent') {
