@@ -191,7 +191,7 @@ async function closes() {
   await check('the server closes with code and reason', async () => {
     await page.run(async () => {
       await window.start({ transports: ['webtransport'], reconnect: false });
-      window.other = await window.raw('/echo');
+      window.other = await window.raw('/herz');
     });
     writeFileSync(fifo, 'drain\n');
     const [state, other] = await page.run(async () => {
@@ -202,7 +202,7 @@ async function closes() {
     assert.deepEqual(state.slice(0, 3), ['closed', 'disconnected', 1]);
     assert.notEqual(state[3], '');
     assert.equal(other[0], 1);
-    return `${state[2]} "${state[3]}"; plain mode ${other[0]} "${other[1]}"`;
+    return `${state[2]} "${state[3]}"; to a session without a call ${other[0]} "${other[1]}"`;
   });
 }
 

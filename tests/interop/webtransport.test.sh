@@ -37,7 +37,7 @@ if "$herzd" config defaults | grep -q '^wt\.'; then
   ended=
   while read -r -t 240 word <&8; do
     case $word in
-      closed) log_says 'code=142 why="page done"' ;;
+      closed) log_says 'code 142: page done' ;;
       drain) stop_herzd && ended=1 ;;
       over) break ;;
     esac

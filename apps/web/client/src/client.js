@@ -166,7 +166,7 @@ export class Client {
 
   // The server asked us to go; what is under way may end there.
   #left(session) {
-    if (session !== this.#session) return;
+    if (session !== this.#session || this.#reconnect === undefined) return;
     this.#leaving.add(session);
     this.#lost(new HerzError('disconnected', `${session.transport}: the server goes away`));
   }

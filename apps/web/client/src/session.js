@@ -59,8 +59,7 @@ export class Session {
 
   drop(id) {
     if (!this.live.delete(id) || this.over !== undefined) return;
-    if (this.leaving && this.live.size === 0) this.close(CLOSE.none, '');
-    else this.events.room();
+    this.events.room();
   }
 
   // ---- frames ----
@@ -145,7 +144,7 @@ export class Session {
 
   // ---- its end ----
 
-  /** The server will not serve calls above `lastId`; the others may take `graceMs`. */
+  /** The server will not serve calls above `lastId`; the others may take `graceMs`. It closes when it has answered them. */
   goAway(lastId, graceMs) {
     if (this.leaving || this.over !== undefined) return;
     this.leaving = true;
@@ -154,7 +153,6 @@ export class Session {
     for (const [id, carrier] of this.live) {
       if (id > lastId) carrier.lost(new HerzError('disconnected', 'the server goes away', { untouched: true }));
     }
-    if (this.live.size === 0) this.close(CLOSE.none, '');
   }
 
   /** Ends it; calls under way fail with code "closed". */

@@ -8,6 +8,8 @@ import { frame, FrameParser } from './frame.js';
 import { FRAME_MAX, Session, WINDOW } from './session.js';
 
 const REASON_MAX = 1024; // bytes, of a session's end
+// What ends a stream may be the session's end, which comes by another way and says why: it has a moment to arrive.
+const MOMENT_MS = 250;
 
 export class StreamSession extends Session {
   /** wt: as the browser's WebTransport is. */
@@ -19,7 +21,10 @@ export class StreamSession extends Session {
       (cause) => this.gone(undefined, '', cause),
     );
     wt.draining?.then(() => this.goAway(this.lastId, 10_000), () => {});
-    wt.ready.then(() => this.opened()).catch((cause) => this.broken(cause));
+    wt.ready.then(
+      () => this.opened().catch((cause) => this.inAMoment(() => this.broken(cause))),
+      (cause) => this.broken(cause),
+    );
   }
 
   async opened() {
@@ -31,7 +36,11 @@ export class StreamSession extends Session {
       if (m.kind >= e.RES && m.kind <= e.CREDIT) return this.fail(e.WIRE.unexpected, 'a frame of a call on the control stream');
       return this.control(m);
     });
-    if (this.over === undefined) this.fail(e.WIRE.unexpected, 'the control stream ended');
+    this.inAMoment(() => this.fail(e.WIRE.unexpected, 'the control stream ended'));
+  }
+
+  inAMoment(run) {
+    this.late ??= this.env.setTimeout(() => this.over ?? run(), MOMENT_MS);
   }
 
   broken(cause) {
@@ -125,9 +134,10 @@ class StreamCarrier extends Carrier {
       else this.lost(new HerzError('protocol', `${this.call.name}: its stream ended without an answer`));
     } catch (cause) {
       if (this.over) return;
-      // With the session its calls end, for the session's reason.
-      if (cause?.source === 'session' || typeof cause?.streamErrorCode !== 'number') return;
-      this.lost(cancelled(this.call.name, cause.streamErrorCode));
+      const code = cause?.streamErrorCode ?? e.CANCELLED.unwanted;
+      // With the session its calls end, for the session's reason; only a code of ours is surely the call's own.
+      if (code !== e.CANCELLED.unwanted) return this.lost(cancelled(this.call.name, code));
+      this.session.env.setTimeout(() => this.lost(cancelled(this.call.name, code)), MOMENT_MS);
     }
   }
 

@@ -353,7 +353,7 @@ test('a call that no connection does anything with is not moved for ever', async
   for (let i = 0; i < 6; i++) {
     await settled();
     assert.equal(sockets[i].of(REQ).length, 1);
-    sockets[i].say(message(15, 0, 1000, null));
+    sockets[i].say(message(15, 0, 60_000, null));
     await clock.advance(clock.earliest);
     if (i < 5) sockets[i + 1].accept();
   }
@@ -495,9 +495,23 @@ test('GOAWAY: what is under way ends there, what came too late goes to the next 
   assert.equal(sockets[0].closed, undefined);
   sockets[0].say(message(3, 1, 200, null, 'one'));
   assert.equal((await first).body, 'one');
-  assert.equal(sockets[0].closed.code, 1000);
+  sockets[0].end(4001, 'drained');
+  assert.equal(client.state, 'open', 'that was the old one');
   sockets[1].say(message(3, 1, 200, null, 'two'));
   assert.equal((await second).body, 'two');
+});
+
+test('GOAWAY without another connection: what is under way ends, and so does the client', async () => {
+  const { sockets, client, states } = await open({ reconnect: false });
+  const first = client.call('POST', '/1'), late = rejection(client.call('POST', '/2'));
+  await settled();
+  sockets[0].say(message(15, 1, 5000, null), message(3, 1, 200, null, 'one'));
+  assert.equal((await first).body, 'one');
+  assert.equal(client.state, 'open');
+  let seen;
+  client.onstate = (state, error) => (seen = [state, error.code, error.closeCode, error.reason]);
+  sockets[0].end(4001, 'drained');
+  assert.deepEqual([(await late).code, states, seen], ['closed', ['open'], ['closed', 'disconnected', 1, 'drained']]);
 });
 
 test('GOAWAY and no end: after the grace the calls are lost', async () => {

@@ -145,11 +145,12 @@ test('a call that is given up before it has its stream is given up when it has',
 });
 
 test('the server resets a stream: the code says why', async () => {
-  const { wt, client } = await open();
-  for (const [i, [code, want]] of [[1, 'timeout'], [3, 'cancelled'], [4, 'refused']].entries()) {
+  const { wt, client, clock } = await open();
+  for (const [i, [code, want]] of [[1, 'timeout'], [3, 'cancelled'], [4, 'refused'], [0, 'cancelled']].entries()) {
     const error = rejection(client.call('POST', '/'));
     await settled();
     wt.streams[i + 1].reset(code);
+    await clock.advance(code === 0 ? 250 : 0);
     assert.equal((await error).code, want);
   }
 });
@@ -207,10 +208,30 @@ test('a stream that ends without an answer, and frames that do not belong there'
 });
 
 test('the control stream ends: so does the session', async () => {
-  const { wt, client } = await open();
-  wt.streams[0].fin();
+  for (const end of [(stream) => stream.fin(), (stream) => stream.reset(0)]) {
+    const { wt, client, clock } = await open();
+    end(wt.streams[0]);
+    await clock.advance(250);
+    assert.deepEqual([client.state, wt.closedWith !== undefined], ['reconnecting', true]);
+  }
+});
+
+test('streams that are reset with their session end for its reason', async () => {
+  const { wt, client, clock, sessions } = await open();
+  let seen;
+  client.onstate = (state, error) => (seen ??= [state, error.code, error.closeCode, error.reason]);
+  const get = client.call('GET', '/'), post = rejection(client.call('POST', '/'));
   await settled();
-  assert.deepEqual([client.state, wt.closedWith.closeCode], ['reconnecting', 3]);
+  for (const stream of wt.streams) stream.reset(0);
+  await clock.advance(10);
+  wt.end({ closeCode: 1, reason: 'drained' });
+  assert.equal((await post).code, 'disconnected');
+  assert.deepEqual(seen, ['reconnecting', 'disconnected', 1, 'drained']);
+  await clock.advance(250);
+  await sessions[1].accept();
+  await settled();
+  sessions[1].streams[1].fin(message(3, 1, 200, null, 'again'));
+  assert.equal((await get).body, 'again');
 });
 
 test('close() tells code and reason; the server\'s are told to calls and states', async () => {
@@ -285,8 +306,9 @@ test('a session that is refused, and a server that drains', async () => {
   assert.equal(client.state, 'open');
   wt.streams[1].fin(message(3, 1, 200, null, 'still'));
   assert.equal((await under).body, 'still');
+  wt.end({ closeCode: 1, reason: 'drained' });
   await settled();
-  assert.deepEqual(wt.closedWith, { closeCode: 0, reason: '' });
+  assert.equal(client.state, 'open');
 });
 
 test('wt:// is WebTransport alone', async () => {
