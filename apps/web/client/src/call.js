@@ -235,7 +235,7 @@ export class Call {
       controller.error(error);
       wanted?.();
     };
-    return new ReadableStream({
+    return iterable(new ReadableStream({
       start: (c) => (controller = c),
       pull: () => new Promise((resolve) => {
         wanted = resolve;
@@ -245,6 +245,19 @@ export class Call {
         broken = true;
         this.give(CANCELLED.unwanted, new HerzError('aborted', `${this.name}: its content is not wanted`, { cause: reason }));
       },
-    }, { highWaterMark: 0 });
+    }, { highWaterMark: 0 }));
   }
+}
+
+// `for await` is not everywhere yet.
+function iterable(stream) {
+  if (Symbol.asyncIterator in stream) return stream;
+  stream[Symbol.asyncIterator] = () => {
+    const reader = stream.getReader();
+    return {
+      next: () => reader.read(),
+      return: (value) => reader.cancel().then(() => ({ done: true, value })),
+    };
+  };
+  return stream;
 }

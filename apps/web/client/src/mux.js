@@ -4,7 +4,7 @@ import { Carrier } from './carrier.js';
 import * as e from './envelope.js';
 import { HerzError } from './errors.js';
 import { frame, FrameParser } from './frame.js';
-import { FRAME_MAX, Session, WINDOW } from './session.js';
+import { CLOSE, cutTo, FRAME_MAX, Session, WINDOW } from './session.js';
 
 export const PROTOCOL = 'herz.v1';
 const MESSAGE = 65536; // frames that leave in one turn share messages up to this size
@@ -28,7 +28,7 @@ export class MuxSession extends Session {
   opened() {
     if (this.over !== undefined) return;
     if (this.socket.protocol !== PROTOCOL) {
-      this.shut(3, '');
+      this.shut(CLOSE.protocol, '');
       this.end(new HerzError('protocol', `websocket: the server does not speak ${PROTOCOL}`));
       return;
     }
@@ -90,7 +90,7 @@ export class MuxSession extends Session {
   shut(code, reason) {
     this.flush();
     try {
-      this.socket.close(code === 0 ? 1000 : 4000 + code, cut(reason));
+      this.socket.close(code === 0 ? 1000 : 4000 + code, cutTo(REASON_MAX, reason));
     } catch (error) {
       this.cause = error;
       this.socket.close();
@@ -100,16 +100,9 @@ export class MuxSession extends Session {
 
 // Codes of WebSocket to those of Herz: docs/websocket.md, "Close codes".
 function ourCode(code) {
-  if (code === 1000) return 0;
-  if (code === 1001) return 1;
+  if (code === 1000) return CLOSE.none;
+  if (code === 1001) return CLOSE.shutdown;
   return code >= 4000 ? code - 4000 : undefined;
-}
-
-// A reason of at most so many bytes, never cut inside a character.
-function cut(text) {
-  let out = text;
-  while (new TextEncoder().encode(out).length > REASON_MAX) out = [...out].slice(0, -1).join('');
-  return out;
 }
 
 class MuxCarrier extends Carrier {

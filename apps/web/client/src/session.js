@@ -12,8 +12,13 @@ const PONG_MS = 10_000;
 const GRACE_MAX_MS = 600_000;
 
 const wireCodes = { magic: e.WIRE.frame, version: e.WIRE.version, too_big: e.WIRE.tooLarge, checksum: e.WIRE.frame };
-// Our codes of a connection's end (WebSocket adds 4000).
-export const CLOSE = { none: 0, shutdown: 1, idle: 2, protocol: 3, internal: 5, denied: 6 };
+// Codes of a connection's end (WebSocket adds 4000).
+export const CLOSE = { none: 0, shutdown: 1, idle: 2, protocol: 3, denied: 6 };
+
+/** The beginning of a text, of so many bytes at most; never cut inside a character. */
+export function cutTo(bytes, text) {
+  return text.slice(0, new TextEncoder().encodeInto(text, new Uint8Array(bytes)).read);
+}
 
 export class Session {
   /** env: {now, setTimeout, clearTimeout}. events: {room(), leaving(), ended(error)}. */

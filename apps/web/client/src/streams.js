@@ -5,7 +5,7 @@ import { cancelled, Carrier } from './carrier.js';
 import * as e from './envelope.js';
 import { HerzError } from './errors.js';
 import { frame, FrameParser } from './frame.js';
-import { FRAME_MAX, Session, WINDOW } from './session.js';
+import { cutTo, FRAME_MAX, Session, WINDOW } from './session.js';
 
 const REASON_MAX = 1024; // bytes, of a session's end
 // What ends a stream may be the session's end, which comes by another way and says why: it has a moment to arrive.
@@ -74,17 +74,11 @@ export class StreamSession extends Session {
 
   shut(code, reason) {
     try {
-      this.wt.close({ closeCode: code, reason: cutReason(reason) });
+      this.wt.close({ closeCode: code, reason: cutTo(REASON_MAX, reason) });
     } catch {
       // It never was open, or is closed already.
     }
   }
-}
-
-function cutReason(text) {
-  let out = text;
-  while (new TextEncoder().encode(out).length > REASON_MAX) out = out.slice(0, -1);
-  return out;
 }
 
 // Why a stream is given up, in the form that this browser takes: the arguments of WebTransportError changed once.

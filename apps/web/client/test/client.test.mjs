@@ -275,6 +275,26 @@ test('a stream: pieces, trailers; and one that is not wanted any more', async ()
   assert.equal(await (await whole).text(), 'all of it');
 });
 
+test('a stream can be iterated where the platform does not offer it', async () => {
+  const { socket, client } = await open();
+  const own = Object.getOwnPropertyDescriptor(ReadableStream.prototype, Symbol.asyncIterator);
+  delete ReadableStream.prototype[Symbol.asyncIterator];
+  try {
+    const answer = client.stream('GET', '/');
+    await settled();
+    socket.say(message(3, 1, 200, null), message(4, 1, Buffer.from('a')), message(4, 1, Buffer.from('b')), message(4, 1, Buffer.from('c')));
+    const seen = [];
+    for await (const piece of (await answer).body) {
+      seen.push(Buffer.from(piece).toString());
+      if (seen.length === 2) break;
+    }
+    await settled();
+    assert.deepEqual([seen, socket.of(CANCEL).length], [['a', 'b'], 1]);
+  } finally {
+    Object.defineProperty(ReadableStream.prototype, Symbol.asyncIterator, own);
+  }
+});
+
 test('a source that fails ends the call, and one whose call is over is told', async () => {
   const { socket, client } = await open();
   async function* broken() {

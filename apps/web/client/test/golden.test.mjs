@@ -166,3 +166,21 @@ test('values of json.txt survive being read and written', () => {
   }
   assert(count > 40, `${count} cases`);
 });
+
+test('bytes that were changed anywhere are a message or a WireError, never anything else', () => {
+  let seed = 1;
+  const upTo = (n) => ((seed = (Math.imul(seed, 1103515245) + 12345) >>> 0) >>> 8) % n;
+  const all = cases('envelopes.txt').filter((c) => c.bytes.length < 2000);
+  for (let i = 0; i < 50_000; i++) {
+    const bytes = all[upTo(all.length)].bytes.slice();
+    for (let k = upTo(4); k >= 0; k--) bytes[upTo(bytes.length)] = upTo(256);
+    const cut = upTo(4) === 0 ? bytes.subarray(0, upTo(bytes.length + 1)) : bytes;
+    read(cut); // throws what is no WireError
+    const parser = new FrameParser(4096);
+    try {
+      parser.push(upTo(2) === 0 ? cut : Uint8Array.of(0xca, 0xfe, 1, 0, 0, upTo(16), upTo(256), upTo(3), ...cut), read);
+    } catch (error) {
+      assert.equal(error.name, 'WireError');
+    }
+  }
+});
