@@ -4,7 +4,7 @@ import { WireError } from './errors.js';
 import { Reader } from './msgpack.js';
 
 export const HELLO = 0, WELCOME = 1, REQ = 2, RES = 3, DATA = 4, END = 5, CANCEL = 6, CREDIT = 7, SUB = 8, UNSUB = 9,
-  PUB = 10, ACK = 11, EVENT = 12, PING = 13, PONG = 14, GOAWAY = 15, ERROR = 16;
+  PUB = 10, ACK = 11, EVENT = 12, PING = 13, PONG = 14, GOAWAY = 15, ERROR = 16, GAP = 17;
 
 // Codes of ERROR that this client says or acts upon.
 export const WIRE = { frame: 1, version: 2, tooLarge: 3, malformed: 4, unexpected: 5, limit: 6, unknownKind: 7,
@@ -72,10 +72,22 @@ function rawValue(r) {
   return r.bytes.subarray(from, r.at);
 }
 
+// The last that was seen of each topic: [topic, [epoch, offset]].
+function positions(r) {
+  const out = [];
+  for (let n = r.mapHead(); n > 0; n--) {
+    const topic = r.str();
+    if (r.arrayHead() !== 2) throw bad('a position is an epoch and an offset');
+    out.push([topic, [r.uint(), r.uint()]]);
+  }
+  return out;
+}
+
 const both = { v: u32, agent: text, credit: u64, calls: u32, max_frame: u32 };
 const ofHello = { ...both, auth: text, resume: text, offsets: rawValue };
 const ofWelcome = { ...both, session: text, token: text, epoch: u64, resumed: bool, ping_ms: u32 };
-const ofSub = { class: text, from: u64, epoch: u64, presence: bool };
+const ofSub = { class: text, slow: text, from: u64, epoch: u64, presence: bool, since: u64, ago_ms: u64, credit: u64,
+  offsets: positions };
 
 function status(r) {
   const v = r.uint(999);
@@ -110,6 +122,7 @@ const kinds = [
   [1, 1, (r) => ({ opaque: opaque(r) })],
   [3, 3, (r) => ({ lastId: r.uint(), graceMs: r.uint(), text: maybe(r, text) })],
   [3, 3, (r) => ({ id: maybe(r, u64), code: r.uint(), text: r.str() })],
+  [5, 5, (r) => ({ id: r.uint(), text: maybe(r, text), epoch: r.uint(), offset: r.uint(), missed: r.uint() })],
 ];
 
 // Kinds that are not known are added by later versions: well formed, they are no error.

@@ -50,7 +50,7 @@ test('frames.txt, whole, byte by byte and in thirds', () => {
 });
 
 const names = ['HELLO', 'WELCOME', 'REQ', 'RES', 'DATA', 'END', 'CANCEL', 'CREDIT', 'SUB', 'UNSUB', 'PUB', 'ACK', 'EVENT',
-  'PING', 'PONG', 'GOAWAY', 'ERROR'];
+  'PING', 'PONG', 'GOAWAY', 'ERROR', 'GAP'];
 
 function headers(list) {
   if (list.length > 16) return `headers=${list.length}`;
@@ -71,6 +71,7 @@ const keyed = (o, order) =>
 
 const helloKeys = ['v', 'agent', 'auth', 'session', 'token', 'resume', 'epoch', 'resumed', 'offsets', 'ping_ms', 'credit',
   'calls', 'max_frame'];
+const subKeys = ['class', 'from', 'epoch', 'presence', 'slow', 'since', 'ago_ms', 'credit'];
 
 function described(m) {
   if (m.unknown) return `error unknown${m.id === null ? '' : ` id=${m.id}`}`;
@@ -82,19 +83,15 @@ function described(m) {
   if (m.credit !== undefined) out.push(`credit=${m.credit}`);
   if (m.lastId !== undefined) out.push(`last_id=${m.lastId} grace_ms=${m.graceMs}`);
   if (m.text !== undefined) out.push(`text=${quoted(m.text ?? '')}`);
-  if (m.options !== undefined) out.push(...keyed(m.options, [...helloKeys, 'class', 'from', 'presence'].sort(byKind(m.kind))));
+  if (m.options !== undefined) out.push(...keyed(m.options, m.kind === e.SUB ? subKeys : helloKeys));
+  for (const [topic, at] of (m.kind === e.SUB && m.options.offsets) || []) out.push(`at ${quoted(topic)}=${at.join(':')}`);
   if (m.epoch !== undefined) out.push(`epoch=${m.epoch} offset=${m.offset}`);
+  if (m.missed !== undefined) out.push(`missed=${m.missed}`);
   if (m.headers !== undefined) out.push(headers(m.headers));
   if (m.body !== undefined) out.push(body(m.body));
   if (m.data !== undefined) out.push(`body=bytes ${short(m.data)}`.trimEnd());
   if (m.opaque !== undefined) out.push(`opaque=${hex(m.opaque)}`);
   return out.join(' ');
-}
-
-// SUB tells from before epoch.
-function byKind(kind) {
-  const order = kind === e.SUB ? ['class', 'from', 'epoch', 'presence'] : helloKeys;
-  return (a, b) => order.indexOf(a) - order.indexOf(b);
 }
 
 function read(bytes) {
