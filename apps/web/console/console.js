@@ -119,9 +119,11 @@ function take(now) {
 
 function draw() {
   const keys = seen.map((name) => ({ id: name, label: name }));
-  const shown = (of) => keys.filter((k) => samples.some((s) => s[of][k.id] > 0));
-  plots.calls.show(shown('calls'), samples.map((s) => ({ at: s.at, values: s.calls })));
-  plots.open.show(shown('open'), samples.map((s) => ({ at: s.at, values: s.open })));
+  // What would be no pixel high is not named.
+  const most = Math.max(...samples.map((s) => s.total.calls));
+  const shown = (of, least) => keys.filter((k) => samples.some((s) => s[of][k.id] > least));
+  plots.calls.show(shown('calls', most / 200), samples.map((s) => ({ at: s.at, values: s.calls })));
+  plots.open.show(shown('open', 0), samples.map((s) => ({ at: s.at, values: s.open })));
   plots.latency.show(
     [{ id: 'p99', label: '99 %' }, { id: 'p90', label: '90 %' }, { id: 'p50', label: 'median' }],
     samples.map((s) => ({ at: s.at, values: s.latency ?? {} })),

@@ -56,6 +56,7 @@ export class Plot {
     this.svg.addEventListener('pointerleave', () => this.look(null));
     this.svg.addEventListener('blur', () => this.look(null));
     this.svg.addEventListener('keydown', (e) => this.key(e));
+    this.say();
   }
 
   // `keys`: [{ id, label }] in drawing order; `samples`: [{ at, values: { id: number or null } }], oldest first.
