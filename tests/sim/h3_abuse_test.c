@@ -130,10 +130,10 @@ Test(h3_abuse, malformed_heads_are_told_so) {
       ":method: G T\n:scheme: https\n:authority: a\n:path: /users/1\n",
       ":method: GET\n:scheme: https\n:authority: a\n:path: /users/1\nhost: b\n",
       ":method: GET\n:scheme: https\n:authority: a b\n:path: /users/1\n",
-      ":method: POST\n:scheme: https\n:authority: a\n:path: /echo\ncontent-length: 1\n"
-      "content-length: 2\n",
-      ":method: POST\n:scheme: https\n:authority: a\n:path: /echo\ncontent-length: 1\n"
-      "content-length: 1\n",
+      (":method: POST\n:scheme: https\n:authority: a\n:path: /echo\ncontent-length: 1\n"
+       "content-length: 2\n"),
+      (":method: POST\n:scheme: https\n:authority: a\n:path: /echo\ncontent-length: 1\n"
+       "content-length: 1\n"),
       ":method: GET\n:scheme: https\n:authority: a\n:path: /users/1\nte: gzip\n",
   };
   for (size_t i = 0; i < sizeof(heads) / sizeof(heads[0]); i++) {
