@@ -1,8 +1,10 @@
 /* The subscription index, with a million subscriptions of 100,000 clients: a topic that a few want, one that 10,000 want, one
  * that nobody wants; subscriptions that come and go.
  *
- *   bench_index --growth     the same from 1,000 to 1,000,000, and the memory: a line of JSON each
- *   bench_index --list-set N every pattern of a set of N with its client: what peers are fed with
+ *   bench_index --growth         the same from 1,000 to 1,000,000, and the memory: a line of JSON each
+ *   bench_index --growth-plain   without ranges, which others do not have
+ *   bench_index --list-set N     every pattern of a set of N, its client in front: what peers are fed with
+ *   bench_index --list-topics N  topics for it: 0 few, 1 nobody, 2 many in front
  *
  * What a client subscribes to is made by set_pattern(), from its number and a seed. */
 #include <malloc.h>
@@ -19,6 +21,7 @@ static struct hz_alloc mem;
 static struct hz_index *ix;
 static uint32_t clients, subscriptions;
 static uint64_t shown;
+static bool plain; /* without ranges */
 
 /* ---- the set ---- */
 
@@ -84,6 +87,7 @@ static void build(uint32_t n) {
   MICRO_CHECK(ix != NULL);
   for (uint32_t i = 0; i < n; i++) {
     struct hz_filter f = set_filter(i);
+    if (plain && f.kind >= HZ_FILTER_PREFIX) continue;
     hz_err err = hz_index_add(ix, &f, i);
     MICRO_CHECK(err == HZ_OK);
   }
@@ -101,7 +105,7 @@ enum { FEW, NOBODY, MANY };
 
 static void few_topic(struct hz_rng *r, char *to) {
   uint32_t client = (uint32_t)hz_rng_below(r, clients);
-  switch (hz_rng_below(r, 6)) {
+  switch (hz_rng_below(r, plain ? 5 : 6)) {
     case 0: sprintf(to, "devices/%u/command", client); break;
     case 1: sprintf(to, "devices/%u/config/wifi/ssid", client); break;
     case 2: order_topic(r, to); break;
@@ -188,6 +192,7 @@ static void churn(uint64_t ops) {
   for (uint64_t i = 0; i < ops; i += 2) {
     uint32_t number = (uint32_t)hz_rng_below(&r, subscriptions);
     struct hz_filter f = set_filter(number);
+    if (plain && f.kind >= HZ_FILTER_PREFIX) continue;
     hz_err err = hz_index_remove(ix, &f, number);
     MICRO_CHECK(err == HZ_OK);
     err = hz_index_add(ix, &f, number);
@@ -297,15 +302,31 @@ static void list_set(uint32_t n) {
   }
 }
 
-int main(int argc, char **argv) {
+static void list_topics(uint32_t n) {
+  clients = n / EACH;
+  make_topics();
+  for (int k = FEW; k <= MANY; k++) {
+    for (uint32_t i = 0; i < ASKED; i++) printf("%d %s\n", k, texts[k][i]);
+  }
+}
+
+/* True: it was something else than to measure paths. */
+static bool other_modes(int argc, char **argv) {
   if (argc == 3 && strcmp(argv[1], "--list-set") == 0) {
     list_set((uint32_t)strtoul(argv[2], NULL, 10));
-    return 0;
-  }
-  if (argc == 2 && strcmp(argv[1], "--growth") == 0) {
+  } else if (argc == 3 && strcmp(argv[1], "--list-topics") == 0) {
+    list_topics((uint32_t)strtoul(argv[2], NULL, 10));
+  } else if (argc == 2 && strncmp(argv[1], "--growth", 8) == 0) {
+    plain = strcmp(argv[1], "--growth-plain") == 0;
     for (uint32_t n = 1000; n <= MOST; n *= 10) grow_to(n);
-    return 0;
+  } else {
+    return false;
   }
+  return true;
+}
+
+int main(int argc, char **argv) {
+  if (other_modes(argc, argv)) return 0;
   static const struct micro_path all[] = {
       {"index/few", ASKED, 20000, NULL, few, 1000},
       {"index/many", 200, 0, NULL, many, 370000},
