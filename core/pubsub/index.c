@@ -9,6 +9,8 @@
 
 #define OWN(p) atomic_load_explicit((p), memory_order_relaxed)
 #define POLL_EVERY 32u /* operations */
+#define FREE_AT_MOST \
+  256u /* objects then: more than so many operations retire, and not all at once */
 /* What one operation retires at most: 32 paths with a segment or two each, 33 shapes, and its record. */
 #define RETIRED_MAX 200u
 
@@ -282,7 +284,7 @@ static hz_err remove_plain(struct hz_index *ix, const struct hz_filter *f, uint3
 /* ---- the interface ---- */
 
 static void by_the_way(struct hz_index *ix) {
-  if (++ix->operations % POLL_EVERY == 0) hz_ixmem_poll(&ix->mem);
+  if (++ix->operations % POLL_EVERY == 0) (void)hz_ixmem_poll(&ix->mem, FREE_AT_MOST);
 }
 
 hz_err hz_index_add(struct hz_index *ix, const struct hz_filter *f, uint32_t id) {
@@ -306,7 +308,7 @@ hz_err hz_index_remove(struct hz_index *ix, const struct hz_filter *f, uint32_t 
 }
 
 bool hz_index_tick(struct hz_index *ix) {
-  return hz_ixmem_poll(&ix->mem);
+  return hz_ixmem_poll(&ix->mem, UINT32_MAX);
 }
 
 uint32_t hz_index_count(const struct hz_index *ix) {

@@ -61,7 +61,7 @@ bool hz_index_may_match(const struct hz_index *ix, const struct hz_topic *t);
 /** Is shown some ids of one pattern, ascending; `n` > 0. What it does must not change this index. */
 typedef void (*hz_index_visit)(void *arg, const uint32_t *ids, uint32_t n);
 
-/** Shows `visit` all subscriptions that meet the topic; returns their number. Allocates nothing. */
+/** Shows `visit` all subscriptions that meet the topic; returns their number. NULL: only counts. Allocates nothing. */
 uint32_t hz_index_match(const struct hz_index *ix, const struct hz_topic *t, hz_index_visit visit,
                         void *arg);
 

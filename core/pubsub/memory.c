@@ -88,29 +88,34 @@ void hz_ixmem_retire(struct hz_ixmem *m, void *object, size_t size) {
 }
 
 /* One chunk is kept: whoever goes on writing needs it at once. */
-static void free_passed(struct hz_ixmem *m) {
-  while (m->passing != NULL) {
-    struct hz_retired_chunk *c = m->passing;
-
-    m->passing = c->next;
-    for (uint32_t i = 0; i < c->n; i++) {
-      m->waiting_bytes -= c->item[i].size;
-      hz_ixmem_put(m, c->item[i].object, c->item[i].size);
-    }
-    if (m->kept == NULL) {
-      c->next = NULL;
-      m->kept = c;
-    } else {
-      hz_ixmem_put(m, c, sizeof(*c));
-    }
+static void put_chunk(struct hz_ixmem *m, struct hz_retired_chunk *c) {
+  if (m->kept == NULL) {
+    c->next = NULL;
+    m->kept = c;
+  } else {
+    hz_ixmem_put(m, c, sizeof(*c));
   }
 }
 
-bool hz_ixmem_poll(struct hz_ixmem *m) {
-  if (m->passing != NULL) {
-    if (!hz_rcu_passed(&m->wait)) return true;
-    free_passed(m);
+/* False: `most` were freed, and there are more. */
+static bool free_passed(struct hz_ixmem *m, uint32_t most) {
+  while (m->passing != NULL) {
+    struct hz_retired_chunk *c = m->passing;
+
+    for (; c->n > 0 && most > 0; most--) {
+      c->n--;
+      m->waiting_bytes -= c->item[c->n].size;
+      hz_ixmem_put(m, c->item[c->n].object, c->item[c->n].size);
+    }
+    if (c->n > 0) return false;
+    m->passing = c->next;
+    put_chunk(m, c);
   }
+  return true;
+}
+
+bool hz_ixmem_poll(struct hz_ixmem *m, uint32_t most) {
+  if (m->passing != NULL && (!hz_rcu_passed(&m->wait) || !free_passed(m, most))) return true;
   if (m->open == NULL || (m->open->n == 0 && m->open->next == NULL)) return false;
   m->passing = m->open;
   m->open = NULL;
@@ -119,13 +124,13 @@ bool hz_ixmem_poll(struct hz_ixmem *m) {
 }
 
 void hz_ixmem_wait(struct hz_ixmem *m) {
-  while (hz_ixmem_poll(m)) hz_rcu_finish(&m->wait);
+  while (hz_ixmem_poll(m, UINT32_MAX)) hz_rcu_finish(&m->wait);
 }
 
 void hz_ixmem_fini(struct hz_ixmem *m) {
   hz_ixmem_wait(m);
   m->passing = m->open; /* an empty one */
-  free_passed(m);
+  (void)free_passed(m, 0);
   hz_ixmem_put(m, m->kept, sizeof(*m->kept));
   hz_ixmem_put(m, m->spare, HZ_IXMEM_SPARE);
   assert(m->large_bytes == 0);

@@ -43,8 +43,8 @@ void hz_ixmem_reserve_wait(struct hz_ixmem *m, uint32_t n);
 /** Gives back what is unpublished, once its readers have let go. Room was reserved. */
 void hz_ixmem_retire(struct hz_ixmem *m, void *object, size_t size);
 
-/** Frees what may be freed, begins to wait for the rest; true: something waits. Does not block. */
-bool hz_ixmem_poll(struct hz_ixmem *m);
+/** Frees up to `most` of what may be freed, begins to wait for the rest; true: something waits. Does not block. */
+bool hz_ixmem_poll(struct hz_ixmem *m, uint32_t most);
 /** Blocks until nothing waits. */
 void hz_ixmem_wait(struct hz_ixmem *m);
 

@@ -246,6 +246,29 @@ static void single(int kind, double *p50, double *p99) {
   *p99 = ns[ASKED * 99 / 100];
 }
 
+/* Of single changes: a segment that is written anew, or a directory, shows in the slowest. */
+static void single_change(double *p50, double *p999) {
+  static double ns[ASKED];
+  struct hz_rng r;
+  hz_rng_seed(&r, 3);
+  for (uint32_t i = 0; i < ASKED; i += 2) {
+    uint32_t number = (uint32_t)hz_rng_below(&r, subscriptions);
+    struct hz_filter f = set_filter(number);
+    bool there = !(plain && f.kind >= HZ_FILTER_PREFIX);
+    for (uint32_t k = 0; k < 2; k++) {
+      uint64_t begin = micro_cpu_ns();
+      hz_err err = !there   ? HZ_OK
+                   : k == 0 ? hz_index_remove(ix, &f, number)
+                            : hz_index_add(ix, &f, number);
+      ns[i + k] = (double)(micro_cpu_ns() - begin);
+      MICRO_CHECK(err == HZ_OK);
+    }
+  }
+  qsort(ns, ASKED, sizeof(*ns), micro_by_value);
+  *p50 = ns[ASKED / 2];
+  *p999 = ns[ASKED - ASKED / 1000];
+}
+
 /* Of the keys that nobody's topics asked for, and of the topics. */
 static void false_positives(double *of_keys, double *of_topics) {
   uint64_t keys = 0, wrong = 0, topics_wrong = 0;
@@ -263,7 +286,7 @@ static void false_positives(double *of_keys, double *of_topics) {
 
 static void grow_to(uint32_t n) {
   struct hz_index_stats s;
-  double few_p50, few_p99, keys, wrong;
+  double few_p50, few_p99, keys, wrong, change_p50, change_p999;
   (void)malloc_trim(0);
   long before = resident_kib();
   uint64_t begin = micro_cpu_ns();
@@ -280,15 +303,17 @@ static void grow_to(uint32_t n) {
   uint64_t most = shown / 16;
   single(FEW, &few_p50, &few_p99);
   false_positives(&keys, &wrong);
+  single_change(&change_p50, &change_p999);
   double churned = median_ns(churn, 50000) - median_ns(patterns, 50000);
   printf("{\"subscriptions\":%u,\"patterns\":%u,\"bytes\":%zu,\"resident\":%ld,\"segments\":%u,"
          "\"shapes\":%u,\"paths\":%u,\"few_ns\":%.0f,\"few_each\":%.1f,\"few_p50_ns\":%.0f,\"few_"
          "p99_ns\":%.0f,"
          "\"nobody_ns\":%.1f,\"many_us\":%.2f,\"many\":%" PRIu64
-         ",\"change_ns\":%.0f,\"build_ns\":%.0f,\"false_keys\":%.6f,\"false_topics\":%.6f}\n",
+         ",\"change_ns\":%.0f,\"build_ns\":%.0f,\"change_p50_ns\":%.0f,\"change_p999_ns\":%.0f,"
+         "\"false_keys\":%.6f,\"false_topics\":%.6f}\n",
          n, s.patterns, s.bytes, resident * 1024, s.segments, s.shapes, s.paths,
          median_ns(few, ASKED), each, few_p50, few_p99, median_ns(nobody, ASKED),
-         median_ns(many, 200) / 1e3, most, churned, built, keys, wrong);
+         median_ns(many, 200) / 1e3, most, churned, built, change_p50, change_p999, keys, wrong);
   fflush(stdout);
   hz_index_free(ix);
 }
@@ -331,10 +356,10 @@ int main(int argc, char **argv) {
       {"index/few", ASKED, 20000, NULL, few, 1000},
       {"index/many", 200, 0, NULL, many, 370000},
       {"index/nobody", ASKED, 20000, NULL, nobody, 0},
-      {"index/nobody_again", ASKED, 20000, NULL, nobody_again, 0},
+      {"index/nobody_again", ASKED, 0, NULL, nobody_again, 0},
       {"index/read", ASKED, 20000, NULL, read_only, 0},
-      {"index/change", 50000, 10000, NULL, churn, 2000},
-      {"index/pattern", 50000, 10000, NULL, patterns, 0},
+      {"index/change", 50000, 0, NULL, churn, 2000},
+      {"index/pattern", 50000, 0, NULL, patterns, 0},
   };
   bool timed = argc < 2 || argv[1][0] != '-'; /* instructions depend little on how many there are */
   build(timed ? MOST : 10000);

@@ -41,7 +41,7 @@ if [ "$known" -eq 0 ] && [ "${1:-}" != --accept ]; then
   echo "ir: skipped, $budgets has no figures for \"$key\"; to add them: tests/bench/ir.sh --accept"
   exit 0
 fi
-for program in "$build"/bench/bench_{call,codec,directory,http1,router,timers,wheel}; do
+for program in "$build"/bench/bench_{call,codec,directory,http1,index,router,timers,wheel}; do
   [ -x "$program" ] || { echo "ir: FAIL $program is not there: make build"; exit 1; }
   while read -r path ops; do
     ir=$(measure "$program" "$path" "$ops")

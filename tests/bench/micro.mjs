@@ -29,3 +29,9 @@ export function deadline(setup, _args, _pid, cores) {
   const [found] = lines(pin(cores, [join(setup.build, 'bench/bench_deadline')]));
   return { late_p50_us: found.p50_us, late_p99_us: found.p99_us };
 }
+
+// At a million subscriptions, as resident memory shows it.
+export function indexMemory(setup, _args, _pid, cores) {
+  const found = lines(pin(cores, [join(setup.build, 'bench/bench_index'), '--growth'])).at(-1);
+  return { index_mb: found.resident / 1e6, patterns: found.patterns, false_topics: found.false_topics };
+}

@@ -18,6 +18,7 @@ const units = {
   memory_each: (v) => `${v} B`,
   per_server_cpu_s: (v) => `${v} a CPU-second`,
   io_calls: (v) => `${v} receive and send`,
+  index_mb: (v) => `${v} MB`,
   packets_a_call: (v) => `${v} packets`,
   ns: (v) => `${v} ns`,
   ir: (v) => `${v} Ir`,

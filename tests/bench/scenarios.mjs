@@ -4,7 +4,7 @@
 // A scenario: name; contestants, each with `service` (peers.mjs), `by` (a function of load.mjs, or micro.mjs for what
 // loads nothing) and `args` with PORT and WORK for what is known only then; budget: a list of { of, most | least },
 // which the subject (default "herz") is held to. `base`: the contestant that "x" is a multiple of, by `ratio`.
-import { deadline, microPath } from './micro.mjs';
+import { deadline, indexMemory, microPath } from './micro.mjs';
 import { h2load, herzBench, syscalls, trains } from './load.mjs';
 
 const http = (scheme, path) => `${scheme}://127.0.0.1:PORT${path}`;
@@ -174,6 +174,10 @@ const paths = [
   path('wheel at 1 M: cancel at random', 'bench_wheel', 'wheel/cancel_random', []),
   path('wheel at 1 M: expire in order', 'bench_wheel', 'wheel/expire', [ns(200)]),
   path('wheel at 1 M: expire at random', 'bench_wheel', 'wheel/expire_mixed', []),
+  path('index at 1 M: a topic that a few want', 'bench_index', 'index/few', [ns(1000)]),
+  path('index at 1 M: a topic that 10,000 want', 'bench_index', 'index/many', [ns(370000)]),
+  path('index at 1 M: a topic that nobody wants', 'bench_index', 'index/nobody', []),
+  path('index at 1 M: a subscription comes or goes', 'bench_index', 'index/change', [ns(2000)]),
   path('deadline queue at 1 M: an operation of push and pop', 'bench_timers', 'timers/hold', [ns(125)]),
   path('deadline queue at 1 M: push', 'bench_timers', 'timers/push', []),
   path('deadline queue at 1 M: move', 'bench_timers', 'timers/move', []),
@@ -221,6 +225,10 @@ export const scenarios = [
   {
     name: 'a deadline of 300 us', budget: [most('late_p99_us', 100)], once: true,
     contestants: [{ name: 'herz', by: deadline, args: [] }],
+  },
+  {
+    name: 'index at 1 M: memory', budget: [most('index_mb', 86)], once: true,
+    contestants: [{ name: 'herz', by: indexMemory, args: [] }],
   },
   ...paths,
 ];
