@@ -108,7 +108,7 @@ struct hz_envelope {
     struct hz_str slow;     /* what happens when it is slow */
     bool has_from, has_since, has_credit;
     bool presence;
-    uint64_t from, epoch, since, ago_ms, credit;
+    uint64_t from, epoch, since, ago_ms, credit, deadline_ms;
     struct hz_offsets_view offsets;
   } sub;
 };

@@ -12,16 +12,19 @@ enum {
   OPT_SINCE = 32,
   OPT_AGO = 64,
   OPT_CREDIT = 128,
-  OPT_OFFSETS = 256
+  OPT_OFFSETS = 256,
+  OPT_DEADLINE = 512
 };
 
 static const struct {
   struct hz_str name;
   unsigned bit;
 } options[] = {
-    {{"class", 5}, OPT_CLASS},       {{"from", 4}, OPT_FROM},     {{"epoch", 5}, OPT_EPOCH},
-    {{"presence", 8}, OPT_PRESENCE}, {{"slow", 4}, OPT_SLOW},     {{"since", 5}, OPT_SINCE},
-    {{"ago_ms", 6}, OPT_AGO},        {{"credit", 6}, OPT_CREDIT}, {{"offsets", 7}, OPT_OFFSETS},
+    {{"class", 5}, OPT_CLASS},     {{"from", 4}, OPT_FROM},
+    {{"epoch", 5}, OPT_EPOCH},     {{"presence", 8}, OPT_PRESENCE},
+    {{"slow", 4}, OPT_SLOW},       {{"since", 5}, OPT_SINCE},
+    {{"ago_ms", 6}, OPT_AGO},      {{"credit", 6}, OPT_CREDIT},
+    {{"offsets", 7}, OPT_OFFSETS}, {{"deadline_ms", 11}, OPT_DEADLINE},
 };
 #define OPTIONS (sizeof(options) / sizeof(options[0]))
 
@@ -79,6 +82,7 @@ static hz_err read_option(struct hz_mp_reader *r, struct hz_str name, unsigned *
     case OPT_SINCE: o->has_since = true; return hz_field_uint(r, &o->since);
     case OPT_AGO: return hz_field_uint(r, &o->ago_ms);
     case OPT_CREDIT: o->has_credit = true; return hz_field_uint(r, &o->credit);
+    case OPT_DEADLINE: return hz_field_uint(r, &o->deadline_ms);
     case OPT_OFFSETS: return read_offsets(r, &o->offsets);
     default: return hz_mp_read_bool(r, &o->presence);
   }
@@ -109,7 +113,7 @@ size_t hz_sub_size(struct hz_str pattern, const struct hz_sub_options *o) {
 static size_t option_count(const struct hz_sub_options *o) {
   return (size_t)(o->delivery.n > 0) + o->has_from + (size_t)(o->epoch > 0) + o->presence +
          (size_t)(o->slow.n > 0) + o->has_since + (size_t)(o->ago_ms > 0) + o->has_credit +
-         (size_t)(o->offsets.count > 0);
+         (size_t)(o->deadline_ms > 0) + (size_t)(o->offsets.count > 0);
 }
 
 hz_err hz_encode_sub(struct hz_buf *b, uint64_t id, struct hz_str pattern,
@@ -128,6 +132,7 @@ hz_err hz_encode_sub(struct hz_buf *b, uint64_t id, struct hz_str pattern,
   if (o->has_since) p = hz_put_uint(hz_put_str(p, HZ_STR("since")), o->since);
   if (o->ago_ms > 0) p = hz_put_uint(hz_put_str(p, HZ_STR("ago_ms")), o->ago_ms);
   if (o->has_credit) p = hz_put_uint(hz_put_str(p, HZ_STR("credit")), o->credit);
+  if (o->deadline_ms > 0) p = hz_put_uint(hz_put_str(p, HZ_STR("deadline_ms")), o->deadline_ms);
   if (o->offsets.count > 0) {
     p = hz_put_map(hz_put_str(p, HZ_STR("offsets")), o->offsets.count);
     p = hz_put_bytes(p, o->offsets.raw.p, o->offsets.raw.n);

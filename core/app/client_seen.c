@@ -5,8 +5,8 @@
 
 struct seen {
   struct hz_link link;
-  uint64_t epoch, offset;
-  uint32_t len;
+  uint64_t epoch, offset, hash;
+  uint32_t generation, len;
   char topic[];
 };
 
@@ -33,11 +33,26 @@ static struct seen *add(struct hz_seen_topics *s, uint64_t hash, struct hz_str t
     hz_free(s->alloc, one);
     return NULL;
   }
-  *one = (struct seen){.len = (uint32_t)topic.n};
+  *one = (struct seen){.hash = hash, .len = (uint32_t)topic.n};
   memcpy(one->topic, topic.p, topic.n);
   hz_list_push(&s->all, &one->link);
   s->bytes += hz_position_bound(topic);
   return one;
+}
+
+void hz_seen_forget_older(struct hz_seen_topics *s) {
+  struct hz_link *l = s->all.next;
+
+  while (l != &s->all) {
+    struct seen *one = HZ_CONTAINER(l, struct seen, link);
+
+    l = l->next;
+    if (one->generation == s->generation) continue;
+    (void)hz_idmap_remove(&s->map, one->hash);
+    s->bytes -= hz_position_bound((struct hz_str){one->topic, one->len});
+    hz_list_remove(&one->link);
+    hz_free(s->alloc, one);
+  }
 }
 
 void hz_seen_note(struct hz_seen_topics *s, const struct hz_topic_key *key, struct hz_str topic,
@@ -48,6 +63,7 @@ void hz_seen_note(struct hz_seen_topics *s, const struct hz_topic_key *key, stru
   struct seen *one = hz_idmap_get(&s->map, hz_topic_hash(&t));
   if (one == NULL) one = add(s, hz_topic_hash(&t), topic);
   if (one == NULL || !hz_str_eq((struct hz_str){one->topic, one->len}, topic)) return;
+  one->generation = s->generation;
   one->epoch = epoch;
   one->offset = offset;
 }

@@ -76,7 +76,8 @@ static struct hz_sub_options options_of(const herz_subscription *s) {
   return (struct hz_sub_options){.delivery = classes[o->delivery],
                                  .slow = slows[o->slow],
                                  .has_credit = o->slow == HERZ_PAUSE,
-                                 .credit = o->credit};
+                                 .credit = o->credit,
+                                 .deadline_ms = o->deadline_ms};
 }
 
 /* Where it begins: as it was asked to, or, when it began before, where it was. */
@@ -98,6 +99,7 @@ static hz_err say_begin(const herz_subscription *s, struct hz_sub_options *o) {
 
 /* False: not now. */
 static bool send_sub(herz_subscription *s) {
+  s->seen.generation++;
   struct hz_sub_options o = options_of(s);
   uint64_t id;
   hz_err err = say_begin(s, &o);
@@ -346,8 +348,8 @@ static void refused(herz_client *cl, struct named *n, const struct hz_envelope *
 static void note_begin(herz_subscription *s, struct herz_position at) {
   bool anew = s->began && s->epoch != at.epoch;
 
-  if (anew) hz_seen_fini(&s->seen);
-  if (anew) hz_seen_init(&s->seen, s->cl->w->env->alloc);
+  if (anew)
+    hz_seen_forget_older(&s->seen); /* events may have overtaken this on streams of their own */
   if (!s->began || anew) s->mark = anew ? 0 : at.offset;
   s->epoch = at.epoch;
   s->began = true;

@@ -75,6 +75,7 @@
   X(events_dropped, "events that a slow subscription did not get")                     \
   X(events_conflated, "events that a newer one of their topic replaced")               \
   X(events_mailbox_full, "events that found a worker's mailbox full")                  \
+  X(events_stale, "events whose stream was given up at their deadline")                \
   X(subscribers_closed, "subscribers disconnected because they were slow")             \
   X(hub_refused, "subscriptions and publishes that were refused")                      \
   X(idle_timeout, "connections closed after limits.idle_timeout_ms without a byte")    \

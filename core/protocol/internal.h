@@ -40,7 +40,7 @@ void hz_lane_push_out(struct hz_lane *l);
 /** Returns credit for `n` bytes and what is owed, unless the lane stalls. */
 void hz_lane_give_back(struct hz_lane *l, size_t n);
 /** Sends frames that are sealed already, one or many. Takes the reference always. */
-hz_err hz_lane_send_sealed(struct hz_lane *l, struct hz_buf *b);
+hz_err hz_lane_send_sealed(struct hz_lane *l, struct hz_buf *b, bool fin);
 /** FIN alone. */
 void hz_lane_fin(struct hz_lane *l);
 /** Wants nothing more of what the peer sends. */
@@ -58,7 +58,29 @@ struct hz_conn_hub {
   struct hz_conn_more more; /* first */
   struct hz_subscriber base;
   struct hz_conn *conn;
+  struct hz_idmap *lanes; /* by id of the subscription, where streams are many; NULL: none so far */
 };
+/** Writes an event, a gap, as frames behind what `b` has. */
+void hz_pulled_write(struct hz_conn_hub *h, struct hz_buf *b, struct hz_pulled *p);
+/** For what `sub` gets next, and more. NULL: memory is short, `h` is asked again later. */
+struct hz_buf *hz_conn_hub_buf(struct hz_conn_hub *h, const struct hz_subscription *sub);
+/** Ends a subscription that its client does not want any more. */
+void hz_conn_hub_drop(struct hz_session *s, struct hz_subscription *sub);
+void hz_conn_hub_overrun(struct hz_subscriber *base, struct hz_subscription *sub);
+
+/* event_stream.c */
+/** Where a peer takes unidirectional streams: one a subscription, one an event, or datagrams. */
+extern const struct hz_subscriber_ops hz_event_stream_ops;
+/** The subscription ends: its stream, too. */
+void hz_event_lane_end(struct hz_conn_hub *h, struct hz_subscription *sub);
+void hz_event_lane_lost(struct hz_lane *l);
+void hz_event_lane_writable(struct hz_lane *l);
+/** Streams may be opened again. */
+void hz_conn_hub_go_on(struct hz_conn_hub *h);
+/** Client: events in a datagram; false: it is none. */
+bool hz_event_datagram(struct hz_session *s, const uint8_t *data, size_t len);
+
+/* pubsub.c */
 /** SUB, UNSUB, PUB. */
 void hz_pubsub_frame(struct hz_lane *l, const struct hz_envelope *e);
 /** CREDIT of a subscription; false: it is of none. */

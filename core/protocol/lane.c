@@ -136,7 +136,7 @@ static void ended(struct hz_lane *l) {
   } else if (l->use == HZ_LANE_INVOKED) {
     hz_invoke_fin(l);
   } else if (!s->mux) {
-    hz_lane_fin(l);
+    if (l->stream->dir == HZ_BIDI) hz_lane_fin(l);
   } else if (s->inflight == 0 || s->peer_error != NULL) {
     /* Who ended by an error waits for no answer. */
     hz_session_close(s, HZ_CLOSE_NONE, HZ_OK, "the peer is done");
@@ -267,7 +267,7 @@ void hz_lane_writable(struct hz_lane *l) {
     hz_lane_give_back(l, 0);
     take_kept(l);
     if (l->stream != NULL && !hz_list_empty(&l->waiting)) hz_lane_pump(&l->pump);
-    if (!l->blocked && l->session->hub != NULL) hz_subscriber_go_on(&l->session->hub->base);
+    if (!l->blocked && l->session->hub != NULL) hz_event_lane_writable(l);
   }
   hz_lane_unhold(l);
 }
@@ -334,13 +334,13 @@ hz_err hz_lane_send(struct hz_lane *l, struct hz_buf *b, bool fin) {
   return hand_over(l, b, fin);
 }
 
-hz_err hz_lane_send_sealed(struct hz_lane *l, struct hz_buf *b) {
+hz_err hz_lane_send_sealed(struct hz_lane *l, struct hz_buf *b, bool fin) {
   if (!may_send(l)) {
     hz_buf_unref(b);
     return HZ_ECLOSED;
   }
   l->session->said = hz_session_env(l->session)->now;
-  return hand_over(l, b, false);
+  return hand_over(l, b, fin);
 }
 
 hz_err hz_lane_reserve(struct hz_lane *l, size_t size, struct hz_place *p) {

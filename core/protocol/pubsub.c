@@ -56,57 +56,57 @@ static void leave_out(struct hz_buf *b, struct hz_pulled *p, uint8_t flags) {
   write_gap(b, p, flags);
 }
 
-/* Writes what waits, as long as there is room. */
-static uint32_t fill(struct hz_conn_hub *h, struct hz_buf *b) {
+void hz_pulled_write(struct hz_conn_hub *h, struct hz_buf *b, struct hz_pulled *p) {
   struct hz_counters *counters = h->base.node->counters;
-  uint32_t limit = peer_frame(h), frames = 0;
   uint8_t flags = flags_of(h);
-  struct hz_pulled p;
 
-  for (size_t n; (n = hz_subscriber_next_size(&h->base)) > 0 && n <= hz_buf_room(b); frames++) {
-    if (!hz_subscriber_pull(&h->base, &p)) break;
-    if (p.gap) write_gap(b, &p, flags);
-    if (p.event == NULL) continue;
-    if (p.event->event->len + HZ_EVENT_FRAME_OVERHEAD > limit) {
-      hz_tally_add(&counters->v[HZ_C_events_dropped], 1);
-      leave_out(b, &p, flags);
-    } else {
-      write_event(b, &p, flags);
-    }
-    hz_delivery_unref(p.event);
+  HZ_COUNT(counters, frames_out);
+  if (p->gap) write_gap(b, p, flags);
+  if (p->event == NULL) return;
+  if (p->event->event->len + HZ_EVENT_FRAME_OVERHEAD > peer_frame(h)) {
+    HZ_COUNT(counters, events_dropped);
+    leave_out(b, p, flags);
+  } else {
+    HZ_COUNT(counters, events_out);
+    write_event(b, p, flags);
   }
-  return frames;
+  hz_delivery_unref(p->event);
+}
+
+struct hz_buf *hz_conn_hub_buf(struct hz_conn_hub *h, const struct hz_subscription *sub) {
+  size_t first = hz_subscription_next_size(sub), room = h->base.bytes;
+
+  if (room > HZ_GATHER_BYTES) room = HZ_GATHER_BYTES;
+  struct hz_buf *b = hz_buf_new(&h->conn->env->pool, room > first ? room : first);
+  if (b != NULL) return b;
+  HZ_COUNT(h->base.node->counters, no_memory);
+  hz_hub_node_later(h->base.node, &h->base);
+  return NULL;
 }
 
 static void flush(struct hz_subscriber *base) {
   struct hz_conn_hub *h = HZ_CONTAINER(base, struct hz_conn_hub, base);
-  struct hz_counters *counters = base->node->counters;
-  struct hz_conn *conn = h->conn;
+  struct hz_subscription *sub;
+  struct hz_pulled p;
 
-  while (!conn->closing) {
-    struct hz_session *s = hz_session_of(conn);
-    size_t first = hz_subscriber_next_size(base);
+  while (!h->conn->closing && (sub = hz_subscriber_first(base)) != NULL) {
+    struct hz_session *s = hz_session_of(h->conn);
 
     if (s != NULL && s->control != NULL && s->control->blocked) {
-      base->blocked = true; /* hz_lane_writable() tells */
+      base->blocked = true; /* hz_event_lane_writable() tells */
       return;
     }
-    if (first == 0) return;
-    size_t room = base->bytes < HZ_GATHER_BYTES ? base->bytes : HZ_GATHER_BYTES;
-    struct hz_buf *b = hz_buf_new(&conn->env->pool, room > first ? room : first);
-    if (b == NULL) {
-      HZ_COUNT(counters, no_memory);
-      hz_hub_node_later(base->node, base);
-      return;
+    struct hz_buf *b = hz_conn_hub_buf(h, sub);
+    if (b == NULL) return;
+    for (size_t n; (n = hz_subscriber_next_size(base)) > 0 && n <= hz_buf_room(b);) {
+      if (!hz_subscriber_pull(base, &p)) break;
+      hz_pulled_write(h, b, &p);
     }
-    uint32_t frames = fill(h, b);
-    hz_tally_add(&counters->v[HZ_C_events_out], frames);
-    hz_tally_add(&counters->v[HZ_C_frames_out], frames);
-    if (hz_session_send_events(conn, b) != HZ_OK) return;
+    if (hz_session_send_events(h->conn, b) != HZ_OK) return;
   }
 }
 
-static void overrun(struct hz_subscriber *base, struct hz_subscription *sub) {
+void hz_conn_hub_overrun(struct hz_subscriber *base, struct hz_subscription *sub) {
   struct hz_conn_hub *h = HZ_CONTAINER(base, struct hz_conn_hub, base);
 
   (void)sub;
@@ -115,7 +115,7 @@ static void overrun(struct hz_subscriber *base, struct hz_subscription *sub) {
   hz_session_close_conn(h->conn, HZ_CLOSE_LIMIT, HZ_ELIMIT, "a subscription is read too slowly");
 }
 
-static const struct hz_subscriber_ops frame_ops = {.flush = flush, .overrun = overrun};
+static const struct hz_subscriber_ops frame_ops = {.flush = flush, .overrun = hz_conn_hub_overrun};
 
 /* ---- a connection's subscriptions ---- */
 
@@ -124,14 +124,22 @@ static struct hz_conn_hub *hub_of(struct hz_session *s) {
   s->hub = hz_slab_get(&s->conn->env->objects, sizeof(*s->hub));
   if (s->hub == NULL) return NULL;
   s->hub->conn = s->conn;
-  hz_subscriber_init(&s->hub->base, s->owner->hub, &frame_ops);
+  bool streams = (s->conn->caps & HZ_CAP_STREAMS) != 0 && (s->conn->caps & HZ_CAP_UNI) != 0;
+  hz_subscriber_init(&s->hub->base, s->owner->hub, streams ? &hz_event_stream_ops : &frame_ops);
   return s->hub;
+}
+
+static void end_subscription(struct hz_conn_hub *h, struct hz_subscription *sub) {
+  hz_event_lane_end(h, sub);
+  hz_hub_unsubscribe(sub);
 }
 
 void hz_conn_hub_free(struct hz_conn_hub *h) {
   if (h == NULL) return;
-  while (h->base.subs != NULL) hz_hub_unsubscribe(h->base.subs);
+  while (h->base.subs != NULL) end_subscription(h, h->base.subs);
   hz_subscriber_fini(&h->base);
+  if (h->lanes != NULL) hz_idmap_fini(h->lanes);
+  hz_slab_put(&h->conn->env->objects, h->lanes, sizeof(*h->lanes));
   hz_slab_put(&h->conn->env->objects, h, sizeof(*h));
 }
 
@@ -139,6 +147,11 @@ static void drop_empty(struct hz_session *s) {
   if (s->hub == NULL || s->hub->base.count > 0) return;
   hz_conn_hub_free(s->hub);
   s->hub = NULL;
+}
+
+void hz_conn_hub_drop(struct hz_session *s, struct hz_subscription *sub) {
+  end_subscription(s->hub, sub);
+  drop_empty(s);
 }
 
 static struct hz_subscription *find(struct hz_session *s, uint64_t id) {
@@ -196,6 +209,10 @@ static enum hz_slow_policy slow_of(struct hz_str text) {
   return HZ_SLOW_OLDEST;
 }
 
+static uint32_t stale_of(uint64_t ms) {
+  return ms > 163000 ? 16300u : (uint32_t)(ms + 9) / 10;
+}
+
 static void sub_came(struct hz_lane *l, const struct hz_envelope *e) {
   struct hz_session *s = l->session;
   const struct hz_hub_rules *rules = &s->owner->hub->hub->rules;
@@ -228,6 +245,7 @@ static void sub_came(struct hz_lane *l, const struct hz_envelope *e) {
   sub->id = e->id;
   sub->delivery = class_of(e->sub.delivery);
   sub->slow = slow_of(e->sub.slow);
+  sub->stale_10ms = stale_of(e->sub.deadline_ms) & 16383u;
   if (e->sub.has_credit) hz_subscription_credit(sub, e->sub.credit);
   acknowledge(l, e->id, &at);
   hz_hub_begin(sub);
@@ -236,9 +254,7 @@ static void sub_came(struct hz_lane *l, const struct hz_envelope *e) {
 static void unsub_came(struct hz_session *s, const struct hz_envelope *e) {
   struct hz_subscription *sub = find(s, e->id);
 
-  if (sub == NULL) return; /* it was refused, or this crossed with its end */
-  hz_hub_unsubscribe(sub);
-  drop_empty(s);
+  if (sub != NULL) hz_conn_hub_drop(s, sub); /* else it was refused, or this crossed with its end */
 }
 
 static void pub_came(struct hz_lane *l, const struct hz_envelope *e) {

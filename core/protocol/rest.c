@@ -83,7 +83,7 @@ hz_err hz_session_send_events(struct hz_conn *conn, struct hz_buf *b) {
     s = err == HZ_AGAIN ? wake(conn) : NULL;
     if (s != NULL) s->control->blocked = true;
   }
-  if (s != NULL && s->control != NULL) return hz_lane_send_sealed(s->control, b);
+  if (s != NULL && s->control != NULL) return hz_lane_send_sealed(s->control, b, false);
   hz_buf_unref(b);
   return err;
 }

@@ -151,7 +151,10 @@ static void on_confirmed(struct hz_conn *conn, bool accepted) {
 static void on_slots(struct hz_conn *conn) {
   struct hz_session *s = conn->user;
 
-  if (conn->role != HZ_CLIENT) return;
+  if (conn->role != HZ_CLIENT) {
+    if (s->hub != NULL) hz_conn_hub_go_on(s->hub);
+    return;
+  }
   if (conn->ops->request == NULL && s->control == NULL && !s->ready) {
     open_control(s);
   } else {
@@ -189,6 +192,8 @@ static void lost(struct hz_lane *l, uint64_t code) {
     hz_serve_lost(l, c);
   } else if (l->use == HZ_LANE_INVOKED) {
     hz_invoke_lost(l, code);
+  } else if (l->use == HZ_LANE_EVENTS) {
+    hz_event_lane_lost(l);
   }
 }
 
@@ -197,6 +202,8 @@ static void on_reset(struct hz_stream *stream, uint64_t code) {
 
   if (l == NULL) return;
   hz_lane_hold(l);
+  hz_wheel_cancel(&hz_session_env(l->session)->wheel,
+                  &l->frame_timer); /* no rest of a frame comes */
   lost(l, code);
   hz_lane_abandon(l, HZ_CANCEL_UNWANTED);
   hz_lane_unhold(l);
@@ -233,7 +240,7 @@ static void on_stream_closed(struct hz_stream *stream) {
 static void on_datagram(struct hz_conn *conn, const uint8_t *data, size_t len) {
   struct hz_session *s = conn->user;
 
-  (void)data, (void)len;
+  if (conn->role == HZ_CLIENT && s->owner->topic != NULL && hz_event_datagram(s, data, len)) return;
   HZ_COUNT(s->owner->counters, datagrams_dropped);
 }
 

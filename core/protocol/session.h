@@ -80,7 +80,13 @@ struct hz_inflow {
   uint64_t returned; /* mux: taken, not yet granted again */
 };
 
-enum hz_lane_use { HZ_LANE_NEW, HZ_LANE_CONTROL, HZ_LANE_SERVED, HZ_LANE_INVOKED };
+enum hz_lane_use {
+  HZ_LANE_NEW,
+  HZ_LANE_CONTROL,
+  HZ_LANE_SERVED,
+  HZ_LANE_INVOKED,
+  HZ_LANE_EVENTS /* server: of one subscription, or of one event */
+};
 
 /** A stream as a sequence of frames. */
 struct hz_lane {
@@ -88,7 +94,7 @@ struct hz_lane {
   struct hz_stream *stream; /* NULL after stream_closed */
   enum hz_lane_use use;
   uint32_t refs;
-  void *call; /* with streams: the one call of this lane */
+  void *call; /* with streams: the one call of this lane; EVENTS: the subscription, or NULL */
   struct hz_frame_parser parser;
   struct hz_wheel_timer frame_timer;
   struct hz_bufq pending; /* what the transport had no room for, or is to leave together */

@@ -74,7 +74,7 @@ static struct hz_subscription *subscription_new(struct hz_subscriber *owner,
 
   if (sub == NULL) return NULL;
   sub->owner = owner;
-  sub->pattern_len = f->len;
+  sub->pattern_len = f->len & 2047u;
   memcpy(sub->pattern, f->text, f->len);
   sub->number = take_number(node);
   if (sub->number != UINT32_MAX) return sub;

@@ -27,6 +27,7 @@ struct hz_sub_queue {
   size_t bytes; /* of the events */
   uint32_t head, count, mask;
   uint32_t events; /* entries that are no gaps */
+  bool parked;     /* its stream is full */
   entry first[FIRST_ENTRIES];
 };
 
@@ -125,7 +126,7 @@ void hz_subscription_clear(struct hz_subscription *sub) {
 /* ---- whose turn it is ---- */
 
 static bool may_leave(const struct hz_sub_queue *q) {
-  return q->count > 0 && (q->sub->slow != HZ_SLOW_PAUSE || q->credit > 0);
+  return q->count > 0 && !q->parked && (q->sub->slow != HZ_SLOW_PAUSE || q->credit > 0);
 }
 
 static void wants_turn(struct hz_sub_queue *q) {
@@ -277,6 +278,7 @@ static bool make_room(struct hz_sub_queue *q, struct hz_delivery *d) {
     return false;
   }
   if (sub->slow != HZ_SLOW_OLDEST && sub->slow != HZ_SLOW_LATEST) return false;
+  if (sub->delivery == HZ_CLASS_DATAGRAM && sub->owner->blocked) return false;
   while (full(q, cost(d)) && oldest_is_near(q)) drop_oldest(q);
   return !full(q, cost(d));
 }
@@ -361,7 +363,8 @@ void hz_subscription_offer(struct hz_subscription *sub, struct hz_delivery *d) {
     count_dropped(sub, 1);
     return;
   }
-  bool crowded = full(q, n);
+  /* Where datagrams have to be frames behind others, they are the first to be left out. */
+  bool crowded = full(q, n) || (sub->delivery == HZ_CLASS_DATAGRAM && sub->owner->blocked);
   if (sub->delivery == HZ_CLASS_LATEST || (crowded && latest_only(sub))) {
     if (replace(q, d)) return;
   }
@@ -381,11 +384,16 @@ void hz_subscription_offer(struct hz_subscription *sub, struct hz_delivery *d) {
 
 /* ---- taking ---- */
 
-size_t hz_subscriber_next_size(const struct hz_subscriber *s) {
-  if (hz_list_empty(&s->waiting)) return 0;
-  const struct hz_sub_queue *q = HZ_CONTAINER(s->waiting.next, struct hz_sub_queue, link);
+struct hz_subscription *hz_subscriber_first(const struct hz_subscriber *s) {
+  if (hz_list_empty(&s->waiting)) return NULL;
+  return HZ_CONTAINER(s->waiting.next, struct hz_sub_queue, link)->sub;
+}
+
+size_t hz_subscription_next_size(const struct hz_subscription *sub) {
+  const struct hz_sub_queue *q = sub->queue;
   size_t n = 0;
 
+  if (q == NULL || !hz_link_in_list(&q->link)) return 0;
   for (uint32_t i = 0; i < q->count; i++) {
     entry e = *at(q, i);
 
@@ -413,10 +421,17 @@ static void pull_gap(struct hz_sub_queue *q, struct hz_pulled *out) {
 }
 
 bool hz_subscriber_pull(struct hz_subscriber *s, struct hz_pulled *out) {
-  if (hz_list_empty(&s->waiting)) return false;
-  struct hz_sub_queue *q = HZ_CONTAINER(s->waiting.next, struct hz_sub_queue, link);
+  struct hz_subscription *sub = hz_subscriber_first(s);
 
-  *out = (struct hz_pulled){.sub = q->sub};
+  return sub != NULL && hz_subscription_pull(sub, out);
+}
+
+bool hz_subscription_pull(struct hz_subscription *sub, struct hz_pulled *out) {
+  struct hz_sub_queue *q = sub->queue;
+  struct hz_subscriber *s = sub->owner;
+
+  if (q == NULL || !hz_link_in_list(&q->link)) return false;
+  *out = (struct hz_pulled){.sub = sub};
   hz_list_remove(&q->link);
   if (is_gap(*at(q, 0))) pull_gap(q, out);
   if (q->count > 0 && !is_gap(*at(q, 0))) {
@@ -433,6 +448,18 @@ bool hz_subscriber_pull(struct hz_subscriber *s, struct hz_pulled *out) {
   else
     rest(q);
   return true;
+}
+
+void hz_subscription_park(struct hz_subscription *sub) {
+  if (sub->queue == NULL) return;
+  sub->queue->parked = true;
+  hz_list_remove(&sub->queue->link);
+}
+
+void hz_subscription_go_on(struct hz_subscription *sub) {
+  if (sub->queue == NULL || !sub->queue->parked) return;
+  sub->queue->parked = false;
+  wants_turn(sub->queue);
 }
 
 void hz_subscription_credit(struct hz_subscription *sub, uint64_t n) {

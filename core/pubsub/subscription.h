@@ -64,10 +64,11 @@ struct hz_subscription {
     struct hz_replay *replay; /* while `replaying`: what comes now will be in it */
   } u;
   uint32_t number; /* the index's */
-  enum hz_delivery_class delivery : 3;
+  uint32_t pattern_len : 11;
+  uint32_t stale_10ms : 14; /* HZ_CLASS_STREAM: what has not left by then is given up; 0: never */
+  enum hz_delivery_class delivery : 2;
   enum hz_slow_policy slow : 3;
   bool replaying : 1;
-  uint16_t pattern_len;
   char pattern[];
 };
 _Static_assert(offsetof(struct hz_subscription, pattern) <= 48, "a million of these are 48 MB");
@@ -104,10 +105,20 @@ void hz_subscription_refill(struct hz_subscription *sub);
 /** Drops what waits for it, and its replay. */
 void hz_subscription_clear(struct hz_subscription *sub);
 
-/** Bytes that what comes next may take in frames; 0: nothing waits. */
-size_t hz_subscriber_next_size(const struct hz_subscriber *s);
-/** Takes the next in turn. False: nothing waits. */
+/** Whose turn it is; NULL: nothing can leave. */
+struct hz_subscription *hz_subscriber_first(const struct hz_subscriber *s);
+/** Bytes that what comes next for `sub` may take in frames; 0: nothing can leave. */
+size_t hz_subscription_next_size(const struct hz_subscription *sub);
+static inline size_t hz_subscriber_next_size(const struct hz_subscriber *s) {
+  struct hz_subscription *sub = hz_subscriber_first(s);
+  return sub == NULL ? 0 : hz_subscription_next_size(sub);
+}
+/** Takes the next in turn, or of one subscription. False: nothing can leave. */
 HZ_MUST_USE bool hz_subscriber_pull(struct hz_subscriber *s, struct hz_pulled *out);
+HZ_MUST_USE bool hz_subscription_pull(struct hz_subscription *sub, struct hz_pulled *out);
+/** The stream of this one is full: it has no turn until it goes on. */
+void hz_subscription_park(struct hz_subscription *sub);
+void hz_subscription_go_on(struct hz_subscription *sub);
 /** The transport takes bytes again. */
 void hz_subscriber_go_on(struct hz_subscriber *s);
 

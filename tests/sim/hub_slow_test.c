@@ -167,6 +167,25 @@ Test(hub_slow, all_of_a_connection_have_a_bound_together) {
   ap_stop(&s.p);
 }
 
+/* What is on its way for longer than it is worth is given up, and makes room for what is fresh. */
+Test(hub_slow, a_stream_that_is_stale_is_reset) {
+  struct slow s;
+  struct herz_subscribe_options o = {.pattern = "t", .delivery = HERZ_STREAM, .deadline_ms = 500};
+
+  start(&s, "quic", NULL, &o);
+  say_numbers(s.p.server, "t", 0, 400, 1000); /* 20 seconds of the line */
+  sim_run_for(s.p.sim, 30 * HZ_SEC);
+  cr_assert_gt(count(&s, HZ_C_events_stale), 100);
+  cr_assert_gt(s.h.events, 5);
+  cr_assert_lt(s.h.events, 200);
+  uint32_t before = s.h.events;
+  say_numbers(s.p.server, "t", 400, 401, 1000);
+  sim_run_for(s.p.sim, HZ_SEC);
+  cr_assert_eq(s.h.events, before + 1);
+  cr_assert_eq(s.h.last, 400);
+  ap_stop(&s.p);
+}
+
 /* A reader that stops for an hour holds the bound and nothing more, and others do not notice. */
 Test(hub_slow, who_stops_reading_harms_nobody) {
   struct slow s;

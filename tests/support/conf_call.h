@@ -116,6 +116,7 @@ void conf_calls_vanish(struct conf_calls *c);
   X(long_events_arrive)                                \
   X(subscriptions_outlive_connections)                 \
   X(closing_ends_publishes)                            \
+  X(events_come_in_every_class)                        \
   X(one_event_reaches_many)                            \
   X(taps_hear_and_loops_end)
 

@@ -253,6 +253,47 @@ void conf_calls_closing_ends_publishes(struct conf_calls *c) {
   CONF_CHECK(t.done == 10 && t.failed > 0, "%u %u", t.done, t.failed);
 }
 
+static bool settled(void *arg) {
+  struct heard *h = arg; /* four of them */
+  return h[0].events == 50 && h[1].events == 50 && atoi(h[3].last_body) == 49;
+}
+
+/* Of the same events: in order, each on its own, as datagrams, the latest. */
+void conf_calls_events_come_in_every_class(struct conf_calls *c) {
+  static const enum herz_class classes[] = {HERZ_ORDERED, HERZ_STREAM, HERZ_DATAGRAM, HERZ_LATEST};
+  struct heard h[4] = {{.in_order = true}};
+  char text[16];
+  static const char body[5000];
+  struct herz_message large = {.topic = "a", .body = body, .body_len = sizeof(body)};
+
+  conf_calls_listen(c);
+  if (no_frames(c)) return;
+  for (int i = 0; i < 4; i++) {
+    struct herz_subscribe_options o = {
+        .pattern = "a", .delivery = classes[i], .deadline_ms = i == 1 ? 60000 : 0};
+    CONF_CHECK(herz_subscribe(c->cl, &o, on_event, &h[i], &h[i].sub) == 0);
+    conf_calls_until(c, stands, &h[i], "the subscription stands");
+  }
+  for (int i = 0; i < 50; i++) {
+    (void)snprintf(text, sizeof(text), "%d", i);
+    CONF_CHECK(herz_publish_text(c->server, "a", text) == 0);
+    if (i % 10 == 9) conf_calls_settle(c);
+  }
+  conf_calls_until(c, settled, h, "they have come");
+  conf_calls_settle(c);
+  CONF_CHECK(h[0].wrong == 0 && h[1].events == 50 && h[3].gaps == 0);
+  CONF_CHECK(h[2].events > 0 && h[2].events <= 50, "%u datagrams", h[2].events);
+  CONF_CHECK(h[3].events >= 5 && h[3].events <= 50, "%u latest", h[3].events);
+  /* Over the path's limit a datagram is a stream. */
+  CONF_CHECK(herz_publish(c->server, &large, NULL) == 0);
+  h[2].wanted = h[2].events + 1;
+  conf_calls_until(c, heard_all, &h[2], "the long one");
+  CONF_CHECK(h[2].last_len == sizeof(body), "%zu", h[2].last_len);
+  for (int i = 0; i < 4; i++) herz_unsubscribe(h[i].sub);
+  conf_calls_settle(c);
+  CONF_CHECK(hz_tally_get(&c->server->hub->nodes[0].subscriptions) == 0);
+}
+
 #define MANY 20
 
 void conf_calls_one_event_reaches_many(struct conf_calls *c) {

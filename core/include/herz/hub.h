@@ -125,6 +125,8 @@ struct herz_subscribe_options {
   const char *pattern;
   enum herz_class delivery;
   enum herz_slow slow;
+  uint32_t
+      deadline_ms; /* HERZ_STREAM: what has not left by then is given up; 0: never; 163 s at most */
   uint64_t credit; /* HERZ_PAUSE: events that may come before herz_subscription_credit() */
   /* Where it begins; without any of these with what is published from now on. */
   bool has_from;

@@ -117,6 +117,7 @@ static void some_envelope(struct hz_rng *r, struct hz_envelope *e, struct hz_buf
       e->sub.ago_ms = some_number(r);
       e->sub.has_credit = hz_rng_below(r, 2) == 0;
       if (e->sub.has_credit) e->sub.credit = some_number(r);
+      e->sub.deadline_ms = some_number(r);
       e->sub.offsets = some_offsets(r);
       break;
     case HZ_GAP:

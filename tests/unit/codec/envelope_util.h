@@ -149,6 +149,7 @@ static inline void say_envelope(struct text *t, const struct hz_envelope *e) {
     if (e->sub.has_since) say(t, " since=%" PRIu64, e->sub.since);
     say_number(t, "ago_ms", e->sub.ago_ms);
     if (e->sub.has_credit) say(t, " credit=%" PRIu64, e->sub.credit);
+    say_number(t, "deadline_ms", e->sub.deadline_ms);
     struct hz_str topic;
     uint64_t epoch, offset;
     for (size_t pos = 0; hz_offsets_next(&e->sub.offsets, &pos, &topic, &epoch, &offset);) {
