@@ -1,6 +1,7 @@
-/* The admin listener: metrics, health and who is connected, on a port of their own. Not here: what is
+/* The admin listener: metrics, health, who is connected and topics, on a port of their own. Not here: what is
  * counted (the library). */
 #include <herz/conns.h>
+#include <herz/hub.h>
 #include <herz/web.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -93,6 +94,34 @@ static void conns(herz_ctx *c) {
                       more ? herz_uint(c, i.id) : herz_nil(c)));
 }
 
+/* One page of the topics that have history; the rest is asked for behind its last one's epoch. */
+static void topics(herz_ctx *c) {
+  const herz_app *app = herz_arg(c);
+  struct herz_topic_info i = {.topic = ""};
+  uint64_t after = 0, limit = PAGE_CONNS, count = 0;
+  if (!query_number(c, "after", 0, (UINT64_C(1) << 53) - 1, &after)) return;
+  if (!query_number(c, "limit", 1, PAGE_CONNS_MAX, &limit)) return;
+  herz_value *page = herz_array_new(c);
+  int err = page ? 0 : HERZ_ENOMEM;
+  bool more = true;
+  for (i.last.epoch = after; !err && count < limit && more; count += more) {
+    more = herz_topic_next(app, &i);
+    if (!more) break;
+    err =
+        herz_array_add(c, page,
+                       herz_map(c, "topic", herz_str(c, i.topic), "epoch",
+                                herz_uint(c, i.last.epoch), "offset", herz_uint(c, i.last.offset),
+                                "events", herz_uint(c, i.events), "bytes", herz_uint(c, i.bytes)));
+  }
+  if (err) {
+    herz_reply_error(c, HERZ_UNAVAILABLE, "memory is short: ask for fewer by limit=");
+    return;
+  }
+  herz_reply(c, HERZ_OK,
+             herz_map(c, "subscriptions", herz_uint(c, herz_subscription_count(app)), "topics",
+                      page, "next", more ? herz_uint(c, i.last.epoch) : herz_nil(c)));
+}
+
 int herzd_admin_url(char *out, size_t len) {
   const struct herzd_options *o = &herzd_options;
   const char *text = o->admin ? o->admin : o->listen.count ? "off" : ADMIN_HOST ":" ADMIN_PORT;
@@ -147,7 +176,8 @@ herz_group *herzd_admin(herz_app *app, struct console *k) {
                 {"/metrics", metrics},
                 {"/healthz", health},
                 {"/readyz", readiness},
-                {"/conns", conns}};
+                {"/conns", conns},
+                {"/topics", topics}};
   herz_group *g = herz_group_apart(app);
   int err = g ? herz_group_use(g, herz_recovery, NULL) : HERZ_ENOMEM;
   for (size_t i = 0; !err && i < sizeof routes / sizeof routes[0]; i++) {

@@ -127,7 +127,7 @@ static void print_block(const struct herzd_cert *cert) {
     print_listener(herzd_bound.urls[i]);
   }
   if (herzd_bound.admin[0]) {
-    printf("  %-10s %s   /metrics /healthz /readyz /conns\n", "admin", herzd_bound.admin);
+    printf("  %-10s %s   /metrics /healthz /readyz /conns /topics\n", "admin", herzd_bound.admin);
   }
   herzd_files_print();
   print_console();

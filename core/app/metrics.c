@@ -2,6 +2,7 @@
  * Prometheus reads. Reads tallies only, so any thread may. */
 #include "core/app/app.h"
 #include "core/app/stats.h"
+#include "core/include/herz/hub.h"
 #include "core/include/herz/web.h"
 #include "core/observe/prometheus.h"
 
@@ -76,6 +77,17 @@ static void print_one(FILE *out, enum hz_prom_type type, const char *name, const
 /* Connections come and go between two looks, on other threads: there are never less than none. */
 static uint64_t open_now(uint64_t closed, uint64_t opened) {
   return opened > closed ? opened - closed : 0;
+}
+
+static void print_hub(const herz_app *app, FILE *out) {
+  uint64_t topics = 0, events = 0, bytes = 0;
+
+  if (app->hub != NULL) hz_history_sums(&app->hub->history, &topics, &events, &bytes);
+  print_one(out, HZ_PROM_GAUGE, "subscriptions", "subscriptions that stand",
+            herz_subscription_count(app));
+  print_one(out, HZ_PROM_GAUGE, "topics", "topics that have history", topics);
+  print_one(out, HZ_PROM_GAUGE, "history_events", "events that are kept", events);
+  print_one(out, HZ_PROM_GAUGE, "history_bytes", "bytes of memory that they take", bytes);
 }
 
 static void print_transports(const herz_app *app, FILE *out) {
@@ -156,6 +168,7 @@ void herz_metrics_print(const herz_app *app, FILE *out) {
     print_one(out, HZ_PROM_COUNTER, hz_counter_name((enum hz_counter)c),
               hz_counter_text((enum hz_counter)c), sum(app, (enum hz_counter)c));
   }
+  print_hub(app, out);
   print_transports(app, out);
   print_times(app, out);
 }

@@ -152,3 +152,25 @@ int herz_may_subscribe(herz_app *app, herz_may *may, void *arg) {
 int herz_may_publish(herz_app *app, herz_may *may, void *arg) {
   return set_rule(app, &app->hub_rules.may_publish, &app->hub_rules.publish_arg, may, arg);
 }
+
+/* ---- who looks ---- */
+
+bool herz_topic_next(const herz_app *app, struct herz_topic_info *at) {
+  struct hz_topic_facts f;
+
+  if (app->hub == NULL || !hz_history_next(&app->hub->history, at->last.epoch, &f)) return false;
+  memcpy(at->topic, f.name, strlen(f.name) + 1);
+  at->last = (struct herz_position){f.epoch, f.last_offset};
+  at->events = f.events;
+  at->bytes = f.bytes;
+  return true;
+}
+
+uint64_t herz_subscription_count(const herz_app *app) {
+  uint64_t n = 0;
+
+  for (uint32_t i = 0; app->hub != NULL && i < app->hub->node_count; i++) {
+    n += hz_tally_get(&app->hub->nodes[i].subscriptions);
+  }
+  return n;
+}

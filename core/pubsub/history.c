@@ -182,3 +182,34 @@ hz_err hz_history_append(struct hz_history *h, const struct hz_history_rule *rul
   while (h->bytes > h->limits->history_bytes) drop_first(h, oldest(h)->log);
   return HZ_OK;
 }
+
+/* ---- who asks ---- */
+
+bool hz_history_next(struct hz_history *h, uint64_t epoch, struct hz_topic_facts *out) {
+  const struct hz_topic_log *next = NULL;
+
+  hz_history_lock(h);
+  for (struct hz_link *l = h->logs.next; l != &h->logs; l = l->next) {
+    const struct hz_topic_log *log = HZ_CONTAINER(l, struct hz_topic_log, link);
+
+    if (log->epoch > epoch && (next == NULL || log->epoch < next->epoch)) next = log;
+  }
+  if (next != NULL) {
+    out->epoch = next->epoch;
+    out->last_offset = next->next_offset - 1;
+    out->events = next->count;
+    out->bytes = next->bytes;
+    memcpy(out->name, next->name, next->name_len);
+    out->name[next->name_len] = '\0';
+  }
+  hz_history_unlock(h);
+  return next != NULL;
+}
+
+void hz_history_sums(struct hz_history *h, uint64_t *topics, uint64_t *events, uint64_t *bytes) {
+  hz_history_lock(h);
+  *topics = h->log_count;
+  *events = h->events;
+  *bytes = h->bytes;
+  hz_history_unlock(h);
+}

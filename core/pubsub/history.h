@@ -85,6 +85,17 @@ HZ_MUST_USE hz_err hz_history_append(struct hz_history *h, const struct hz_histo
                                      const struct hz_topic *topic, struct hz_event *e,
                                      uint64_t now_ms);
 
+/** What is known of one topic: a copy. */
+struct hz_topic_facts {
+  char name[HZ_TOPIC_MAX + 1]; /* NUL-terminated */
+  uint64_t epoch, last_offset; /* 0: nothing was published yet */
+  uint64_t events, bytes;      /* that are kept */
+};
+/** The topic of the least epoch above `epoch`. False: there is none. Any thread. */
+bool hz_history_next(struct hz_history *h, uint64_t epoch, struct hz_topic_facts *out);
+/** How many topics, events and bytes are kept. Any thread. */
+void hz_history_sums(struct hz_history *h, uint64_t *topics, uint64_t *events, uint64_t *bytes);
+
 /** Drops what is too old. Now and then. */
 void hz_history_expire(struct hz_history *h, uint64_t now_ms);
 

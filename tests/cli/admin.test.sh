@@ -3,13 +3,13 @@
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 root=$(cd "$here/../.." && pwd)
 
-start_herzd --listen tcp://127.0.0.1:0 --admin 127.0.0.1:0
+start_herzd --listen tcp://127.0.0.1:0 --admin 127.0.0.1:0 --set 'topics=kept/# events=2'
 public=${bound[0]}
 admin=$(sed -n 's/^  admin *\(tcp:[^ ]*\) .*/\1/p' "$work/out")
 has "the admin's URL" "$admin" '^tcp://127\.0\.0\.1:[0-9]+$'
 
 # What each side has.
-for path in /metrics /healthz /readyz /conns; do
+for path in /metrics /healthz /readyz /conns /topics; do
   eq "admin $path" 200 "$("$herz" req -o /dev/null -w '%{status}' "$admin$path")"
   eq "public $path" 404 "$("$herz" req -o /dev/null -w '%{status}' "$public$path")"
 done
@@ -42,6 +42,15 @@ eq "behind the last one" '{"open":1,"conns":[],"next":null}' "$("$herz" req "$ad
 for bad in limit=0 limit=501 limit=-1 limit=x after=-1 after= after=9007199254740992; do
   eq "bad $bad" 400 "$("$herz" req -o /dev/null -w '%{status}' "$admin/conns?$bad")"
 done
+
+# Topics that have history.
+eq "no topic so far" '{"subscriptions":0,"topics":[],"next":null}' "$("$herz" req "$admin/topics")"
+for topic in kept/a kept/a kept/a kept/b other; do "$herz" pub "$topic" x "$public" || bad "pub: $?"; done
+topics=$("$herz" req "$admin/topics")
+has "topics" "$topics" '"topic":"kept/a","epoch":[0-9]+,"offset":3,"events":2,"bytes":[0-9]+\},\{"topic":"kept/b","epoch":[0-9]+,"offset":1,"events":1,'
+has "a page of one topic" "$("$herz" req "$admin/topics?limit=1")" '"topic":"kept/a".*\}\],"next":[0-9]+\}$'
+eq "topics in the metrics" 2 "$(value herz_topics)"
+eq "from the second on" x "$("$herz" sub --from 3 -C 1 kept/a "$public")"
 
 # The page lists what there is, with the same words.
 "$herz" req "$admin/metrics" | "$root/cmake/docs/gen_metrics.sh" >"$work/table"

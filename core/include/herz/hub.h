@@ -77,6 +77,20 @@ struct herz_topic_options {
 HERZ_API int herz_topic(herz_app *app, const char *pattern,
                         const struct herz_topic_options *options);
 
+/** A topic that has history: a copy. */
+struct herz_topic_info {
+  char topic[HERZ_TOPIC_TEXT];
+  struct herz_position last; /* where what was published last stands */
+  uint64_t events, bytes;    /* that are kept */
+};
+
+/** The topic behind `*at`, in the order in which they came to be; zeroed: the first. False: there is none. Any
+ * thread. */
+HERZ_API bool herz_topic_next(const herz_app *app, struct herz_topic_info *at);
+
+/** Subscriptions that stand now, taps among them. Any thread. */
+HERZ_API uint64_t herz_subscription_count(const herz_app *app);
+
 /* ---- the service listens ---------------------------------------------------------------------- */
 
 typedef struct herz_tap herz_tap;
