@@ -172,12 +172,8 @@ herz_group *herzd_admin(herz_app *app, struct console *k) {
   static const struct {
     const char *path;
     herz_handler *handler;
-  } routes[] = {{"/", herzd_console_page},
-                {"/metrics", metrics},
-                {"/healthz", health},
-                {"/readyz", readiness},
-                {"/conns", conns},
-                {"/topics", topics}};
+  } routes[] = {{"/", herzd_console_page}, {"/metrics", metrics}, {"/healthz", health},
+                {"/readyz", readiness},    {"/conns", conns},     {"/topics", topics}};
   herz_group *g = herz_group_apart(app);
   int err = g ? herz_group_use(g, herz_recovery, NULL) : HERZ_ENOMEM;
   for (size_t i = 0; !err && i < sizeof routes / sizeof routes[0]; i++) {
