@@ -60,7 +60,7 @@ void hz_h3_tunnel_reset(struct hz_io *io, uint64_t code, const struct hz_close *
 HZ_MUST_USE hz_err hz_h3_raw_open(struct hz_h3 *h3, struct hz_conn *conn, enum hz_dir dir,
                                   struct hz_stream **out);
 /** As ops->stream_send, for a stream of session `session`: says so in front of its first bytes. */
-hz_err hz_h3_raw_send(uint64_t session, struct hz_stream *s, struct hz_buf *b, bool fin);
+hz_err hz_h3_raw_send(uint64_t session, struct hz_stream *base, struct hz_buf *b, bool fin);
 /** A datagram of session `id`; as ops->datagram_send and datagram_max. `b` may be changed when it is kept. */
 hz_err hz_h3_raw_datagram(struct hz_h3 *h3, uint64_t id, struct hz_buf *b);
 size_t hz_h3_raw_datagram_max(const struct hz_h3 *h3, uint64_t id);
