@@ -77,7 +77,7 @@ void hz_event_lane_lost(struct hz_lane *l) {
   (void)hz_idmap_remove(s->hub->lanes, sub->id);
   l->call = NULL;
   hz_lane_unhold(l);
-  hz_conn_hub_drop(s, sub);
+  hz_hub_unsubscribe(sub); /* `s->hub` stays: it may be sending just now */
 }
 
 /* False: parked until the stream takes more. */

@@ -66,13 +66,22 @@ static struct hz_session *wake(struct hz_conn *conn) {
   return s;
 }
 
+/* Without a word in frames. */
+static void hang_up(struct hz_conn *conn, enum hz_close_code code, hz_err err, const char *text) {
+  struct hz_close why;
+
+  hz_conn_set_state(conn, HZ_CONN_CLOSING);
+  hz_close_set(&why, HZ_BY_LOCAL, HZ_LAYER_APP, code, err, "%s", text);
+  conn->ops->close(conn, &why);
+}
+
 struct hz_session *hz_session_of(struct hz_conn *conn) {
   return conn->events == &resting_events ? NULL : conn->user;
 }
 
 hz_err hz_session_send_events(struct hz_conn *conn, struct hz_buf *b) {
   struct hz_session *s = hz_session_of(conn);
-  hz_err err;
+  hz_err err = HZ_ECLOSED;
 
   if (s == NULL) {
     struct hz_stream *stream = kept_stream(conn);
@@ -82,6 +91,9 @@ hz_err hz_session_send_events(struct hz_conn *conn, struct hz_buf *b) {
     /* It waits in a lane, as an answer would. */
     s = err == HZ_AGAIN ? wake(conn) : NULL;
     if (s != NULL) s->control->blocked = true;
+    if (s == NULL && err != HZ_ECLOSED) {
+      hang_up(conn, HZ_CLOSE_INTERNAL, HZ_ENOMEM, "memory is short: events were lost");
+    }
   }
   if (s != NULL && s->control != NULL) return hz_lane_send_sealed(s->control, b, false);
   hz_buf_unref(b);
@@ -128,15 +140,6 @@ void hz_session_rest(struct hz_session *s) {
   l->stream->user = NULL;
   hz_lane_unhold(l);
   hz_session_free(s, conn->env);
-}
-
-/* Without a word in frames. */
-static void hang_up(struct hz_conn *conn, enum hz_close_code code, hz_err err, const char *text) {
-  struct hz_close why;
-
-  hz_conn_set_state(conn, HZ_CONN_CLOSING);
-  hz_close_set(&why, HZ_BY_LOCAL, HZ_LAYER_APP, code, err, "%s", text);
-  conn->ops->close(conn, &why);
 }
 
 /* ---- what the owner asks for ---- */

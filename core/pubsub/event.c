@@ -11,15 +11,22 @@ size_t hz_message_content_size(const struct hz_message *m) {
   return hz_event_content_size(m->headers, m->header_count, &m->body);
 }
 
-struct hz_event *hz_event_new(struct hz_alloc *alloc, const struct hz_message *m) {
+struct hz_event *hz_event_new(struct hz_alloc *alloc, struct hz_cache *cache,
+                              const struct hz_message *m) {
   size_t prefix = HZ_EVENT_HEAD_MAX + hz_event_prefix_size(m->topic);
   size_t size = prefix + hz_message_content_size(m);
 
+  struct hz_event *e;
+
   if (size > UINT32_MAX) return NULL;
-  struct hz_event *e = hz_malloc(alloc, sizeof(*e) + size);
+  if (sizeof(*e) + size > HZ_EVENT_CACHED_BYTES) cache = NULL;
+  e = cache != NULL ? hz_cache_get(cache) : hz_malloc(alloc, sizeof(*e) + size);
   if (e == NULL) return NULL;
-  *e = (struct hz_event){
-      .alloc = alloc, .size = (uint32_t)size, .body_at = (uint32_t)prefix, .depth = m->depth};
+  *e = (struct hz_event){.alloc = alloc,
+                         .cache = cache,
+                         .size = (uint32_t)size,
+                         .body_at = (uint32_t)prefix,
+                         .depth = m->depth};
   atomic_init(&e->refs, 1);
   uint8_t *at = e->mem + prefix;
   if (m->encoded.p == NULL) {
@@ -52,5 +59,8 @@ void hz_event_ref(struct hz_event *e) {
 
 void hz_event_unref(struct hz_event *e) {
   if (e == NULL || atomic_fetch_sub_explicit(&e->refs, 1, memory_order_acq_rel) != 1) return;
-  hz_free(e->alloc, e);
+  if (e->cache != NULL)
+    hz_cache_put(e->cache, e);
+  else
+    hz_free(e->alloc, e);
 }

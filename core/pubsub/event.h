@@ -19,6 +19,7 @@ struct hz_topic_log;
  * number of threads; immutable once it has been placed. */
 struct hz_event {
   struct hz_alloc *alloc;
+  struct hz_cache *cache;   /* where it goes back to; NULL: to `alloc` */
   struct hz_event *next;    /* history's: of its topic */
   struct hz_link all;       /* history's: of all topics */
   struct hz_topic_log *log; /* history's; NULL: it is not kept, or not any more */
@@ -47,8 +48,13 @@ struct hz_message {
 /** The most that its headers and body take, encoded. */
 size_t hz_message_content_size(const struct hz_message *m);
 
-/** An event with one reference, not placed yet. NULL: memory is short. */
-struct hz_event *hz_event_new(struct hz_alloc *alloc, const struct hz_message *m);
+/** Objects of this size in a cache are taken for short events. */
+#define HZ_EVENT_CACHED_BYTES 1024u
+
+/** An event with one reference, not placed yet. With a `cache` it is one thread's from beginning to end. NULL: memory
+ * is short. */
+struct hz_event *hz_event_new(struct hz_alloc *alloc, struct hz_cache *cache,
+                              const struct hz_message *m);
 /** Gives it its place in the topic's history, or 0, 0: then the tail stands. Once, before others see it. */
 void hz_event_place(struct hz_event *e, uint64_t epoch, uint64_t offset);
 /** Any thread. The last one frees. NULL is ignored. */

@@ -9,6 +9,7 @@
 #define INBOX_EVENTS 65536u
 #define INBOX_BYTES ((size_t)64 << 20)
 #define DELIVERIES_KEPT 4096u
+#define EVENTS_KEPT 1024u
 /* Subscribers that are served before those go on that they made ready to write: so few buffers at a time
  * are in use, and they are warm. */
 #define FLUSHES_A_ROUND 16u
@@ -55,6 +56,7 @@ hz_err hz_hub_node_init(struct hz_hub *hub, uint32_t i, struct hz_env *env,
                 sizeof(struct hz_delivery), DELIVERIES_KEPT);
   hz_cache_init(&node->queues, env->alloc, hz_sub_queue_size, hz_sub_queue_zeroed,
                 HZ_SUB_QUEUES_KEPT);
+  hz_cache_init(&node->events, env->alloc, HZ_EVENT_CACHED_BYTES, 0, EVENTS_KEPT);
   hz_list_init(&node->dirty);
   node->flush.fn = flush;
   node->drain.fn = drain;
@@ -80,6 +82,7 @@ static void node_fini(struct hz_hub_node *node) {
   free_deliveries(atomic_exchange(&node->inbox, NULL));
   hz_cache_fini(&node->deliveries);
   hz_cache_fini(&node->queues);
+  hz_cache_fini(&node->events);
   hz_wheel_cancel(&node->env->wheel, &node->tick);
   hz_wheel_cancel(&node->env->wheel, &node->retry);
   hz_index_free(node->index);
@@ -346,6 +349,10 @@ static hz_err publish_kept(const struct publication *p, const struct hz_history_
   return err;
 }
 
+static uint64_t own_bit(const struct hz_hub_node *node) {
+  return UINT64_C(1) << (node - node->hub->nodes);
+}
+
 static hz_err publish(const struct publication *p, struct hz_position *at) {
   const struct hz_history_rule *rule = hz_history_rule_of(&p->hub->history, p->m->topic);
   uint64_t set = rule == NULL ? wanted(p->hub, p->here, p->topic) : 1;
@@ -353,7 +360,8 @@ static hz_err publish(const struct publication *p, struct hz_position *at) {
   hz_err err = HZ_OK;
 
   if (set == 0) return HZ_OK; /* nobody */
-  struct hz_event *e = hz_event_new(p->hub->alloc, p->m);
+  bool own = p->here != NULL && rule == NULL && set == own_bit(p->here);
+  struct hz_event *e = hz_event_new(p->hub->alloc, own ? &p->here->events : NULL, p->m);
   if (e == NULL) return HZ_ENOMEM;
   if (rule != NULL) {
     err = publish_kept(p, rule, e, &mine);

@@ -52,6 +52,7 @@ struct hz_hub_node {
   uint32_t table_size, table_free;    /* the first free place, at most */
   struct hz_wheel_timer tick;         /* frees what readers of the index have let go of */
   struct hz_cache deliveries, queues; /* hz_delivery, hz_sub_queue */
+  struct hz_cache events;             /* hz_event: those that nobody else will see */
   struct hz_link dirty;               /* hz_subscriber.dirty: something waits to leave */
   struct hz_task flush;
   struct hz_wheel_timer retry;                /* the same, when memory was short */

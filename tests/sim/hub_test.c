@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/app/app.h"
+#include "tests/support/hear.h"
 #include "tests/support/raw_peer.h"
 
 #define FRAME(len) "\xca\xfe\x01\0\0\0" len "\0"
@@ -172,4 +173,44 @@ Test(hub, late_credit_and_late_unsub_are_no_errors) {
   struct told t = told_by(&peer);
   cr_assert(t.errors == 0 && t.acks == 2 && t.events == 0);
   finish(&p, &peer);
+}
+
+/* Forty subscribe and unsubscribe five times while events go to forty others. */
+Test(hub, subscribing_in_crowds_during_a_fan_out_harms_nobody) {
+  enum { STEADY = 40, RESTLESS = 40, ROUNDS = 50 };
+  static struct hearer steady[STEADY], restless[RESTLESS];
+  herz_client *cl[STEADY + RESTLESS];
+  struct herz_subscribe_options o = {.pattern = "fan/#"};
+  struct app_pair p;
+
+  memset(steady, 0, sizeof(steady));
+  memset(restless, 0, sizeof(restless));
+  cr_assert(ap_start(&p, "sim/hub", 9, "tcp", NULL));
+  for (int i = 0; i < STEADY + RESTLESS; i++) {
+    cl[i] = herz_dial(p.client, p.url, NULL);
+    struct hearer *h = i < STEADY ? &steady[i] : &restless[i - STEADY];
+    cr_assert_eq(herz_subscribe(cl[i], &o, hear, h, &h->sub), 0);
+  }
+  sim_run_for(p.sim, HZ_SEC);
+  for (uint64_t round = 0; round < ROUNDS; round++) {
+    say_numbers(p.server, "fan/1", 20 * round, 20 * round + 10, 100);
+    for (int i = 0; i < RESTLESS; i++) {
+      herz_unsubscribe(restless[i].sub);
+      for (int k = 0; k < 5; k++) {
+        o.pattern = k == 4 ? "fan/#" : "fan/+";
+        cr_assert_eq(herz_subscribe(cl[STEADY + i], &o, hear, &restless[i], &restless[i].sub), 0);
+        if (k < 4) herz_unsubscribe(restless[i].sub);
+      }
+    }
+    sim_run_for(p.sim, HZ_MS);
+    say_numbers(p.server, "fan/1", 20 * round + 10, 20 * round + 20, 100);
+    sim_run_for(p.sim, 20 * HZ_MS);
+  }
+  sim_run_for(p.sim, HZ_SEC);
+  for (int i = 0; i < STEADY; i++) {
+    cr_assert(steady[i].events == 20 * ROUNDS && steady[i].wrong == 0 && steady[i].gaps == 0);
+  }
+  cr_assert_eq(hz_tally_get(&p.server->hub->nodes[0].subscriptions), STEADY + RESTLESS);
+  hz_clients_close(&p.client->first);
+  ap_stop(&p);
 }
