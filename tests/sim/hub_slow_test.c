@@ -130,6 +130,29 @@ Test(hub_slow, nothing_comes_beyond_the_credit) {
   ap_stop(&s.p);
 }
 
+/* What a queue cannot hold is read from history when there is credit again. */
+Test(hub_slow, a_paused_reader_of_a_topic_with_history_misses_nothing) {
+  struct slow s;
+
+  start(&s, "tcp", SMALL "topics=t events=5000\n",
+        &(struct herz_subscribe_options){.pattern = "t", .slow = HERZ_PAUSE, .credit = 5});
+  flood(&s, 0, 1000);
+  cr_assert_eq(s.h.events, 5);
+  for (uint64_t i = 1000; i < 1100; i++) {
+    say_numbers(s.p.server, "t", i, i + 1, 100);
+    herz_subscription_credit(s.h.sub, 10);
+    sim_run_for(s.p.sim, HZ_SEC);
+  }
+  cr_assert_eq(s.h.events, 1005);
+  herz_subscription_credit(s.h.sub, 1000);
+  sim_run_for(s.p.sim, 20 * HZ_SEC);
+  cr_assert(s.h.events == 1100 && s.h.wrong == 0 && s.h.gaps == 0, "%u %u %u", s.h.events,
+            s.h.wrong, s.h.gaps);
+  flood(&s, 1100, 1103);
+  cr_assert_eq(s.h.last, 1102);
+  ap_stop(&s.p);
+}
+
 Test(hub_slow, who_is_slow_is_disconnected_if_it_wants_that) {
   const char *scheme;
   FOR_SCHEMES(scheme) {
