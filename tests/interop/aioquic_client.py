@@ -38,6 +38,7 @@ class Answer:
 
 
 class Client(QuicConnectionProtocol):
+    speaks = True  # False: streams are raw, whoever uses this sends SETTINGS or does not
     webtransport = False
 
     def __init__(self, *args, **kwargs):
@@ -47,8 +48,6 @@ class Client(QuicConnectionProtocol):
         self.events = []  # of HTTP/3 that belong to no request
         self.handshake = None
         self.terminated = asyncio.get_running_loop().create_future()
-
-    speaks = True  # False: streams are raw, whoever uses this sends SETTINGS or does not
 
     def quic_event_received(self, event):
         if isinstance(event, HandshakeCompleted):
@@ -115,10 +114,6 @@ class Client(QuicConnectionProtocol):
 
 class RawClient(Client):
     speaks = False
-
-
-class SessionClient(Client):
-    webtransport = True
 
 
 def configuration(certificate, **more):

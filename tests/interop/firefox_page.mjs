@@ -1,10 +1,12 @@
-// Firefox judges HTTP/3, WebSocket and HTTP/1.1: node firefox_page.mjs BROWSER PROFILE_DIRECTORY QUIC_PORT TCP_PORT. The
-// profile trusts the daemon's authority. Prints a line a check; exit code 1 when one failed.
+// Firefox judges HTTP/3, WebSocket and WebTransport: node firefox_page.mjs BROWSER PROFILE_DIRECTORY QUIC_PORT TCP_PORT SHA256.
+// The profile trusts the daemon's authority; a session trusts the certificate by its hash. Prints a line a check; exit
+// code 1 when one failed. The last session is closed with code 142 and reason "page done".
 import assert from 'node:assert/strict';
 import { check, exitCode } from './check.mjs';
 import { launch } from './firefox.mjs';
+import { message, parse, split } from './frames.mjs';
 
-const [browser, profile, quicPort, tcpPort] = process.argv.slice(2);
+const [browser, profile, quicPort, tcpPort, sha256] = process.argv.slice(2);
 const origin = `https://localhost:${tcpPort}`;
 // As if an answer's Alt-Svc had said so.
 const firefox = await launch(browser, profile, { 'network.http.http3.alt-svc-mapping-for-testing': `localhost;h3=:${quicPort}` });
@@ -82,6 +84,51 @@ for (const scheme of ['wss', 'ws']) {
     }, `${scheme}://localhost:${tcpPort}/echo`, sizes), [...sizes, 'text, grüße', 1000, true]);
   });
 }
+
+// Calls of herz/1, a stream each; what comes is returned for Node to read.
+async function session(calls, end) {
+  await page.goto(`https://localhost:${tcpPort}/`);
+  return page.run(async (url, hash, all, how) => {
+    const value = Uint8Array.from(atob(hash), (c) => c.charCodeAt(0));
+    const wt = new WebTransport(url, { serverCertificateHashes: [{ algorithm: 'sha-256', value }] });
+    await wt.ready;
+    const answers = await Promise.all(all.map(async (frame) => {
+      const { readable, writable } = await wt.createBidirectionalStream();
+      const writer = writable.getWriter();
+      writer.write(Uint8Array.from(frame));
+      writer.close();
+      return [...new Uint8Array(await new Response(readable).arrayBuffer())];
+    }));
+    wt.close(how);
+    const { closeCode, reason } = await wt.closed;
+    return { answers, closeCode, reason };
+  }, `https://localhost:${quicPort}/herz`, sha256, calls.map((c) => [...c]), end);
+}
+const bodyOf = (bytes) => {
+  const [first, ...data] = split(Uint8Array.from(bytes)).found.map((f) => parse(f));
+  assert.deepEqual([first[0], first[2]], [3, 200]);
+  return first.length > 4 ? first[4] : Buffer.concat(data.filter((d) => d[0] === 4).map((d) => d[2]));
+};
+await check('WebTransport: a session that trusts a hash, 100 calls, closed with code and reason', async () => {
+  const calls = Array.from({ length: 100 }, (_, i) => message(2, 1, 'GET', `/users/${i}`, null, null));
+  const { answers, closeCode, reason } = await session(calls, { closeCode: 141, reason: 'done, grüße' });
+  assert.deepEqual(answers.map((a) => bodyOf(a).id), calls.map((_, i) => String(i)));
+  assert.deepEqual([closeCode, reason], [141, 'done, grüße']);
+});
+await check('WebTransport: 900,000 bytes there and back', async () => {
+  const body = new Uint8Array(900000).map((_, i) => i * 7 + (i >> 9));
+  const { answers } = await session([message(2, 1, 'POST', '/echo', null, body)], { closeCode: 142, reason: 'page done' });
+  assert.deepEqual(Buffer.from(bodyOf(answers[0])), Buffer.from(body));
+});
+await check('WebTransport: another hash is not trusted', async () => {
+  const right = sha256;
+  await assert.rejects(page.run(async (url, hash) => {
+    const value = Uint8Array.from(atob(hash), (c) => c.charCodeAt(0) ^ 1);
+    const wt = new WebTransport(url, { serverCertificateHashes: [{ algorithm: 'sha-256', value }] });
+    wt.closed.catch(() => {});
+    await wt.ready;
+  }, `https://localhost:${quicPort}/herz`, right));
+});
 
 await firefox.close();
 process.exit(exitCode());

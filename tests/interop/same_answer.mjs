@@ -11,14 +11,15 @@ const here = import.meta.dirname ?? new URL('.', import.meta.url).pathname;
 
 // Every scheme of `herz req`; those over HTTP make HTTP's fields, the others carry what the handler said.
 const http = ['http', 'https', 'h3'];
-const native = ['quic', 'tcp', 'tls', 'unix', 'ws', 'wss'];
+const native = ['quic', 'wt', 'tcp', 'tls', 'unix', 'ws', 'wss'];
 
 // A value, a text, bytes with a type of their own, an error.
+const json = { accept: 'application/json' };
 const requests = [
-  { method: 'GET', path: '/users/42', value: true },
-  { method: 'GET', path: '/', text: true },
-  { method: 'POST', path: '/echo', headers: { 'content-type': 'text/x-judged' }, body: 'one\r\ntwo\n' },
-  { method: 'GET', path: '/nowhere', value: true },
+  { method: 'GET', path: '/users/42', headers: json, value: true },
+  { method: 'GET', path: '/', headers: { accept: 'text/plain' }, text: true },
+  { method: 'POST', path: '/echo', headers: { ...json, 'content-type': 'text/x-judged' }, body: 'one\r\ntwo\n' },
+  { method: 'GET', path: '/nowhere', headers: json, value: true },
 ];
 
 // What may differ. Everywhere: the clock, and fields of one connection alone.
@@ -47,7 +48,7 @@ function comparable(answer, without) {
 const each = (fn) => Promise.all(requests.map(fn));
 const flagsOf = (r) => [
   '-X', r.method,
-  ...Object.entries(r.headers ?? {}).flatMap(([n, v]) => ['-H', `${n}: ${v}`]),
+  ...Object.entries(r.headers).flatMap(([n, v]) => ['-H', `${n}: ${v}`]),
 ];
 const curl = (scheme) => each(async (r) => parse(await run(
   'curl', '-sSi', '--http1.1', '--cacert', certificate, ...flagsOf(r), ...(r.body ? ['--data-binary', r.body] : []),
@@ -60,7 +61,7 @@ const urlOf = (scheme, path) => ({
   wt: `wt://localhost:${quicPort}${path}`,
 })[scheme] ?? `${scheme}://localhost:${tcpPort}${path}`;
 const byHerz = (scheme) => each(async (r) => {
-  const said = await run(herz, 'req', '-i', '-H', 'accept: application/json', '--cacert', certificate, ...flagsOf(r),
+  const said = await run(herz, 'req', '-i', '--cacert', certificate, ...flagsOf(r),
     ...(r.body ? ['-d', r.body] : []), urlOf(scheme, r.path));
   const answer = parse(said);
   // A value is shown with a line's end behind it, which is not its own.
@@ -101,7 +102,7 @@ async function byChromium(origin, protocol) {
   const answers = await page.run(async (all) => {
     const got = [];
     for (const r of all) {
-      const answer = await fetch(r.path, { method: r.method, headers: { accept: 'application/json', ...r.headers }, body: r.body });
+      const answer = await fetch(r.path, { method: r.method, headers: r.headers, body: r.body });
       got.push({ status: answer.status, headers: [...answer.headers], body: await answer.text() });
     }
     return got;
