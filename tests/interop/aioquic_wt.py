@@ -257,6 +257,28 @@ async def closed_by_us():
         equal(late.reset, SESSION_GONE, "a stream of a session that was")
 
 
+async def plain():
+    async with page() as c:
+        session, a = await c.connect_to("/echo")
+        equal(a.status, 200)
+        for n in (0, 1, 65536, 1 << 20):
+            body = b"".join(b"%015d\n" % i for i in range((n + 15) // 16))[:n]
+            s = c.streams[c.stream(session, body)]
+            await asyncio.wait_for(s.ended, PATIENCE)
+            assert s.reset is None and s.data == body, f"{len(s.data)} bytes came back for {n}"
+        for i in range(50):  # few at a time: none has to be dropped
+            sent = {b"%d.%d" % (i, k) for k in range(10)}
+            for d in sent:
+                c.h3.send_datagram(session, d)
+            c.transmit()
+            equal({(await asyncio.wait_for(c.datagrams.get(), PATIENCE))[1] for _ in sent}, sent)
+        one_way = c.h3.create_webtransport_stream(session, is_unidirectional=True)
+        c.streams[one_way] = Stream()
+        c.raw(one_way, b"no answer has a place here")
+        await c.until(lambda: c.streams[one_way].stopped is not None)
+        equal(c.streams[one_way].stopped, on_wire(4))
+
+
 async def reset_and_stopped():
     async with page() as c:
         session, _ = await c.connect_to()
@@ -312,6 +334,7 @@ async def main():
     await check("800,000 bytes there and back", large())
     await check("two sessions and HTTP/3 on one connection; one ends", two_sessions())
     await check("pages of other origins are refused", refused())
+    await check("plain mode: streams of 0 to 1 MiB and 500 datagrams come back, a one-way stream is stopped", plain())
     await check("a stream that is reset and stopped: codes of the application's range", reset_and_stopped())
     await check("streams and datagrams of no session wait within bounds, then are refused", nobodys_streams())
     await check("a reason of 1,025 bytes ends the session", broken_capsules(struct.pack(">I", 1) + b"x" * 1025, "too long"))

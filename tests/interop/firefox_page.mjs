@@ -115,6 +115,27 @@ await check('WebTransport: a session that trusts a hash, 100 calls, closed with 
   assert.deepEqual(answers.map((a) => bodyOf(a).id), calls.map((_, i) => String(i)));
   assert.deepEqual([closeCode, reason], [141, 'done, grüße']);
 });
+await check('WebTransport: plain mode, a stream of 1 MiB and 100 datagrams', async () => {
+  assert.deepEqual(await page.run(async (url, hash) => {
+    const value = Uint8Array.from(atob(hash), (c) => c.charCodeAt(0));
+    const wt = new WebTransport(url, { serverCertificateHashes: [{ algorithm: 'sha-256', value }] });
+    await wt.ready;
+    const { readable, writable } = await wt.createBidirectionalStream();
+    const body = new Uint8Array(1 << 20).map((_, i) => i * 7 + (i >> 9));
+    const writer = writable.getWriter();
+    writer.write(body).then(() => writer.close());
+    const got = new Uint8Array(await new Response(readable).arrayBuffer());
+    const out = wt.datagrams.writable.getWriter(), back = wt.datagrams.readable.getReader();
+    const numbers = new Set();
+    for (let i = 0; i < 100; i++) {
+      await out.write(Uint8Array.of(i, 1, 2));
+      const { value: v } = await back.read();
+      if (v.length === 3) numbers.add(v[0]);
+    }
+    wt.close();
+    return [got.length, got.every((v, i) => v === body[i]), numbers.size];
+  }, `https://localhost:${quicPort}/echo`, sha256), [1 << 20, true, 100]);
+});
 await check('WebTransport: 900,000 bytes there and back', async () => {
   const body = new Uint8Array(900000).map((_, i) => i * 7 + (i >> 9));
   const { answers } = await session([message(2, 1, 'POST', '/echo', null, body)], { closeCode: 142, reason: 'page done' });
