@@ -65,11 +65,12 @@ void hz_wt_hub_leave(struct hz_wt *wt, bool at_once) {
   if (h == NULL) return;
   struct hz_quic_stream *s;
   while ((s = hz_wt_next_stream(wt, NULL)) != NULL) {
-    /* The core has its last word of it now, QUIC later. */
-    if (at_once) hz_h3_raw_give_up(s, HZ_WT_SESSION_GONE);
+    /* The core has its last word of it now, QUIC later. What could not be sent in time will not be. */
+    bool now = at_once || !hz_quic_stream_flushed(s);
+    if (now) hz_h3_raw_give_up(s, HZ_WT_SESSION_GONE);
     s->base.conn->events->stream_closed(&s->base);
     s->base.conn = &h->limbo;
-    s->base.user = at_once ? NULL : hz_wt_orphan_of(wt->id);
+    s->base.user = now ? NULL : hz_wt_orphan_of(wt->id);
   }
   hz_list_remove(&wt->link);
   h->count--;
