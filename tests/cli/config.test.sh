@@ -7,6 +7,9 @@ exits "config defaults" 0 '' "$herzd" config defaults
 has "keys have their value" "$(cat "$work/exits.out")" '^limits\.connections *= *100000'
 exits "config dump" 0 '' "$herzd" config dump --set limits.connections=77
 has "a key that was set" "$(cat "$work/exits.out")" '^limits\.connections *= *77'
+exits "some of a list" 0 '' "$herzd" config dump --set "wt.drafts=15, 02"
+has "they are in order" "$(cat "$work/exits.out")" '^wt\.drafts *= *02,15'
+exits "none of the list" 2 '"03" is none of 02' "$herzd" config dump --set wt.drafts=02,03
 exits "config nope" 2 'give defaults or dump' "$herzd" config nope
 
 exits "check" 0 '' "$herzd" check --dev
@@ -42,7 +45,7 @@ exits "check finds it too" 2 'k2|match' "$herzd" check --cert "$work/c1" --key "
 # a certificate of one's own
 start_herzd --cert "$work/c1" --key "$work/k1"
 has "the block names it" "$(cat "$work/out")" "cert +$work/c1"
-for s in tls quic wss; do
+for s in tls quic wss wt; do
   exits "$s: not trusted by itself" 4 'cacert' "$herz" req "$(url $s /)"
   exits "$s: trusted by --cacert" 0 '' "$herz" req --cacert "$work/c1" "$(url $s /)"
   exits "$s: --insecure" 0 '' "$herz" req -k "$(url $s /)"
@@ -53,14 +56,14 @@ stop_herzd
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=example.org \
   -addext subjectAltName=DNS:example.org,IP:192.0.2.1 -keyout "$work/k3" -out "$work/c3" 2>/dev/null
 start_herzd --cert "$work/c3" --key "$work/k3"
-for s in tls quic wss; do
+for s in tls quic wss wt; do
   exits "$s: the name counts" 4 'certificate is not for' "$herz" req --cacert "$work/c3" "$(url $s /)"
 done
 stop_herzd
 
 # mutual TLS
 start_herzd --client-ca "$work/c1"
-for s in tls quic wss; do
+for s in tls quic wss wt; do
   exits "$s: no client certificate" 4 '' "$herz" req -q "$(url $s /)"
   exits "$s: client certificate" 0 '' "$herz" req --cert "$work/c1" --key "$work/k1" "$(url $s /)"
 done

@@ -51,7 +51,7 @@ for s in $schemes; do
   start_herzd
   mark
   timeout=600 want='^6$'
-  [[ $s != quic && $s != ws+h3 ]] || timeout=4 want='^[56]$'
+  [[ $s != quic && $s != ws+h3 && $s != wt ]] || timeout=4 want='^[56]$'
   "$herz" req --timeout $timeout "$(url "$s" /slow/60000)" >/dev/null 2>"$work/err" &
   call=$!
   in_flight 1

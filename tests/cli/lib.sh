@@ -119,12 +119,12 @@ stop_herzd() {
 url() {
   case $1 in
     quic) echo "$quic$2" ;;
-    ws+h3) echo "$1://${quic#quic://}$2" ;;
+    ws+h3 | wt) echo "$1://${quic#quic://}$2" ;;
     unix) echo "$sock:$2" ;;
     *) echo "$1://${tcp#tcp://}$2" ;;
   esac
 }
-schemes="quic tcp tls unix ws wss http https ws+h3"
+schemes="quic tcp tls unix ws wss http https ws+h3 wt"
 
 # tcp_port: for /dev/tcp
 tcp_port() { echo "${tcp##*:}"; }
