@@ -119,9 +119,10 @@ async def greased():
 
 async def keys_and_ids():
     async with connection() as c:
+        # Once: aioquic does not wait for a confirmation before it changes keys again, as RFC 9001 6.1 wants.
+        c._quic.request_key_update()
+        equal((await c.call("GET", "/users/1")).status, 200)
         for i in range(3):
-            c._quic.request_key_update()
-            equal((await c.call("GET", f"/users/{i}")).status, 200)
             c._quic.change_connection_id()
             equal((await c.call("GET", f"/users/{i}")).status, 200)
 
@@ -292,7 +293,7 @@ async def main():
     await check("200 requests at once", many())
     await check("a download that is given up leaves the connection usable", given_up())
     await check("streams and frames of types that nobody knows are passed over", greased())
-    await check("key updates and other connection IDs", keys_and_ids())
+    await check("a key update, and other connection IDs", keys_and_ids())
     await check("QUIC version 2", version_2())
     await check("every cipher suite", ciphers())
     await check("resumption and 0-RTT: GET is answered, POST is too early", early_data())
