@@ -152,15 +152,19 @@ class Page(Client):
     async def connect_to(self, path="/herz", origin=None):
         """A session's number, and its CONNECT's answer."""
         await self.settings()
-        s = self.open()
-        fields = [(b":method", b"CONNECT"), (b":protocol", b"webtransport"), (b":scheme", b"https"),
-                  (b":authority", b"localhost"), (b":path", path.encode()), (b"sec-webtransport-http3-draft02", b"1")]
-        self.h3.send_headers(s, fields + ([(b"origin", origin.encode())] if origin else []))
+        s = self.ask_for(path, origin)
         self.transmit()
         a = self.answers[s]
         while not a.fields and not a.done.done():
             await self.ping()
         return s, a
+
+    def ask_for(self, path, origin=None):
+        s = self.open()
+        fields = [(b":method", b"CONNECT"), (b":protocol", b"webtransport"), (b":scheme", b"https"),
+                  (b":authority", b"localhost"), (b":path", path.encode()), (b"sec-webtransport-http3-draft02", b"1")]
+        self.h3.send_headers(s, fields + ([(b"origin", origin.encode())] if origin else []))
+        return s
 
     def stream(self, session, data, end=True):
         number = self.h3.create_webtransport_stream(session)
@@ -180,8 +184,8 @@ class Page(Client):
             await self.ping()
 
 
-def page():
-    return client(port, certificate, protocol=Page, max_datagram_frame_size=65536)
+def page(**more):
+    return client(port, certificate, protocol=Page, max_datagram_frame_size=65536, **more)
 
 
 def capsules(data):
@@ -241,6 +245,20 @@ async def refused():
         equal(a.status, 403, "another page's origin")
         session, a = await c.connect_to(origin=f"https://localhost")
         equal(a.status, 200, "one's own")
+
+
+async def too_early():
+    async with page() as c:
+        await c.call("GET", "/users/1")
+        while not c.tickets:
+            await c.ping()
+        ticket = c.tickets[0]
+    async with page(ticket=ticket, wait=False) as c:
+        a = await c.answer(c.ask_for("/herz"))
+        assert c.handshake.early_data_accepted, c.handshake
+        equal(a.status, 425)
+        _, a = await c.connect_to()
+        equal(a.status, 200, "and then")
 
 
 async def closed_by_us():
@@ -334,6 +352,7 @@ async def main():
     await check("800,000 bytes there and back", large())
     await check("two sessions and HTTP/3 on one connection; one ends", two_sessions())
     await check("pages of other origins are refused", refused())
+    await check("no session is opened in early data", too_early())
     await check("plain mode: streams of 0 to 1 MiB and 500 datagrams come back, a one-way stream is stopped", plain())
     await check("a stream that is reset and stopped: codes of the application's range", reset_and_stopped())
     await check("streams and datagrams of no session wait within bounds, then are refused", nobodys_streams())
