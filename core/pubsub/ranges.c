@@ -281,13 +281,18 @@ static bool begins_above(const struct look *l, const struct hz_rnode *n) {
   return hz_str_cmp(from_of(n->range), l->rest) > 0;
 }
 
+/* What is needed behind the left side is fetched while that is looked at. */
 static void look(struct look *l, const struct hz_rnode *n) {
   while (n != NULL && ends_above(l, n->highest_head, n->highest) && !(l->any && l->found > 0)) {
-    __builtin_prefetch(n->right);
+    bool begun = !begins_above(l, n), meets = begun && ends_above(l, n->to_head, n->range);
+    const struct hz_rec *ids = hz_place_get(&n->ids);
+
+    if (begun && n->right != NULL) __builtin_prefetch(n->right);
+    if (meets) __builtin_prefetch(ids);
     look(l, n->left);
-    if (begins_above(l, n)) return;
-    if (ends_above(l, n->to_head, n->range) && (!l->reserved || n->range->reserved)) {
-      l->found += hz_rec_visit(hz_place_get(&n->ids), l->visit, l->arg);
+    if (!begun) return;
+    if (meets && (!l->reserved || n->range->reserved)) {
+      l->found += hz_rec_visit(ids, l->visit, l->arg);
     }
     n = n->right;
   }

@@ -51,14 +51,13 @@ struct hz_rec *hz_rec_new(struct hz_ixmem *m, enum hz_rec_kind kind, struct hz_s
 }
 
 static struct content content_of(const struct hz_rec *r) {
-  struct content c = {.kind = hz_rec_kind(r), .text = hz_rec_text(r), .n = hz_rec_n(r)};
+  struct content c = {.kind = hz_rec_kind(r),
+                      .text = hz_rec_text(r),
+                      .n = hz_rec_n(r),
+                      .ids = hz_rec_ids(r)}; /* when they stand in it */
 
   if (c.kind == HZ_REC_PREFIX) c.tree = hz_place_own(hz_rec_tree(r));
-  if (c.n > HZ_REC_INLINE) {
-    c.object = hz_place_own(hz_rec_place(r));
-  } else {
-    c.ids = hz_rec_ids(r);
-  }
+  if (c.n > HZ_REC_INLINE) c.object = hz_place_own(hz_rec_place(r));
   return c;
 }
 
@@ -167,6 +166,7 @@ static void reshape(struct hz_ixmem *m, hz_place *p) {
     if (replace(m, p, &c)) hz_many_retire(m, d);
     return;
   }
+  assert(c.n == HZ_REC_BLOCK);
   struct hz_ids *b = c.object;
   uint32_t n = atomic_load_explicit(&b->n, memory_order_relaxed);
   if (n > INLINE_AGAIN) return;

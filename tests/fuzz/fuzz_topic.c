@@ -1,5 +1,6 @@
 /* Any bytes as lines: topics, patterns, and operations on an index. What must hold: what a pattern's text says, it says again;
  * what is read is within its bounds; the index and a comparison one by one agree. */
+#include <stdalign.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,6 +17,49 @@ static const struct hz_topic_key key = {{1, 2}};
 
 static void must(bool holds) {
   if (!holds) abort();
+}
+
+/* ---- memory: libFuzzer counts what is allocated and freed, and looks for leaks where it differs. What waits for readers
+ * differs each time, so the index has memory of its own here: lists of powers of two. ---- */
+
+enum { ARENA = 64 << 20, CLASSES = 24 };
+
+static alignas(64) char arena[ARENA];
+static size_t used;
+static struct item {
+  struct item *next;
+  size_t cls;
+} * lists[CLASSES];
+
+static void *arena_get(struct hz_alloc *a, size_t size) {
+  size_t cls = 4;
+
+  (void)a;
+  while (((size_t)1 << cls) < size) cls++;
+  must(cls < CLASSES);
+  struct item *i = lists[cls];
+  if (i != NULL) {
+    lists[cls] = i->next;
+  } else {
+    i = (struct item *)(void *)(arena + used);
+    used += sizeof(*i) + ((size_t)1 << cls);
+    must(used <= ARENA);
+    i->cls = cls;
+  }
+  return i + 1;
+}
+
+static void *arena_zeroed(struct hz_alloc *a, size_t n, size_t size) {
+  return memset(arena_get(a, n * size), 0, n * size);
+}
+
+static void arena_put(struct hz_alloc *a, void *p) {
+  struct item *i = (struct item *)p - 1;
+
+  (void)a;
+  if (p == NULL) return;
+  i->next = lists[i->cls];
+  lists[i->cls] = i;
 }
 
 static bool same(const struct hz_filter *a, const struct hz_filter *b) {
@@ -61,11 +105,14 @@ static void topic(struct hz_str s) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-  static struct hz_alloc mem;
+  static struct hz_alloc mem = {.malloc = arena_get, .calloc = arena_zeroed, .free = arena_put};
+  struct hz_alloc chunks;
   const char *p = (const char *)data, *end = p + size;
 
   if (ix == NULL) {
-    hz_alloc_init_libc(&mem);
+    hz_alloc_init_libc(&chunks);
+    mem.chunk = chunks.chunk;
+    mem.chunk_free = chunks.chunk_free;
     ix = hz_index_new(&mem, &key, NULL);
     must(ix != NULL);
   }

@@ -141,7 +141,7 @@ static void empty(void) {
 }
 
 Test(index_property, a_million_operations_agree_with_the_model, .timeout = 240) {
-  uint64_t each = HZ_ASAN || getenv("HERZ_SLOW") ? 10000 : 250000;
+  uint64_t each = HZ_ASAN || getenv("HERZ_SLOW") ? 40000 : 250000;
   hz_rng_seed(&rng, 55);
   run(each, 4, 3, 60); /* few words: nearly everything meets something */
   empty();
