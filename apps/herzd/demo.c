@@ -1,5 +1,6 @@
 /* The routes of `herzd --dev`: one of each kind of answer, and one that fails. Not here: anything a
  * service would need for itself. */
+#include <herz/hub.h>
 #include <herz/web.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -269,6 +270,7 @@ struct demo *herzd_demo(herz_app *app, struct console *k) {
   for (size_t i = 0; !err && i < sizeof routes / sizeof routes[0]; i++) {
     err = herz_route(app, routes[i].method, routes[i].pattern, routes[i].handler, d);
   }
+  if (!err) err = herz_topic_routes(app, "/topics");
   herz_group *large = err ? NULL : herz_group_new(app, "/bytes");
   if (large) {
     herz_group_timeout(large, BYTES_TIMEOUT_MS);

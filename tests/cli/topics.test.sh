@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # herz pub and herz sub: what is published over one transport is printed over the others, in order.
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
-start_herzd
+start_herzd --set 'topics=web/# events=10'
 
 # subscribe NAME ARGUMENTS...: in the background, standing when this returns; its output is $work/NAME
 subscribe() {
@@ -39,4 +39,37 @@ exits "-W without -C ends well" 0 '' "$herz" sub -W 0.1 a "$(url tcp '')"
 exits "-W comes before -C" 5 '0 of 1 events came' "$herz" sub -W 0.1 -C 1 a "$(url tcp '')"
 exits "nobody there" 3 'cannot connect' "$herz" pub a b tcp://127.0.0.1:1
 exits "without URL" 2 'set HERZ_URL' "$herz" pub a b
+
+# Topics as routes: POST publishes, GET hears server-sent events, also of what frames published.
+hears() { # hears NAME PATH ARGUMENTS...: in the background
+  local name=$1 path=$2
+  shift 2
+  timeout $patience "$herz" req --raw "$@" "$(url http "$path")" >"$work/$name" 2>/dev/null &
+  pids+=($!)
+}
+shows() { # shows NAME PATTERN: at last
+  for _ in $(seq 200); do
+    grep -q -- "$2" "$work/$1" && break
+    sleep 0.05
+  done
+  has "$1 shows it" "$(cat "$work/$1")" "$2"
+}
+hears sse '/topics/web/%23'
+post() { "$herz" req -H 'content-type: text/plain' -d "$1" "$(url "$2" "/topics/$3")"; }
+for _ in $(seq 100); do # until it stands
+  post first https web/a >"$work/post"
+  grep -q first "$work/sse" && break
+  sleep 0.05
+done
+has "the position" "$(cat "$work/post")" '^\{"epoch":[0-9]+,"offset":[0-9]+\}$'
+shows sse '^data: \{"topic":"web/a","epoch":[0-9]+,"offset":[0-9]+,"headers":null,"body":"first"\}$'
+"$herz" pub --json web/b '{"n": 1}' "$(url tcp '')" || bad "pub: $?"
+shows sse '"topic":"web/b".*"body":\{"n":1\}\}$'
+id=$(sed -n 's/^id: //p' "$work/sse" | tail -n 1)
+"$herz" pub web/b two "$(url tcp '')" || bad "pub: $?"
+hears later /topics/web/b -H "last-event-id: $id"
+shows later '"body":"two"\}$'
+eq "and nothing that was seen" 0 "$(grep -c '"n":1' "$work/later")"
+eq "no topic" 400 "$("$herz" req -o /dev/null -w '%{status}' -d x "$(url http '/topics/a/%2b')")"
+eq "no pattern" 400 "$("$herz" req -o /dev/null -w '%{status}' "$(url http '/topics/a/%23/b')")"
 finish

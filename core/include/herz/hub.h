@@ -103,6 +103,12 @@ HERZ_API herz_tap *herz_tap_new(herz_app *app, const char *pattern,
 /** On its worker. Not from inside its own function. What is left is freed with the app. */
 HERZ_API void herz_tap_free(herz_tap *tap);
 
+/** Topics as routes, for who speaks HTTP and no frames: POST prefix/TOPIC publishes its body and answers 202 with
+ * the position; GET prefix/PATTERN (# as %23) answers with server-sent events, each a JSON object {"topic", "epoch",
+ * "offset", "headers", "body"} whose id is "epoch.offset"; of an exact topic with history "last-event-id" goes on behind
+ * it; gaps are events "gap". Who may is asked as for frames. Before the first herz_listen(). */
+HERZ_API int herz_topic_routes(herz_app *app, const char *prefix);
+
 /* ---- who may ------------------------------------------------------------------------------------ */
 
 /** Who asks for what. Stands for the call only. */
