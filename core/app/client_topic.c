@@ -80,21 +80,23 @@ static struct hz_sub_options options_of(const herz_subscription *s) {
                                  .deadline_ms = o->deadline_ms};
 }
 
-/* Where it begins: as it was asked to, or, when it began before, where it was. */
+/* Where it begins: as it was asked to, or, when it has heard something, behind that. */
 static hz_err say_begin(const herz_subscription *s, struct hz_sub_options *o) {
   const struct herz_subscribe_options *wanted = &s->options;
+  bool chosen = wanted->has_from || wanted->ago_ms > 0;
 
-  if (!s->began || wanted->has_from || wanted->ago_ms > 0) {
+  if (!s->began || (chosen && s->seen.map.count == 0)) {
     o->has_from = wanted->has_from;
     o->from = wanted->from;
     o->epoch = wanted->epoch;
     o->ago_ms = wanted->ago_ms;
-  } else if (!wanted->live_only) {
-    o->has_since = true;
-    o->since = s->mark;
-    o->epoch = s->epoch;
+    return HZ_OK;
   }
-  return s->began && !wanted->live_only ? hz_seen_encode(&s->seen, &o->offsets) : HZ_OK;
+  if (wanted->live_only) return HZ_OK;
+  o->has_since = true;
+  o->since = chosen ? 0 : s->mark; /* who wanted what was before wants that of all topics */
+  o->epoch = s->epoch;
+  return hz_seen_encode(&s->seen, &o->offsets);
 }
 
 /* False: not now. */
@@ -156,10 +158,10 @@ void herz_unsubscribe(herz_subscription *s) {
 
 void herz_subscription_credit(herz_subscription *s, uint64_t n) {
   if (s->options.slow != HERZ_PAUSE || s->over) return;
-  if (s->named.id == 0)
-    s->options.credit += n;
-  else if (s->cl->session != NULL)
+  s->options.credit += n; /* what is left of it is granted again after a reconnect */
+  if (s->named.id != 0 && s->cl->session != NULL) {
     hz_session_sub_credit(s->cl->session, s->named.id, n);
+  }
 }
 
 /* ---- publishes ---- */
@@ -384,6 +386,7 @@ static void came(herz_subscription *s, const struct hz_envelope *e) {
     no_memory(s->cl);
     return;
   }
+  if (e->kind == HZ_EVENT && s->options.credit > 0) s->options.credit--;
   note(s, e);
   s->fn(s, &t.event, s->arg); /* `s` may have gone */
   hz_event_text_fini(&t);

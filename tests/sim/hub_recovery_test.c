@@ -149,6 +149,33 @@ Test(hub_recovery, what_was_missed_comes_after_a_reconnect) {
   ap_stop(&p);
 }
 
+/* Who began with the past goes on where it was. */
+Test(hub_recovery, the_past_comes_once) {
+  struct app_pair p;
+  struct hearer exact, pattern, paused;
+
+  start(&p, "tcp", KEPT);
+  reconnecting(&p);
+  say_numbers(p.server, "t/1", 0, 10, 1);
+  listen_to(&p, (struct herz_subscribe_options){.pattern = "t/1", .has_from = true}, &exact);
+  listen_to(&p, (struct herz_subscribe_options){.pattern = "t/#", .ago_ms = 60000}, &pattern);
+  listen_to(&p,
+            (struct herz_subscribe_options){
+                .pattern = "t/1", .has_from = true, .slow = HERZ_PAUSE, .credit = 7},
+            &paused);
+  for (uint64_t i = 1; i <= 3; i++) {
+    cut_off(&p);
+    say_numbers(p.server, "t/1", 10 * i, 10 * i + 10, 1);
+    herz_subscription_credit(paused.sub, 1);
+    sim_run_for(p.sim, 5 * HZ_SEC);
+    cr_assert(exact.events == 10 * i + 10 && exact.wrong == 0 && exact.gaps == 0);
+    cr_assert(pattern.events == 10 * i + 10 && pattern.wrong == 0 && pattern.gaps == 0);
+    cr_assert(paused.events == 7 + i && paused.wrong == 0, "credit is granted once: %u",
+              paused.events);
+  }
+  ap_stop(&p);
+}
+
 Test(hub_recovery, what_is_lost_is_a_gap_of_known_size) {
   struct app_pair p;
   struct hearer h;

@@ -6,6 +6,7 @@
 #include <herz/hub.h>
 #include <inttypes.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,6 +40,7 @@ static herz_app *server, *client;
 static char url[128];
 static struct reader readers[READERS];
 static struct writer writers[WRITERS];
+static bool first_part_over;
 
 static void *serve(void *arg) {
   CHECK(herz_loop(arg) == 0, "the loop");
@@ -51,6 +53,7 @@ static void on_event(herz_subscription *s, const struct herz_event *e, void *arg
   unsigned writer, number;
 
   (void)s;
+  if (first_part_over) return;
   if (e->what == HERZ_EVENT_SUBSCRIBED) r->stands++;
   CHECK(e->what != HERZ_EVENT_REFUSED, "%s", e->text);
   if (e->what == HERZ_EVENT_GAP) CHECK(false, "a gap: %" PRIu64, e->missed);
@@ -129,14 +132,73 @@ static bool all_heard(void) {
   return true;
 }
 
+/* ---- a worker that is held up ---- */
+
+#define FLOOD 70000u /* more than a mailbox takes */
+
+static sem_t blocked, go_on;
+static uint32_t unknown_gaps, told;
+
+static void block(herz_ctx *c) {
+  CHECK(sem_post(&blocked) == 0 && sem_wait(&go_on) == 0, "wait");
+  herz_reply_text(c, HERZ_OK, "gone on");
+}
+
+static void on_flood(herz_subscription *s, const struct herz_event *e, void *arg) {
+  uint32_t *heard = arg;
+
+  (void)s;
+  if (e->what == HERZ_EVENT_SUBSCRIBED) told++;
+  if (e->what == HERZ_EVENT_GAP && e->missed == 0) unknown_gaps++;
+  if (e->what == HERZ_EVENT_MESSAGE) ++*heard;
+}
+
+static void *flood(void *arg) {
+  (void)arg;
+  CHECK(sem_wait(&blocked) == 0, "wait");
+  for (unsigned i = 0; i < FLOOD; i++)
+    CHECK(herz_publish_text(server, "$flood", "x") == 0, "publish");
+  CHECK(sem_post(&go_on) == 0, "post");
+  return NULL;
+}
+
+static void gone_on(const struct herz_response *r, void *arg) {
+  CHECK(r->status == 200, "%d %s", r->status, r->text ? r->text : "");
+  *(bool *)arg = true;
+}
+
+/* What found its mailbox full is a gap of unknown size to those who subscribed there. */
+static void hold_up(void) {
+  uint32_t heard = 0;
+  bool answered = false;
+  pthread_t thread;
+  herz_client *cl = herz_dial(client, url, NULL);
+  struct herz_subscribe_options o = {.pattern = "$flood"};
+  struct herz_request rq = {.path = "/block", .timeout_ms = 600000};
+
+  CHECK(sem_init(&blocked, 0, 0) == 0 && sem_init(&go_on, 0, 0) == 0, "semaphores");
+  CHECK(herz_subscribe(cl, &o, on_flood, &heard, NULL) == 0, "%s", herz_error(client));
+  while (told == 0) turn();
+  CHECK(pthread_create(&thread, NULL, flood, NULL) == 0, "a thread");
+  CHECK(herz_call(cl, &rq, gone_on, &answered, NULL) == 0, "%s", herz_error(client));
+  while (!answered || unknown_gaps == 0) turn();
+  CHECK(pthread_join(thread, NULL) == 0, "join");
+  while (heard < 65536u) turn();
+  CHECK(heard == 65536u && unknown_gaps == 1, "%u heard, %u gaps", heard, unknown_gaps);
+  herz_client_close(cl);
+}
+
 int main(void) {
   pthread_t loop, nowhere;
   unsigned spread = 0;
 
-  server = herz_app_new("log.level=off\nworkers=4\ntopics=kept events=100000\n"
-                        "limits.sub_queue_events=100000\nlimits.close_timeout_ms=300");
+  server = herz_app_new(
+      "log.level=off\nworkers=4\ntopics=kept events=100000\n"
+      "limits.sub_queue_events=100000\nlimits.sub_queue_bytes=100000000\nlimits.conn_queue_bytes="
+      "100000000\nlimits.call_timeout_ms=600000\nlimits.close_timeout_ms=300");
   client = herz_app_new("log.level=off\nlimits.close_timeout_ms=300");
   CHECK(server != NULL && client != NULL, "apps");
+  CHECK(herz_get(server, "/block", block) == 0, "%s", herz_error(server));
   CHECK(herz_listen(server, "tcp://127.0.0.1:0", url, sizeof(url)) == 0, "%s", herz_error(server));
   CHECK(pthread_create(&loop, NULL, serve, server) == 0, "a thread");
   for (unsigned i = 0; i < READERS; i++) {
@@ -161,6 +223,8 @@ int main(void) {
     if (hz_tally_get(&server->hub->nodes[i].subscriptions) > 0) spread++;
   }
   CHECK(spread > 1, "all subscriptions are on one worker");
+  first_part_over = true;
+  hold_up();
   /* Cut off and freed with events under way. */
   for (unsigned i = 0; i < 100; i++) {
     char text[32];
