@@ -280,9 +280,11 @@ void hz_client_topics_pump(herz_client *cl) {
       p->waiting = NULL;
       if (p->done != NULL) continue;
     }
-    hz_list_remove(&p->link);
+    bool told = p->done != NULL;
     pub_end(p, err, hz_strerror((int)err), (struct herz_position){0, 0});
-    return hz_client_topics_pump(cl); /* `done` may have changed the list */
+    if (!told) continue;
+    hz_env_defer(cl->w->env, &cl->settle); /* `done` may have changed the list */
+    return;
   }
 }
 

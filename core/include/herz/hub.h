@@ -96,8 +96,8 @@ HERZ_API uint64_t herz_subscription_count(const herz_app *app);
 typedef struct herz_tap herz_tap;
 
 /** Calls `fn` for each event of a pattern, on the worker that asks (outside of one: the first), at the end of
- * the turn in which it came there. Bounded as a connection's subscription is; gaps are told. NULL:
- * herz_error(app) says why. */
+ * the turn in which it came there. Bounded as a connection's subscription is; gaps are told. As a
+ * dial it fixes the configuration. NULL: herz_error(app) says why. */
 HERZ_API herz_tap *herz_tap_new(herz_app *app, const char *pattern,
                                 void (*fn)(const struct herz_event *e, void *arg), void *arg);
 /** On its worker. Not from inside its own function. What is left is freed with the app. */
