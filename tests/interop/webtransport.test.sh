@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Chromium over WebTransport, and with UDP blocked: see webtransport.mjs.
+# Browsers over WebTransport, and Chromium with UDP blocked: see webtransport.mjs.
 . "$(dirname "${BASH_SOURCE[0]}")/../cli/lib.sh"
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 dir=$interop
@@ -7,7 +7,6 @@ client=$(cd "$dir/../../apps/web/client" && pwd)
 need_modules ws
 [ -d "$client/node_modules/esbuild" ] || absent "esbuild of npm" "cmake/deps/bootstrap.sh interop"
 need_program chromium chromium-browser
-browser=$program
 (cd "$client" && npm run --silent build -- --log-level=error --outfile="$work/bundle/herz.min.js") || bad "the bundle could not be built"
 
 # free_port: one number that is free for TCP and for UDP, as a service has it
@@ -21,20 +20,23 @@ free_port() {
 
 judge() { # judge PART [FIFO]
   sha256=$(sed -n 's/^  cert .*sha256 //p' "$work/out")
-  timeout 250 node "$dir/webtransport.mjs" "$browser" "$work/profile-$1" "$work/bundle" "$port" "$sha256" \
+  timeout 250 node "$dir/webtransport.mjs" "$browser" "$work/profile-$1-${browser##*/}" "$work/bundle" "$port" "$sha256" \
     "$(spki_of "$XDG_STATE_HOME/herz/dev-cert.pem")" "$@"
 }
 
-if "$herzd" config defaults | grep -q '^wt\.'; then
+# session BROWSER NAME: everything over WebTransport, and how it ends on both sides
+session() {
+  local judge ended='' word
+  browser=$1
   port=$(free_port)
   start_herzd --set ws.origins='*' --set limits.body_bytes=134217728 --set limits.conn_body_bytes=268435456 \
     --listen "quic://127.0.0.1:$port" --listen "tcp://127.0.0.1:$port"
+  rm -f "$work/say"
   mkfifo "$work/say"
   exec 8<>"$work/say"
   judge session "$work/say" 8>&- &
   judge=$!
   pids+=("$judge")
-  ended=
   while read -r -t 240 word <&8; do
     case $word in
       closed) log_says 'code 142: page done' ;;
@@ -42,12 +44,14 @@ if "$herzd" config defaults | grep -q '^wt\.'; then
       over) break ;;
     esac
   done
-  if wait "$judge"; then ok; else bad "over WebTransport the judge is not content"; fi
+  if wait "$judge"; then ok; else bad "$2: over WebTransport the judge is not content"; fi
   [ -n "$ended" ] || stop_herzd
-else
-  echo "webtransport: sessions are not in this build, their part is skipped"
-fi
+}
 
+session "$program" Chromium
+firefox=$(command -v firefox-esr || command -v firefox)
+if [ -n "$firefox" ]; then session "$firefox" Firefox; else echo "skipped: Firefox's part, $bring"; fi
+browser=$program
 for part in silent closed; do
   start_herzd --set ws.origins='*' --listen tcp://127.0.0.1:0
   port=${bound[0]##*:}

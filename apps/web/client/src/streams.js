@@ -131,8 +131,14 @@ class StreamCarrier extends Carrier {
       const code = cause?.streamErrorCode ?? e.CANCELLED.unwanted;
       // With the session its calls end, for the session's reason; only a code of ours is surely the call's own.
       if (code !== e.CANCELLED.unwanted) return this.lost(cancelled(this.call.name, code));
-      this.session.env.setTimeout(() => this.lost(cancelled(this.call.name, code)), MOMENT_MS);
+      this.session.env.setTimeout(() => this.lost(this.brokenOff(cause)), MOMENT_MS);
     }
+  }
+
+  // Firefox (153) drops what it has of an answer when the server wants no more of the request.
+  brokenOff(cause) {
+    if (this.sentAll) return cancelled(this.call.name, e.CANCELLED.unwanted);
+    return new HerzError('cancelled', `${this.call.name}: the server wanted no more content, and its answer was lost`, { cause });
   }
 
   // Who does not read on lets the stream's window fill, which stops its sender.

@@ -171,6 +171,15 @@ test('the server wants no more content, and answers', async () => {
   assert.equal((await answer).status, 413);
 });
 
+test('a browser that drops the answer when the server wants no more: the error says so', async () => {
+  const { wt, client, clock } = await open();
+  const error = rejection(client.call('POST', '/', { body: new ReadableStream({}) }));
+  await settled();
+  wt.streams[1].reading.error(new TypeError('Error in input stream'));
+  await clock.advance(250);
+  assert.deepEqual([(await error).code, (await error).message], ['cancelled', 'POST /: the server wanted no more content, and its answer was lost']);
+});
+
 test('an answer before the end of the request: the rest is given up', async () => {
   const { wt, client } = await open();
   const answer = client.call('POST', '/', { body: new ReadableStream({}) });
