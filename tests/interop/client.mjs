@@ -122,6 +122,15 @@ async function certificates() {
     assert.equal(error.code, 'unreachable');
     assert.match(error.message, /none of certHashes/);
   });
+  await check('certHashes: a ws too old to compare them connects to nobody', async () => {
+    const { default: WebSocket } = await import('ws');
+    class Old extends WebSocket {
+      constructor(url, protocol, { finishRequest, ...options }) {
+        super(url, protocol, options);
+      }
+    }
+    assert.equal((await rejection(connect(secure, { certHashes: [sha256], WebSocket: Old, token: 'secret' }))).code, 'unreachable');
+  });
   await check('without a hash or an authority it is not accepted', async () => {
     const error = await rejection(connect(secure, { webSocketOptions: {} }));
     assert.match(error.message, /self.signed/);

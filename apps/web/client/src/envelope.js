@@ -72,22 +72,9 @@ function rawValue(r) {
   return r.bytes.subarray(from, r.at);
 }
 
-// The last that was seen of each topic: [topic, [epoch, offset]].
-function positions(r) {
-  const out = [];
-  for (let n = r.mapHead(); n > 0; n--) {
-    const topic = r.str();
-    if (r.arrayHead() !== 2) throw bad('a position is an epoch and an offset');
-    out.push([topic, [r.uint(), r.uint()]]);
-  }
-  return out;
-}
-
 const both = { v: u32, agent: text, credit: u64, calls: u32, max_frame: u32 };
 const ofHello = { ...both, auth: text, resume: text, offsets: rawValue };
 const ofWelcome = { ...both, session: text, token: text, epoch: u64, resumed: bool, ping_ms: u32 };
-const ofSub = { class: text, slow: text, from: u64, epoch: u64, presence: bool, since: u64, ago_ms: u64, credit: u64,
-  offsets: positions };
 
 function status(r) {
   const v = r.uint(999);
@@ -113,7 +100,7 @@ const kinds = [
   [1, 2, (r, n) => ({ id: r.uint(), headers: n > 1 ? headers(r) : [] })],
   [2, 2, (r) => ({ id: r.uint(), code: r.uint() })],
   [2, 2, (r) => ({ id: r.uint(), credit: r.uint() })],
-  [3, 3, (r) => ({ id: r.uint(), text: r.str(), options: r.nil() ? {} : options(r, ofSub) })],
+  [3, 3, (r) => ({ id: r.uint(), text: r.str(), options: r.value() })], // which no server sends
   [1, 1, (r) => ({ id: r.uint() })],
   [4, 4, (r) => ({ id: maybe(r, u64), text: r.str(), headers: headers(r), body: body(r) })],
   [3, 3, (r) => ({ id: r.uint(), epoch: r.uint(), offset: r.uint() })],

@@ -15,26 +15,36 @@ async function findWs() {
 
 // `ws` takes options for TLS, which the platform's WebSocket does not.
 function opener(Ws, options) {
-  return (url, protocol, hashes) => new Ws(url, protocol, {
-    perMessageDeflate: false,
-    ...(hashes.length > 0 && url.startsWith('wss:') ? pinned(hashes) : {}),
-    ...options.webSocketOptions,
-  });
+  return (url, protocol, hashes) => {
+    const pin = hashes.length > 0 && url.startsWith('wss:') ? new Pin(hashes) : undefined;
+    const socket = new Ws(url, protocol, { perMessageDeflate: false, ...pin?.options, ...options.webSocketOptions });
+    pin?.guard(socket);
+    return socket;
+  };
 }
 
-// The certificate is compared before anything is sent that is a secret: the token leaves in HELLO.
-function pinned(hashes) {
-  const known = new Set(hashes.map((h) => Buffer.from(h).toString('hex')));
-  return {
-    rejectUnauthorized: false,
-    finishRequest(request) {
-      request.on('socket', (socket) => socket.once('secureConnect', () => {
-        const print = socket.getPeerX509Certificate().fingerprint256.replaceAll(':', '').toLowerCase();
-        if (known.has(print)) request.end();
-        else socket.destroy(new Error(`the certificate's SHA-256 is ${print}, which is none of certHashes`));
-      }));
-    },
-  };
+// A certificate is compared before the request is sent that asks for a WebSocket, and long before the token is.
+class Pin {
+  constructor(hashes) {
+    this.known = new Set(hashes.map((h) => Buffer.from(h).toString('hex')));
+    this.compared = false;
+    this.options = { rejectUnauthorized: false, finishRequest: (request) => this.compare(request) };
+  }
+
+  compare(request) {
+    request.on('socket', (socket) => socket.once('secureConnect', () => {
+      const print = socket.getPeerX509Certificate().fingerprint256.replaceAll(':', '').toLowerCase();
+      this.compared = this.known.has(print);
+      if (this.compared) request.end();
+      else socket.destroy(new Error(`the certificate's SHA-256 is ${print}, which is none of certHashes`));
+    }));
+  }
+
+  // A `ws` that does not know finishRequest (before 8.13) has checked nothing.
+  guard(socket) {
+    if (typeof socket.once !== 'function') throw new TypeError('certHashes need the package "ws"');
+    socket.once('open', () => this.compared || socket.terminate());
+  }
 }
 
 /** As in browsers; options.WebSocket: a constructor to use, options.webSocketOptions: what `ws` takes. */
