@@ -319,7 +319,7 @@ static struct hz_delivery *pass_on(struct hz_hub *hub, struct hz_hub_node *here,
       (void)send_over(node, e);
       continue;
     }
-    mine = hz_delivery_new(here, e);
+    mine = hz_delivery_new(node, e);
     if (mine == NULL) *err = HZ_ENOMEM;
   }
   return mine;
@@ -370,7 +370,7 @@ static hz_err publish(const struct publication *p, struct hz_position *at) {
     hz_event_place(e, 0, 0);
     mine = pass_on(p->hub, p->here, e, set, &err);
   }
-  if (mine != NULL) hand_out_in_turn(p->here, mine);
+  if (mine != NULL) hand_out_in_turn(mine->node, mine);
   hz_event_unref(e);
   return err;
 }
