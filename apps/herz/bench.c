@@ -14,6 +14,9 @@
 #define PID_MOST (1u << 22) /* the kernel's; numbers far above it would name other clocks */
 #define NONE UINT32_MAX     /* not given */
 
+enum mode { REQ, PUB, SUB, CONNECT, MODES };
+static const char *const modes[MODES] = {"req", "pub", "sub", "connect"};
+
 struct bench_options bench_options = {
     .number = NONE, .warmup_ms = NONE, .conns = 1, .in_flight = NONE, .size = NONE};
 
@@ -25,16 +28,22 @@ const struct args_option bench_flags[] = {
      &bench_options.duration_ms, 86400},
     {ARGS_TEXT, 0, "warmup", "S",
      "so many seconds before that do not count; default 1, with -n none", &warmup, 0},
-    {ARGS_NUMBER, 'c', "connections", "CONNS", "connections; connect: at a time; default 1",
+    {ARGS_NUMBER, 'c', "connections", "CONNS",
+     "connections; connect: at a time; sub: subscribers, one more publishes; default 1",
      &bench_options.conns, 1000000},
     {ARGS_NUMBER, 'm', "in-flight", "N",
-     "calls in flight on each connection; default 1, with --rps 1000 on all together",
+     "calls in flight on each connection; sub: events; default 1, with --rps 1000 on all together",
      &bench_options.in_flight, 65536},
     {ARGS_NUMBER, 0, "rps", "R",
      "open loop: R calls a second; latency counts from when a call was due", &bench_options.rps,
      100000000},
-    {ARGS_NUMBER, 0, "size", "B", "a body of B bytes goes with each call", &bench_options.size,
+    {ARGS_NUMBER, 0, "size", "B",
+     "a body of B bytes goes with each call; sub: 8 or more, default 128", &bench_options.size,
      SIZE_MAX_BYTES},
+    {ARGS_TEXT, 0, "topic", "T", "pub, sub: what is published to; default " BENCH_TOPIC,
+     &bench_options.topic, 0},
+    {ARGS_NUMBER, 0, "topics", "N", "pub, sub: T/0, T/1 ... T/N-1 by turns", &bench_options.topics,
+     1000000},
     {ARGS_TEXT, 'X', "method", "METHOD", "GET, or with a body POST, unless this says otherwise",
      &bench_options.method, 0},
     {ARGS_TEXT, 'd', "data", "DATA", "this text as the body", &bench_options.data, 0},
@@ -48,15 +57,16 @@ const struct args_option bench_flags[] = {
      &bench_options.server_pid, PID_MOST},
     {ARGS_FLAG, 0, "resume", NULL, "connect, QUIC: every handshake resumes a session",
      &bench_options.resume, 0},
-    {ARGS_CHOICE, 0, "raw", "echo|herz|redis|nats",
+    {ARGS_CHOICE, 0, "raw", "echo|herz|redis|nats|mqtt",
      "no API: fixed bytes to such a peer, as many back as it answers", &bench_options.raw, 0},
     {ARGS_FLAG, 0, "json", NULL, "the report as JSON", &bench_options.json, 0},
     {ARGS_FLAG, 0, "csv", NULL, "the report as CSV: names, values", &bench_options.csv, 0},
     {0}};
 
 const char bench_notes[] =
-    "req makes calls; connect makes connections, each up to its first answer. pub and sub\n"
-    "come with topics. What the figures mean: docs/bench.md.\n\n" URL_NOTES;
+    "req makes calls; connect makes connections, each up to its first answer; pub publishes and\n"
+    "waits for acknowledgements; sub publishes to subscribers of its own and waits until all have\n"
+    "heard. What the figures mean: docs/bench.md.\n\n" URL_NOTES;
 
 static int parse_decimal(const char *flag, const char *text, double least, double most,
                          double *out) {
@@ -100,42 +110,83 @@ static int apply_defaults(void) {
   return EXIT_OK;
 }
 
-static int check_together(bool connect) {
+/* What a mode does not know: the flag's name, NULL: all that was given is known. */
+static const char *foreign_flag(enum mode mode) {
   const struct bench_options *o = &bench_options;
+  bool events = mode == PUB || mode == SUB;
+  if (o->resume && mode != CONNECT) return "--resume";
+  if (o->rps && (mode == CONNECT || mode == SUB)) return "--rps";
+  if (o->raw && mode != REQ && mode != SUB) return "--raw";
+  if (o->in_flight != 1 && mode == CONNECT) return "-m";
+  if ((o->topic || o->topics) && !events) return o->topic ? "--topic" : "--topics";
+  if (o->method && events) return "-X";
+  if (o->data && mode == SUB) return "-d";
+  return o->headers.count && mode == SUB ? "-H" : NULL;
+}
+
+/* Bytes that are fixed are what they are. */
+static int check_raw(enum mode mode) {
+  const struct bench_options *o = &bench_options;
+  const char *other = o->rps             ? "--rps"
+                      : o->data          ? "-d"
+                      : o->method        ? "-X"
+                      : o->headers.count ? "-H"
+                      : o->topics        ? "--topics"
+                                         : NULL;
+  if (!o->raw) return EXIT_OK;
+  if (other) {
+    return fail(EXIT_USAGE, "--raw %s: its bytes are fixed and its loop is closed: without %s",
+                o->raw, other);
+  }
+  if (mode == REQ && strcmp(o->raw, "mqtt") == 0) {
+    return fail(EXIT_USAGE, "--raw mqtt is for bench sub");
+  }
+  return EXIT_OK;
+}
+
+static int check_together(enum mode mode) {
+  const struct bench_options *o = &bench_options;
+  const char *flag = foreign_flag(mode);
   if (o->server_pid && bench_cpu_of(o->server_pid) < 0) {
     return fail(EXIT_USAGE, "--server-pid %u: no such process on this machine", o->server_pid);
   }
   if (o->json && o->csv) return fail(EXIT_USAGE, "--json --csv: give one of them");
   if (o->sized && o->data) return fail(EXIT_USAGE, "--size -d: give one of them");
-  if (o->resume && !connect) return fail(EXIT_USAGE, "--resume is for bench connect");
-  if (connect && (o->rps || o->raw || o->in_flight != 1)) {
-    return fail(EXIT_USAGE, "%s is for bench req", o->rps ? "--rps" : o->raw ? "--raw" : "-m");
+  if (flag) return fail(EXIT_USAGE, "%s is not for bench %s", flag, modes[mode]);
+  return check_raw(mode);
+}
+
+/* Events of `sub` begin with a number. */
+static int take_event_size(void) {
+  struct bench_options *o = &bench_options;
+  if (!o->sized) o->size = BENCH_EVENT_SIZE;
+  if (o->size >= 8) return EXIT_OK;
+  return fail(EXIT_USAGE, "--size %u: give 8 or more, an event begins with its number", o->size);
+}
+
+static int run(enum mode mode, const char *url) {
+  const struct bench_options *o = &bench_options;
+  switch (mode) {
+    case REQ: return o->raw ? bench_raw(url) : bench_req(url);
+    case PUB: return bench_pub(url);
+    case SUB: return o->raw ? bench_sub_raw(url) : bench_sub(url);
+    case CONNECT: return bench_connect(url);
+    case MODES: break;
   }
-  if (o->raw && (o->rps || o->data || o->method || o->headers.count)) {
-    return fail(EXIT_USAGE, "--raw %s: its bytes are fixed and its loop is closed: without %s",
-                o->raw,
-                o->rps      ? "--rps"
-                : o->data   ? "-d"
-                : o->method ? "-X"
-                            : "-H");
-  }
-  return EXIT_OK;
+  return EXIT_USAGE;
 }
 
 int herz_bench(const struct args *a) {
-  const char *mode = a->operands[0];
-  bool connect = strcmp(mode, "connect") == 0;
-  if (strcmp(mode, "pub") == 0 || strcmp(mode, "sub") == 0) {
-    return fail(EXIT_USAGE, "bench %s is not in this version: topics come later", mode);
-  }
-  if (!connect && strcmp(mode, "req") != 0) {
-    return fail(EXIT_USAGE, "bench %s: give req or connect", mode);
+  enum mode mode = 0;
+  while (mode < MODES && strcmp(a->operands[0], modes[mode]) != 0) mode++;
+  if (mode == MODES) {
+    return fail(EXIT_USAGE, "bench %s: give req, pub, sub or connect", a->operands[0]);
   }
   int code = apply_defaults();
-  if (code == EXIT_OK) code = check_together(connect);
+  if (code == EXIT_OK) code = check_together(mode);
+  if (code == EXIT_OK && mode == SUB) code = take_event_size();
   if (code == EXIT_OK) code = bench_descriptors(bench_options.conns);
   if (code != EXIT_OK) return code;
   bench_options.server_rss_kib = bench_rss_of(bench_options.server_pid);
-  if (connect) return bench_connect(a->operands[1]);
-  return bench_options.raw ? bench_raw(a->operands[1]) : bench_req(a->operands[1]);
+  return run(mode, a->operands[1]);
 }

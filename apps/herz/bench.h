@@ -1,6 +1,6 @@
 /* `herz bench`: what its modes share. A run goes from warm-up through counting to its end; what was
- * counted is a tally. Not here: how load is made (bench_req.c, bench_connect.c, bench_raw.c), how
- * the report looks (bench_report.c). docs/bench.md says what the figures mean. */
+ * counted is a tally. Not here: how load is made (bench_req.c, bench_sub.c, bench_connect.c, bench_raw.c,
+ * bench_fan_raw.c), how the report looks (bench_report.c). docs/bench.md says what the figures mean. */
 #ifndef APPS_HERZ_BENCH_H
 #define APPS_HERZ_BENCH_H
 
@@ -11,11 +11,13 @@
 #include "apps/common/histogram.h"
 #include "apps/herz/client.h"
 
+#define BENCH_TOPIC "bench"     /* without --topic */
+#define BENCH_EVENT_SIZE 128u   /* sub, without --size */
 #define BENCH_TIMEOUT_MS 10000u /* for connecting and for a call, without --timeout */
 
 struct bench_options {
-  uint32_t number, duration_ms, warmup_ms, conns, in_flight, rps, size, server_pid;
-  const char *method, *data, *raw, *max_p99;
+  uint32_t number, duration_ms, warmup_ms, conns, in_flight, rps, size, server_pid, topics;
+  const char *method, *data, *raw, *max_p99, *topic;
   struct args_list headers;
   bool sized, fail, resume, json, csv;
   double max_p99_ms;
@@ -30,6 +32,7 @@ extern struct bench_options bench_options;
 struct bench_tally {
   uint64_t started, ok, failed, bad_status, not_started, conns_lost;
   uint64_t bytes_out, bytes_in;
+  uint64_t deliveries, missed, doubled; /* sub */
   struct {
     uint64_t count;
     char text[160];       /* of the first */
@@ -48,8 +51,9 @@ struct bench_tally {
 enum bench_phase { BENCH_WARMING, BENCH_COUNTING, BENCH_OVER };
 
 struct bench_run {
-  const char *mode; /* "req", "connect" */
-  char url[256];    /* for the report */
+  const char *mode;    /* "req", "pub", "sub", "connect" */
+  uint32_t each_makes; /* deliveries of an event, of which CPU times are then; 0: it is one thing */
+  char url[256];       /* for the report */
   enum bench_phase phase;
   uint64_t warm_until_ns, count_until_ns; /* the latter 0: by number alone */
   volatile bool interrupted;
@@ -108,7 +112,10 @@ void bench_catch_interrupt(herz_app *app, volatile bool *flag);
 
 /** The modes: each runs, then reports. */
 int bench_req(const char *url);
+int bench_pub(const char *url);
+int bench_sub(const char *url);
 int bench_connect(const char *url);
 int bench_raw(const char *url);
+int bench_sub_raw(const char *url);
 
 #endif

@@ -98,7 +98,7 @@ static int connect_host(const struct raw_target *t, uint32_t timeout_ms) {
 
 /* ---- opening ---- */
 
-static bool send_all(int fd, const char *data, size_t len) {
+bool raw_send(int fd, const char *data, size_t len) {
   while (len > 0) {
     ssize_t n = send(fd, data, len, MSG_NOSIGNAL);
     if (n < 0 && errno == EINTR) continue;
@@ -110,7 +110,7 @@ static bool send_all(int fd, const char *data, size_t len) {
 }
 
 /* Reads up to and with `end`, byte by byte: what follows is not ours yet. */
-static bool read_to(int fd, const char *end, char *out, size_t cap) {
+bool raw_read_to(int fd, const char *end, char *out, size_t cap) {
   size_t len = 0, want = strlen(end);
   while (len + 1 < cap) {
     ssize_t n = recv(fd, out + len, 1, 0);
@@ -126,7 +126,7 @@ static bool read_to(int fd, const char *end, char *out, size_t cap) {
   return false;
 }
 
-static bool refused(const struct raw_target *t, char *answer) {
+bool raw_refused(const struct raw_target *t, char *answer) {
   answer[strcspn(answer, "\r\n")] = '\0';
   fail(EXIT_PROTOCOL, "%s: refused: %s", t->url, answer);
   errno = 0; /* it is said */
@@ -141,21 +141,21 @@ static bool open_websocket(const struct raw_target *t, int fd) {
                "GET %s HTTP/1.1\r\nHost: %s:%s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
                "Sec-WebSocket-Key: aGVyeiBiZW5jaCByYXcgMQ==\r\nSec-WebSocket-Version: 13\r\n\r\n",
                t->path, t->host, t->port);
-  if (n < 0 || !send_all(fd, head, (size_t)n)) return false;
-  if (!read_to(fd, "\r\n\r\n", head, sizeof head)) return false;
-  return strncmp(head, "HTTP/1.1 101 ", 13) == 0 || refused(t, head);
+  if (n < 0 || !raw_send(fd, head, (size_t)n)) return false;
+  if (!raw_read_to(fd, "\r\n\r\n", head, sizeof head)) return false;
+  return strncmp(head, "HTTP/1.1 101 ", 13) == 0 || raw_refused(t, head);
 }
 
 static bool open_nats(const struct raw_target *t, int fd, uint32_t number) {
   char line[HEAD_MAX];
-  if (!read_to(fd, "\r\n", line, sizeof line)) return false;
-  if (strncmp(line, "INFO ", 5) != 0) return refused(t, line);
+  if (!raw_read_to(fd, "\r\n", line, sizeof line)) return false;
+  if (strncmp(line, "INFO ", 5) != 0) return raw_refused(t, line);
   int n =
       snprintf(line, sizeof line,
                "CONNECT {\"verbose\":false,\"pedantic\":false}\r\nSUB b%08x 1\r\nPING\r\n", number);
-  if (n < 0 || !send_all(fd, line, (size_t)n) || !read_to(fd, "\r\n", line, sizeof line))
+  if (n < 0 || !raw_send(fd, line, (size_t)n) || !raw_read_to(fd, "\r\n", line, sizeof line))
     return false;
-  return strncmp(line, "PONG", 4) == 0 || refused(t, line);
+  return strncmp(line, "PONG", 4) == 0 || raw_refused(t, line);
 }
 
 /* ---- what is sent ---- */
@@ -243,10 +243,27 @@ void raw_put_id(char *at, uint64_t id) {
   for (unsigned i = 0; i < 8; i++) at[i] = (char)(id >> (56 - 8 * i));
 }
 
-static char *put_number(char *p, char code, uint64_t n, unsigned bytes) {
+char *raw_put_number(char *p, char code, uint64_t n, unsigned bytes) {
   *p++ = code;
   while (bytes > 0) *p++ = (char)(n >> (8 * --bytes));
   return p;
+}
+
+void raw_seal(char *frame, size_t len) {
+  memcpy(frame, "\xca\xfe", 2);
+  raw_put_number(frame + 2, 1, len - 7, 4);
+  frame[7] = 0;
+}
+
+size_t raw_read_frame(const struct raw_target *t, int fd, char *out, size_t cap) {
+  const uint8_t *a = (const uint8_t *)out;
+  if (!raw_read(fd, out, RAW_FRAME_HEAD)) return 0;
+  size_t len = ((size_t)a[3] << 24 | (size_t)a[4] << 16 | (size_t)a[5] << 8 | a[6]) + 7;
+  if (memcmp(out, "\xca\xfe\x01", 3) != 0 || len <= RAW_FRAME_HEAD || len > cap) {
+    raw_refused(t, (char[]){"no frame of Herz came, or one over 1 MiB"});
+    return 0;
+  }
+  return raw_read(fd, out + RAW_FRAME_HEAD, len - RAW_FRAME_HEAD) ? len : 0;
 }
 
 /* `[2, id, method, path, nil, body]` behind a frame's head. A client may begin with it: HELLO is for
@@ -261,28 +278,26 @@ static bool script_herz(struct raw_script *s, const char *path, uint32_t size) {
   *p++ = 2;
   s->id_at = (size_t)(p + 1 - s->request);
   s->next_id = RAW_ID_FIRST;
-  p = put_number(p, (char)0xcf, s->next_id, 8);
-  p = put_number(p, (char)0xd9, method_len, 1);
+  p = raw_put_number(p, (char)0xcf, s->next_id, 8);
+  p = raw_put_number(p, (char)0xd9, method_len, 1);
   memcpy(p, method, method_len);
-  p = put_number(p + method_len, (char)0xda, path_len, 2);
+  p = raw_put_number(p + method_len, (char)0xda, path_len, 2);
   memcpy(p, path, path_len);
   p += path_len;
   *p++ = (char)0xc0;
   if (size > 0) {
-    p = put_number(p, (char)0xc6, size, 4);
+    p = raw_put_number(p, (char)0xc6, size, 4);
     memset(p, 'x', size);
     p += size;
   } else {
     *p++ = (char)0xc0;
   }
   s->request_len = (size_t)(p - s->request);
-  memcpy(s->request, "\xca\xfe", 2);
-  put_number(s->request + 2, 1, s->request_len - 7, 4);
-  s->request[7] = 0;
+  raw_seal(s->request, s->request_len);
   return true;
 }
 
-static bool read_all(int fd, char *out, size_t len) {
+bool raw_read(int fd, char *out, size_t len) {
   while (len > 0) {
     ssize_t n = recv(fd, out, len, 0);
     if (n < 0 && errno == EINTR) continue;
@@ -296,22 +311,26 @@ static bool read_all(int fd, char *out, size_t len) {
 
 /* The first answer tells how long all of them are: `[3, id, status, headers, body]`. */
 static bool ask_once(const struct raw_target *t, int fd, struct raw_script *s) {
-  enum { HEAD = 8, BODY_MAX = 1 << 20, ID = HEAD + 2, STATUS = ID + 9 };
-  static char answer[HEAD + BODY_MAX];
+  enum { HEAD = RAW_FRAME_HEAD, ID = HEAD + 2, STATUS = ID + 9 };
+  static char answer[HEAD + (1 << 20)];
   const uint8_t *a = (const uint8_t *)answer;
-  if (!send_all(fd, s->request, s->request_len) || !read_all(fd, answer, HEAD)) return false;
+  if (!raw_send(fd, s->request, s->request_len)) return false;
+  size_t len = raw_read_frame(t, fd, answer, sizeof answer);
+  if (len == 0) return false;
   s->next_id++;
-  size_t len = (size_t)a[3] << 24 | (size_t)a[4] << 16 | (size_t)a[5] << 8 | a[6];
-  bool frame = memcmp(answer, "\xca\xfe\x01", 3) == 0 && len > STATUS - 7 && len <= BODY_MAX;
-  if (!frame) return refused(t, (char[]){"no frame of Herz came, or one over 1 MiB"});
-  if (!read_all(fd, answer + HEAD, len - 1)) return false;
-  if (a[HEAD] != 0x95 || a[HEAD + 1] != 3 || a[ID] != 0xcf) {
-    return refused(t, (char[]){"the answer does not come in one frame"});
+  if (len <= STATUS + 1 || a[HEAD] != 0x95 || a[HEAD + 1] != 3 || a[ID] != 0xcf) {
+    return raw_refused(t, (char[]){"the answer does not come in one frame"});
   }
   if (a[STATUS] != 0xcc || a[STATUS + 1] < 200) { /* 200 to 255: in two bytes */
-    return refused(t, (char[]){"the status is 300 or above"});
+    return raw_refused(t, (char[]){"the status is 300 or above"});
   }
-  expect(s, answer, ID + 1, 7 + len - (ID + 1));
+  expect(s, answer, ID + 1, len - (ID + 1));
+  return true;
+}
+
+bool raw_take_aside(const char *aside, size_t *at, char byte) {
+  if (aside == NULL || aside[*at] != byte) return false;
+  if (aside[++*at] == '\0') *at = 0;
   return true;
 }
 
@@ -334,22 +353,29 @@ static bool make_script(const struct raw_target *t, const char *kind, uint32_t s
   return script_echo(s, size);
 }
 
-int raw_connect(const struct raw_target *t, const char *kind, uint32_t size, uint32_t number,
-                uint32_t timeout_ms, struct raw_script *s) {
-  if (!make_script(t, kind, size, number, s)) {
-    return -fail(EXIT_USAGE, "--size %u: memory is short", size);
-  }
+int raw_dial(const struct raw_target *t, uint32_t timeout_ms) {
   int fd = t->socket[0] ? connect_local(t, timeout_ms) : connect_host(t, timeout_ms);
-  if (fd < -1) return fd;
-  if (fd < 0) {
-    int code = errno == ETIMEDOUT ? EXIT_TIMEOUT : EXIT_CONNECT;
-    return -fail(code, "cannot connect to %s: %s", t->url, strerror(errno));
-  }
-  if (open_peer(t, kind, number, fd) && (s->id_at == 0 || ask_once(t, fd, s))) return fd;
+  if (fd != -1) return fd;
+  int code = errno == ETIMEDOUT ? EXIT_TIMEOUT : EXIT_CONNECT;
+  return -fail(code, "cannot connect to %s: %s", t->url, strerror(errno));
+}
+
+int raw_not_opened(const struct raw_target *t, int fd) {
   int err = errno;
   close(fd);
   if (err == 0) return -EXIT_PROTOCOL;
   bool late = err == EAGAIN || err == EWOULDBLOCK;
   return -fail(late ? EXIT_TIMEOUT : EXIT_PROTOCOL, "%s: not opened: %s", t->url,
                late ? "no answer in time" : strerror(err));
+}
+
+int raw_connect(const struct raw_target *t, const char *kind, uint32_t size, uint32_t number,
+                uint32_t timeout_ms, struct raw_script *s) {
+  if (!make_script(t, kind, size, number, s)) {
+    return -fail(EXIT_USAGE, "--size %u: memory is short", size);
+  }
+  int fd = raw_dial(t, timeout_ms);
+  if (fd < 0) return fd;
+  if (open_peer(t, kind, number, fd) && (s->id_at == 0 || ask_once(t, fd, s))) return fd;
+  return raw_not_opened(t, fd);
 }

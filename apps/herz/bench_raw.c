@@ -111,21 +111,13 @@ static void start(struct raw_conn *c, uint32_t count, uint64_t now) {
   }
 }
 
-/* Whether this byte, with no reply begun, is of an aside. */
-static bool take_aside(struct raw_conn *c, char byte) {
-  const char *aside = c->script.aside;
-  if (aside == NULL || aside[c->aside] != byte) return false;
-  if (aside[++c->aside] == '\0') c->aside = 0;
-  return true;
-}
-
 /* How many replies end in these bytes. False: one of them does not begin as it has to, or nobody
  * asked for it. A head that comes in two pieces is believed: so much of it as came first was right. */
 static bool take(struct raw_conn *c, const char *data, size_t len, uint32_t *ended) {
   const struct raw_script *s = &c->script;
   *ended = 0;
   for (size_t at = 0; at < len;) {
-    if (c->got == 0 && take_aside(c, data[at])) {
+    if (c->got == 0 && raw_take_aside(c->script.aside, &c->aside, data[at])) {
       at++;
       continue;
     }

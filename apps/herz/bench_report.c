@@ -32,11 +32,16 @@ static double per_second(const struct bench_tally *t) {
   return s > 0 ? (double)(t->ok + t->bad_status) / s : 0;
 }
 
+static bool fanning(const struct bench_run *r) {
+  return strcmp(r->mode, "sub") == 0;
+}
+
 static bool connecting(const struct bench_run *r) {
   return strcmp(r->mode, "connect") == 0;
 }
 
 static const char *what(const struct bench_run *r) {
+  if (fanning(r) || strcmp(r->mode, "pub") == 0) return "events";
   return connecting(r) ? "connections" : "calls";
 }
 
@@ -109,6 +114,9 @@ static void print_loop(const struct bench_run *r) {
   if (connecting(r)) {
     printf("%s  closed loop: %" PRIu32 " at a time, %s\n", r->url, o->conns,
            o->resume ? "sessions resumed" : "full handshakes");
+  } else if (fanning(r)) {
+    printf("%s  closed loop: %" PRIu32 " events at a time to %" PRIu32 " subscribers%s%s\n", r->url,
+           o->in_flight, o->conns, o->raw ? ", raw " : "", o->raw ? o->raw : "");
   } else if (o->rps) {
     printf("%s  open loop: %" PRIu32 " calls a second on %" PRIu32 " connections\n", r->url, o->rps,
            o->conns);
@@ -133,6 +141,12 @@ static void print_memory(const struct bench_tally *t) {
          before, after);
 }
 
+static void print_deliveries(const struct bench_tally *t) {
+  double s = seconds(t);
+  printf("  deliveries  %" PRIu64 ", %.0f/s; %" PRIu64 " missed, %" PRIu64 " twice\n",
+         t->deliveries, s > 0 ? (double)t->deliveries / s : 0, t->missed, t->doubled);
+}
+
 static void print_text(const struct bench_run *r) {
   const struct bench_tally *t = &r->tally;
   print_loop(r);
@@ -141,10 +155,11 @@ static void print_text(const struct bench_run *r) {
          what(r), t->ok + t->failed + t->bad_status, seconds(t), per_second(t), t->failed,
          t->bad_status);
   print_failures(t);
+  if (fanning(r)) print_deliveries(t);
   printf("  bytes       %" PRIu64 " sent, %" PRIu64 " received\n", t->bytes_out, t->bytes_in);
   if (t->ok) {
     if (connecting(r)) print_times("standing", &t->standing);
-    print_times(connecting(r) ? "answered" : "latency", &t->latency);
+    print_times(connecting(r) ? "answered" : fanning(r) ? "heard" : "latency", &t->latency);
     if (bench_options.rps) print_times("start lag", &t->lag);
   }
   if (t->ok + t->bad_status) print_cpu(t);
@@ -235,6 +250,10 @@ static void print_json(const struct bench_run *r) {
          ",\"per_second\":%.3f,\"bytes_sent\":%" PRIu64 ",\"bytes_received\":%" PRIu64,
          seconds(t), t->ok + t->failed + t->bad_status, t->ok, t->failed, t->bad_status,
          t->not_started, t->conns_lost, per_second(t), t->bytes_out, t->bytes_in);
+  if (fanning(r)) {
+    printf(",\"deliveries\":%" PRIu64 ",\"missed\":%" PRIu64 ",\"doubled\":%" PRIu64, t->deliveries,
+           t->missed, t->doubled);
+  }
   json_failures(t);
   json_cpu("client", t->client_s, t->client_each);
   json_cpu("server", t->server_s, t->server_each);
@@ -266,7 +285,7 @@ static void print_csv(const struct bench_run *r) {
         "per_second,client_cpu_s,server_cpu_s,min_us,mean_us",
         stdout);
   for (size_t i = 0; i < PERCENTILES; i++) printf(",%s_us", percentiles[i].key);
-  printf(",connections_lost,bytes_sent,bytes_received\n%s,", r->mode);
+  printf(",connections_lost,bytes_sent,bytes_received,deliveries,missed,doubled\n%s,", r->mode);
   csv_text(r->url);
   printf(",%s,%" PRIu32 ",%" PRIu32 ",%.6f,%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64
          ",%.3f,%.6f,",
@@ -278,7 +297,8 @@ static void print_csv(const struct bench_run *r) {
   for (size_t i = 0; i < PERCENTILES; i++) {
     printf(",%.3f", us(hist_percentile(&t->latency, percentiles[i].percent)));
   }
-  printf(",%" PRIu64 ",%" PRIu64 ",%" PRIu64 "\n", t->conns_lost, t->bytes_out, t->bytes_in);
+  printf(",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 "\n",
+         t->conns_lost, t->bytes_out, t->bytes_in, t->deliveries, t->missed, t->doubled);
 }
 
 /* ---- the exit code ---- */
@@ -316,6 +336,10 @@ int bench_report(const struct bench_run *r) {
   if (t->failed) {
     return fail(exit_for(t->first_error, true), "%s: %" PRIu64 " %s failed, the first: %s", r->url,
                 t->failed, what(r), herz_strerror(t->first_error));
+  }
+  if (t->missed || t->doubled) {
+    return fail(EXIT_PROTOCOL, "%s: %" PRIu64 " events were missed, %" PRIu64 " came twice", r->url,
+                t->missed, t->doubled);
   }
   if (t->conns_lost) {
     return fail(EXIT_PROTOCOL, "%s: %" PRIu64 " connections were lost", r->url, t->conns_lost);

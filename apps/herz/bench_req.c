@@ -1,21 +1,19 @@
-/* `herz bench req`: calls through the public API, in a closed or an open loop, on one worker. Not
- * here: phases and tally (bench_run.c), raw mode (bench_raw.c). */
+/* `herz bench req` and `herz bench pub`: calls, or publishes that are acknowledged, through the public API, in
+ * a closed or an open loop, on one worker. Not here: phases and tally (bench_run.c), connections
+ * (bench_ramp.c), raw mode (bench_raw.c). */
 #include <stdlib.h>
 
+#include <herz/hub.h>
+
 #include "apps/common/exits.h"
+#include "apps/herz/bench_ramp.h"
 #include "apps/herz/bench_request.h"
 
-#define DIALS_AT_ONCE 64u
 #define PROGRESS_MS 250u
 #define MS_NS UINT64_C(1000000)
 /* A start that is nearer than this is polled for: a sleep would come back too late for it. */
 #define POLL_NS (2 * MS_NS)
 #define WAIT_MAX_MS 100u
-
-struct bench_conn {
-  herz_client *cl; /* NULL: closed */
-  bool standing;
-};
 
 /* One call in flight, or room for one. */
 struct slot {
@@ -29,12 +27,12 @@ static struct {
   struct bench_run run;
   struct client client; /* its app carries all connections */
   struct bench_request request;
-  struct bench_conn *conns;
+  struct bench_ramp ramp;
+  struct bench_topics topics; /* pub */
   struct slot *slots;
   struct slot *first, **last; /* the free ones, longest free first */
-  uint32_t dialled, standing, lost;
   uint64_t in_flight;
-  bool ramp_waits, unusable, going, stopped, discard;
+  bool publishes, stopped, discard;
   uint64_t schedule_ns, sequence; /* open loop: its t0 and the next call's number */
 } bench;
 
@@ -45,7 +43,7 @@ static void stop(void) {
 
 static void stop_when_done(void) {
   bool over = bench.run.phase == BENCH_OVER && bench.in_flight == 0;
-  if (over || bench.lost == bench_options.conns) stop();
+  if (over || bench.ramp.gone == bench_options.conns) stop();
 }
 
 /* ---- calls ---- */
@@ -59,12 +57,25 @@ static bool take_data(herz_call_handle *call, const struct herz_response *head, 
 }
 
 static void call_done(const struct herz_response *rs, void *arg);
+static void publish_done(int err, const char *text, struct herz_position at, void *arg);
+
+static int send_one(struct slot *s) {
+  const struct herz_request *rq = &bench.request.rq;
+  if (!bench.publishes) return herz_call(s->conn->cl, rq, call_done, s, NULL);
+  const struct herz_message m = {.topic = bench_topics_next(&bench.topics),
+                                 .headers = rq->headers,
+                                 .header_count = rq->header_count,
+                                 .kind = rq->kind,
+                                 .body = rq->body,
+                                 .body_len = rq->body_len};
+  return herz_client_publish(s->conn->cl, &m, publish_done, s);
+}
 
 /* `start`: now, or when it was due. False: the slot's connection takes no calls any more. */
 static bool start_call(struct slot *s, uint64_t start, bool counted) {
   s->start_ns = start;
   s->counted = counted;
-  if (s->conn->cl && herz_call(s->conn->cl, &bench.request.rq, call_done, s, NULL) == 0) {
+  if (s->conn->cl && send_one(s) == 0) {
     bench.in_flight++;
     return true;
   }
@@ -90,25 +101,25 @@ static struct slot *take_free(void) {
   return s;
 }
 
-static void count(const struct slot *s, const struct herz_response *rs, uint64_t now) {
-  if (rs->err) {
-    bench_error(&bench.run, rs->err, rs->text, now);
+/* `status`: of an answer; 0: an acknowledgement. */
+static void count(const struct slot *s, int err, const char *text, int status, uint64_t now) {
+  if (err) {
+    bench_error(&bench.run, err, text, now);
     return;
   }
   bench.run.tally.bytes_out += bench.request.rq.body_len;
-  if (rs->status >= 400)
-    bench_bad_status(&bench.run, rs->status, now);
+  if (status >= 400)
+    bench_bad_status(&bench.run, status, now);
   else
     bench_ok(&bench.run, s->start_ns, now);
 }
 
-static void call_done(const struct herz_response *rs, void *arg) {
-  struct slot *s = arg;
+static void done(struct slot *s, int err, const char *text, int status) {
   if (bench.discard) return; /* the report is made: this one is left over */
   uint64_t now = client_now_ns();
   bench.in_flight--;
   bench_ended(&bench.run);
-  if (s->counted) count(s, rs, now);
+  if (s->counted) count(s, err, text, status, now);
   if (bench_options.rps)
     put_free(s);
   else
@@ -116,63 +127,13 @@ static void call_done(const struct herz_response *rs, void *arg) {
   stop_when_done();
 }
 
-/* ---- connections ---- */
-
-static void dial_more(void *arg);
-
-/* Not from inside the event that made room: a transport without a network is connected before
- * herz_dial() returns, and would dial again in there. */
-static void dial_soon(void) {
-  if (bench.ramp_waits) return;
-  bench.ramp_waits = herz_after(bench.client.app, 0, dial_more, NULL) == 0;
-  if (!bench.ramp_waits) stop();
+static void call_done(const struct herz_response *rs, void *arg) {
+  done(arg, rs->err, rs->text, rs->status);
 }
 
-static void go(void);
-
-static void conn_state(herz_client *cl, enum herz_client_state state,
-                       const struct herz_close_info *info, void *arg) {
-  struct bench_conn *conn = arg;
-  if (bench.discard) return;
-  conn->cl = cl;
-  if (state == HERZ_CONNECTED) {
-    conn->standing = true;
-    bench.standing++;
-    dial_soon();
-  }
-  if (state != HERZ_CLOSED) return;
-  conn->cl = NULL;
-  bench.lost++;
-  bench.client.err = info->err;
-  snprintf(bench.client.text, sizeof bench.client.text, "%s", info->text);
-  if (bench.going) {
-    bench.run.tally.conns_lost++;
-    stop_when_done();
-  } else {
-    bench.client.closed = true;
-    bench.client.connected = conn->standing;
-    stop();
-  }
-}
-
-static void dial_more(void *arg) {
-  (void)arg;
-  bench.ramp_waits = false;
-  const struct herz_dial_options options = {.connect_timeout_ms = client_options.timeout_ms,
-                                            .token = getenv("HERZ_TOKEN"),
-                                            .on_state = conn_state};
-  while (bench.dialled < bench_options.conns && bench.dialled - bench.standing < DIALS_AT_ONCE) {
-    struct bench_conn *conn = &bench.conns[bench.dialled++];
-    struct herz_dial_options own = options;
-    own.arg = conn;
-    conn->cl = herz_dial(bench.client.app, bench.client.url, &own);
-    if (!conn->cl) {
-      bench.unusable = true; /* the first one says so */
-      stop();
-      return;
-    }
-  }
-  if (bench.standing == bench_options.conns && !bench.going) go();
+static void publish_done(int err, const char *text, struct herz_position at, void *arg) {
+  (void)at;
+  done(arg, err, text, 0);
 }
 
 /* ---- the two loops ---- */
@@ -186,12 +147,11 @@ static void tick(void *arg) {
 static void go(void) {
   const struct bench_options *o = &bench_options;
   uint64_t slots = (uint64_t)o->conns * o->in_flight, now = client_now_ns();
-  bench.going = true;
-  bench_begin(&bench.run, "req", bench.client.url, now);
+  bench_begin(&bench.run, bench.publishes ? "pub" : "req", bench.client.url, now);
   if (bench.run.progress) tick(NULL);
   bench.schedule_ns = now;
   for (uint64_t i = 0; i < slots; i++) {
-    bench.slots[i].conn = &bench.conns[i % o->conns];
+    bench.slots[i].conn = &bench.ramp.conns[i % o->conns];
     put_free(&bench.slots[i]);
   }
   if (o->rps) {
@@ -255,14 +215,20 @@ static bool prepare(const char *url, int *code) {
   const struct bench_options *o = &bench_options;
   *code = client_prepare(&bench.client, url);
   if (*code == EXIT_OK) *code = bench_request_make(&bench.request);
+  if (*code == EXIT_OK && bench.publishes) *code = bench_topics_make(&bench.topics);
   if (*code != EXIT_OK) return false;
   char calls[16];
   snprintf(calls, sizeof calls, "%u", o->in_flight);
   bench.request.rq.on_data = take_data;
   bench.last = &bench.first;
-  bench.conns = calloc(o->conns, sizeof *bench.conns);
+  bench.ramp = (struct bench_ramp){.run = &bench.run,
+                                   .client = &bench.client,
+                                   .count = o->conns,
+                                   .stands = go,
+                                   .lost = stop_when_done};
   bench.slots = calloc((size_t)o->conns * o->in_flight, sizeof *bench.slots);
-  if (!bench.conns || !bench.slots || herz_set(bench.client.app, "limits.calls", calls) != 0 ||
+  if (!bench_ramp_make(&bench.ramp) || !bench.slots ||
+      herz_set(bench.client.app, "limits.calls", calls) != 0 ||
       herz_set(bench.client.app, "limits.pool_bytes", "68719476736") != 0) {
     *code = fail(EXIT_USAGE, "-c %u -m %u: memory is short", o->conns, o->in_flight);
     return false;
@@ -271,29 +237,34 @@ static bool prepare(const char *url, int *code) {
 }
 
 static int result(void) {
-  if (bench.unusable) {
-    return fail(EXIT_USAGE, "%s: %s", bench.client.url, herz_error(bench.client.app));
-  }
-  if (!bench.going && bench.run.interrupted) return EXIT_OK;
-  if (!bench.going) return client_failed(&bench.client, 0, NULL);
+  int code = bench_ramp_failed(&bench.ramp);
+  if (code != EXIT_OK || !bench.ramp.going) return code;
   bench_end(&bench.run);
-  bench.discard = true;
+  bench.discard = bench.ramp.discard = true;
   return bench_report(&bench.run);
 }
 
-int bench_req(const char *url) {
+static int run(const char *url) {
   int code;
   if (prepare(url, &code)) {
-    bench_catch_interrupt(bench.client.app, &bench.run.interrupted);
-    dial_soon();
+    bench_ramp_start(&bench.ramp);
     herz_loop(bench.client.app);
-    if (bench.going && bench_options.rps) open_loop();
+    if (bench.ramp.going && bench_options.rps) open_loop();
     code = result();
   }
-  bench.discard = true;
+  bench.discard = bench.ramp.discard = true;
   client_free(&bench.client);
   bench_request_free(&bench.request);
-  free(bench.conns);
+  bench_ramp_free(&bench.ramp);
   free(bench.slots);
   return code;
+}
+
+int bench_req(const char *url) {
+  return run(url);
+}
+
+int bench_pub(const char *url) {
+  bench.publishes = true;
+  return run(url);
 }

@@ -118,6 +118,7 @@ void bench_ended(struct bench_run *r) {
 static void cpu_of_each(const struct bench_run *r, struct bench_tally *t) {
   bool steady = r->steady.ended > 0 && r->steady.ended >= t->started / 2;
   double count = (double)(steady ? r->steady.ended : t->ok + t->bad_status);
+  if (r->each_makes > 0) count *= r->each_makes;
   double client = steady ? r->steady.client_s : t->client_s;
   double server = steady ? r->steady.server_s : t->server_s;
   t->client_each = count > 0 ? client / count : -1;

@@ -3,6 +3,7 @@
  *
  *   plain_echo tcp [PORT]    bytes come back as they are
  *   plain_echo ws [PORT]     any upgrade is accepted; messages come back unmasked
+ *   plain_echo fan [PORT]    bytes go to every other connection: what a fan-out costs at least
  *
  * One thread, one read and one write for all that is ready on a connection, as a good server does it.
  * Prints the port. WebSocket messages are told apart by their length alone: no opcode, no UTF-8, no
@@ -34,13 +35,18 @@ struct conn {
   size_t kept_len;
   uint8_t *waits; /* what the socket had no room for */
   size_t waits_len;
+  struct conn *next; /* of all, the newest first */
 };
 
 static int epoll_fd;
-static bool websocket;
+static bool websocket, fan;
+static struct conn *conns;
 static uint8_t buffer[BUFFER];
 
 static void end(struct conn *c) {
+  struct conn **at = &conns;
+  while (*at != NULL && *at != c) at = &(*at)->next;
+  if (*at == c) *at = c->next;
   close(c->fd);
   free(c->kept);
   free(c->waits);
@@ -137,6 +143,17 @@ static bool answer_messages(struct conn *c, size_t len) {
   return c->kept_len <= KEPT_MAX && send_back(c, buffer, (size_t)(out - buffer));
 }
 
+/* Nobody is ended here: who cannot be written to will be seen to have closed. */
+static void send_to_others(const struct conn *from, const uint8_t *data, size_t len) {
+  for (struct conn *c = conns; c != NULL; c = c->next) {
+    if (c == from) continue;
+    if (c->waits_len > 0)
+      (void)keep(&c->waits, &c->waits_len, data, len);
+    else
+      (void)send_back(c, data, len);
+  }
+}
+
 static bool on_readable(struct conn *c) {
   size_t before = c->kept_len;
   if (before > 0) {
@@ -151,6 +168,8 @@ static bool on_readable(struct conn *c) {
   }
   if (n <= 0) return false;
   size_t len = before + (size_t)n;
+  if (fan) send_to_others(c, buffer, len);
+  if (fan) return true;
   if (!websocket) return send_back(c, buffer, len);
   return c->upgraded ? answer_messages(c, len) : upgrade(c, len);
 }
@@ -167,7 +186,12 @@ static void take_connection(int listener) {
   c->fd = fd;
   setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
   struct epoll_event e = {.events = EPOLLIN, .data.ptr = c};
-  if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &e) != 0) end(c);
+  if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &e) != 0) {
+    end(c);
+    return;
+  }
+  c->next = conns;
+  conns = c;
 }
 
 static int listen_at(unsigned port) {
@@ -189,11 +213,13 @@ static int listen_at(unsigned port) {
 }
 
 int main(int argc, char **argv) {
-  if (argc < 2 || (strcmp(argv[1], "tcp") != 0 && strcmp(argv[1], "ws") != 0)) {
-    fprintf(stderr, "usage: plain_echo tcp|ws [PORT]\n");
+  const char *what = argc > 1 ? argv[1] : "";
+  websocket = strcmp(what, "ws") == 0;
+  fan = strcmp(what, "fan") == 0;
+  if (!websocket && !fan && strcmp(what, "tcp") != 0) {
+    fprintf(stderr, "usage: plain_echo tcp|ws|fan [PORT]\n");
     return 2;
   }
-  websocket = strcmp(argv[1], "ws") == 0;
   struct rlimit files;
   if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
     files.rlim_cur = files.rlim_max;

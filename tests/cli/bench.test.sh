@@ -49,6 +49,75 @@ report "connect: sessions resumed" 'r.ok === 20 && r.resumed' connect -n 20 -c 2
 exits "connect: resumption elsewhere" 2 '--resume: sessions are resumed on quic:// only' \
   "$herz" bench connect -n 1 --resume "$(url tls /)"
 
+# topics: over every scheme that has them, each event is heard by each subscriber, once
+for s in $schemes; do
+  case $s in http | https | h3) continue ;; esac
+  report "$s: 40 events to 7 subscribers" \
+    'r.ok === 40 && r.mode === "sub" && r.deliveries === 280 && r.missed === 0 && r.doubled === 0 && r.bytes_received === 280 * 128' \
+    sub -n 40 -c 7 -m 8 "$(url "$s" /)"
+  report "$s: 100 publishes" 'r.ok === 100 && r.mode === "pub" && r.bytes_sent === 100 * 30' \
+    pub -n 100 -c 2 -m 8 --size 30 "$(url "$s" /)"
+done
+report "pub: a rate" 'r.ok === 50 && r.loop === "open"' pub --rps 2000 -n 50 "$(url tcp /)"
+report "sub: many topics, long events" 'r.ok === 30 && r.deliveries === 90 && r.bytes_sent === 30 * 5000' \
+  sub -n 30 -c 3 -m 4 --size 5000 --topics 7 --topic some/where "$(url ws /)"
+report "sub: CPU is of a delivery" 'Math.abs(r.server_cpu_s / r.deliveries * 1e6 / r.server_cpu_s_per_million - 1) < 0.5' \
+  sub -D 0.3 --warmup 0.1 -c 10 -m 8 --server-pid "$pid" "$(url tcp /)"
+report "sub raw herz: 300 events to 5" 'r.ok === 300 && r.deliveries === 1500 && r.raw === "herz"' \
+  sub --raw herz -n 300 -c 5 -m 32 "$(url tcp /)"
+report "sub raw herz: one at a time, over a socket of the file system" 'r.ok === 50 && r.deliveries === 150' \
+  sub --raw herz -n 50 -c 3 --size 3000 "$(url unix /)"
+has "sub: text" "$(bench sub -n 10 -c 3 "$(url tcp /)")" 'deliveries +30, .* 0 missed, 0 twice'
+exits "sub: no pattern" 2 'empty|segment|topic' "$herz" bench sub -n 1 --topic 'a//+b' "$(url tcp /)"
+exits "sub: nobody listens" 3 'cannot connect' "$herz" bench sub -n 1 tcp://127.0.0.1:1/
+exits "sub raw: nobody listens" 3 'cannot connect' "$herz" bench sub --raw nats -n 1 tcp://127.0.0.1:1/
+exits "sub: HTTP has no topics" 2 'cannot do it' "$herz" bench sub -n 1 "$(url http /)"
+exits "sub: an event has a number" 2 '--size 7: give 8' "$herz" bench sub --size 7 "$(url tcp /)"
+exits "sub: usage" 2 '--rps is not for bench sub' "$herz" bench sub --rps 5 "$(url tcp /)"
+exits "pub: usage" 2 '--raw is not for bench pub' "$herz" bench pub --raw echo "$(url tcp /)"
+exits "req: usage" 2 '--topic is not for bench req' "$herz" bench req --topic x "$(url tcp /)"
+
+# what is lost, or comes twice, on the way to one of three subscribers
+cat >"$work/fan.mjs" <<'JS'
+import { createServer } from 'node:net';
+const what = process.argv[2], all = [];
+let number = 0;
+const server = createServer((c) => {
+  all.push(c);
+  let rest = Buffer.alloc(0);
+  c.on('data', (chunk) => {
+    for (rest = Buffer.concat([rest, chunk]); rest.length >= 128; rest = rest.subarray(128), number++) {
+      const times = (i) => (number !== 5 || i !== 1 ? 1 : what === 'drop' ? 0 : 2);
+      all.forEach((to, i) => to !== c && to.write(Buffer.concat(Array(times(i)).fill(rest.subarray(0, 128)))));
+    }
+  });
+  c.on('error', () => {});
+});
+server.listen(0, '127.0.0.1', () => console.log(server.address().port));
+JS
+for what in drop double; do
+  mkfifo "$work/$what.port"
+  node "$work/fan.mjs" $what >"$work/$what.port" &
+  fan_pid=$!
+  pids+=($!)
+  read -r port <"$work/$what.port"
+  case $what in
+    drop) text='1 events failed' want='r.failed === 1 && r.missed === 1 && r.doubled === 0 && r.ok === 19' ;;
+    double) text='0 events were missed, 1 came twice' want='r.failed === 0 && r.missed === 0 && r.doubled === 1 && r.ok === 20' ;;
+  esac
+  exits "sub: $what" 6 "$text" "$herz" bench sub --raw echo --json -n 20 -c 3 -m 4 "tcp://127.0.0.1:$port"
+  eq "sub: $what is counted" '' "$(node "$work/check.mjs" "$want" <"$work/exits.out" 2>&1)"
+  kill "$fan_pid"
+  wait "$fan_pid" 2>/dev/null
+done
+mkfifo "$work/fan.port"
+"$HERZ_BUILD/bench/plain_echo" fan >"$work/fan.port" &
+pids+=($!)
+read -r port <"$work/fan.port"
+report "sub raw: a plain loop" 'r.ok === 200 && r.deliveries === 1000' sub --raw echo -n 200 -c 5 -m 32 "tcp://127.0.0.1:$port"
+kill "${pids[-1]}"
+wait "${pids[-1]}" 2>/dev/null
+
 # warm-up, duration
 before=$(counter calls)
 report "warm-up" 'r.ok === 50' req -n 50 --warmup 0.1 "$(url tcp /users/1)"
@@ -103,8 +172,8 @@ has "text: histogram" "$text" '^  < [0-9.]+ [mun]?s +#+ +[0-9.]+ %'
 csv=$(bench req -n 10 --csv "$(url tcp /)")
 eq "csv: two lines" 2 "$(wc -l <<<"$csv")"
 eq "csv: a value for each name" 1 "$(awk -F, '{ print NF }' <<<"$csv" | sort -u | wc -l)"
-has "csv: what was lost and carried" "$(head -n 1 <<<"$csv")" ',max_us,connections_lost,bytes_sent,bytes_received$'
-has "csv: bytes, both ways" "$(bench req -n 10 --size 20 --csv "$(url tcp /echo)")" ',0,200,200$'
+has "csv: what was lost and carried" "$(head -n 1 <<<"$csv")" ',max_us,connections_lost,bytes_sent,bytes_received,deliveries,missed,doubled$'
+has "csv: bytes, both ways" "$(bench req -n 10 --size 20 --csv "$(url tcp /echo)")" ',0,200,200,0,0,0$'
 has "csv: a quotation mark in the URL" "$(bench req -n 1 --csv "$(url tcp '/users/a"b')")" '/users/a""b",closed'
 eq "no progress where stderr is no terminal" '' "$(cat "$work/err")"
 
@@ -191,14 +260,14 @@ has "budgets: JSON" "$(node -e 'const r = JSON.parse(require("fs").readFileSync(
 exits "budgets: nothing of that name" 2 'nothing is called so' node "$run" --build "$HERZ_BUILD" --only nope
 
 # usage
-exits "no mode" 2 'bench go: give req or connect' "$herz" bench go tcp://x
+exits "no mode" 2 'bench go: give req, pub, sub or connect' "$herz" bench go tcp://x
 exits "number 0" 2 '-n 0: give 1 or more' "$herz" bench req -n 0 tcp://x
 exits "connections 0" 2 '-c 0: give 1 or more' "$herz" bench req -c 0 tcp://x
 exits "both forms" 2 'give one of them' "$herz" bench req --json --csv tcp://x
 exits "warm-up" 2 '--warmup x: give a number' "$herz" bench req --warmup x tcp://x
 exits "no such process" 2 '--server-pid 4194304: no such process' "$herz" bench req --server-pid 4194304 tcp://x
 exits "more connections than files" 2 '-c 900000: this process may open' "$herz" bench req -c 900000 tcp://x
-exits "in flight with connect" 2 '-m is for bench req' "$herz" bench connect -m 2 tcp://x
+exits "in flight with connect" 2 '-m is not for bench connect' "$herz" bench connect -m 2 tcp://x
 exits "scheme" 2 'gopher' "$herz" bench req gopher://x
 
 # an interrupt ends a run with its report

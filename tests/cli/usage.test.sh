@@ -61,7 +61,7 @@ exits "req: CA file that is none" 2 "CA file $0 is not PEM.*give PEM" "$herz" re
 exits "req: session file" 2 '--session-file /nope/x: No such file' "$herz" req --session-file /nope/x quic://localhost:1/
 exits "req: key log" 2 'SSLKEYLOGFILE /nope/x: No such file' env SSLKEYLOGFILE=/nope/x "$herz" req tls://localhost:1/
 exits "req: quiet" 3 '' "$herz" req -q tcp://127.0.0.1:1/
-for later in "bench pub tcp://x" "bench sub tcp://x" "top"; do
+for later in "top"; do
   # shellcheck disable=SC2086
   exits "herz $later" 2 'is not in this version' "$herz" $later
 done
