@@ -24,11 +24,12 @@ export function herzBench(setup, args, pid, cores) {
   const span = args.includes('-n') ? [] : ['-D', String(seconds), '--warmup', String(Math.max(0.2, seconds / 5))];
   const r = run(pin(cores, [join(build, 'herz'), 'bench', ...args, ...span, '--server-pid', String(pid), '--json']), seconds);
   const j = JSON.parse(r.stdout);
+  const count = j.deliveries ?? j.ok + j.bad_status;
   return {
-    server_us: j.server_cpu_s_per_million, client_us: j.client_cpu_s_per_million, per_second: j.per_second,
+    server_us: j.server_cpu_s_per_million, client_us: j.client_cpu_s_per_million, per_second: count / j.seconds,
     p50_us: j.latency_us.p50, p99_us: j.latency_us.p99,
     memory_each: (j.server_rss_kib - j.server_rss_before_kib) * 1024 / j.connections,
-    per_server_cpu_s: j.server_cpu_s > 0 ? (j.ok + j.bad_status) / j.server_cpu_s : 0,
+    per_server_cpu_s: j.server_cpu_s > 0 ? count / j.server_cpu_s : 0,
   };
 }
 

@@ -148,6 +148,36 @@ function httpAnswer(name, herzPath, nginxPath, conns, n) {
   };
 }
 
+// One publisher, 1,000 subscribers, `window` events of 128 B on their way; figures are of a delivery. Over TCP the same
+// sockets on all sides; where only Herz speaks the transport, its API.
+const fanShape = (window) => ['-c', '1000', '-m', String(window), '--size', '128'];
+
+function fanOut(window, budget) {
+  const raw = (name, service, kind) =>
+    bench(name, service, ['sub', '--raw', kind, ...fanShape(window), http('tcp', '')]);
+  return {
+    name: `fan-out over tcp to 1,000, window ${window}`,
+    budget,
+    base: 'plain', ratio: 'server_us',
+    contestants: [
+      raw('plain', 'plain fan', 'echo'), raw('herz', 'herz', 'herz'), raw('redis', 'redis', 'redis'),
+      raw('nats', 'nats', 'nats'), raw('mosquitto', 'mosquitto', 'mqtt'),
+    ],
+  };
+}
+
+function fanOutBy(scheme, window, budget) {
+  return {
+    name: `fan-out over ${scheme} to 1,000, window ${window}`,
+    budget,
+    base: 'plain, tcp', ratio: 'server_us',
+    contestants: [
+      bench('plain, tcp', 'plain fan', ['sub', '--raw', 'echo', ...fanShape(window), http('tcp', '')]),
+      bench('herz', 'herz', ['sub', ...fanShape(window), http(scheme, '/')]),
+    ],
+  };
+}
+
 // --- what loads nothing --------------------------------------------------------------------------------
 
 function path(name, program, path, budget, peer) {
@@ -218,6 +248,13 @@ export const scenarios = [
     contestants: [{ name: 'herz', service: 'herz', by: trains,
       args: ['req', '-n', '1', '--timeout', '120', http('quic', `/bytes/${2 ** 28}`)] }],
   },
+  fanOut(32, [most('server_us', 0.4)]),
+  fanOutBy('ws', 32, [most('server_us', 0.4)]),
+  fanOutBy('wss', 32, [most('server_us', 1.5)]),
+  fanOutBy('quic', 32, [most('server_us', 5)]),
+  fanOutBy('wt', 32, []),
+  fanOut(1, [most('x', 1.1)]),
+  fanOutBy('ws', 1, [most('x', 1.1)]),
   idle('tcp', 10000, 512, [['plain', 'plain tcp', 'echo'], ['redis', 'redis', 'redis'], ['nats', 'nats', 'nats']]),
   idle('ws', 10000, 512, [['plain', 'plain ws', 'echo']]),
   idle('tls', 1000, 15000),
