@@ -1,4 +1,4 @@
-/* A connected byte-stream socket: reads bounded a turn into the worker's buffer, one sendmsg a turn
+/* A connected byte-stream socket: reads bounded a turn into the worker's buffer, one send a turn
  * for all that waits, half close, and a close that lets the peer read to the end. Not here:
  * connecting (ev_connect.c), accepting (ev_accept.c). */
 #include "transports/common/ev_stream.h"
@@ -187,7 +187,9 @@ static bool write_some(struct hz_ev_stream *s, struct hz_bufq *out, bool *writab
     struct msghdr msg = {.msg_iov = iov};
     size_t before = out->bytes;
     msg.msg_iovlen = (size_t)hz_bufq_iov(out, iov, IOV_PER_CALL);
-    ssize_t n = sendmsg(hz_stream_watch_fd(&s->watch), &msg, MSG_NOSIGNAL);
+    int fd = hz_stream_watch_fd(&s->watch);
+    ssize_t n = msg.msg_iovlen == 1 ? send(fd, iov[0].iov_base, iov[0].iov_len, MSG_NOSIGNAL)
+                                    : sendmsg(fd, &msg, MSG_NOSIGNAL);
     if (n < 0 && errno == EINTR) continue;
     if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return true;
     if (n < 0) {
