@@ -2,8 +2,10 @@
 // to connect (race.js), one connection (session.js).
 import { Call } from './call.js';
 import { HerzError } from './errors.js';
+import { Feed } from './feed.js';
 import { headerPairs } from './headers.js';
 import { MuxSession, PROTOCOL } from './mux.js';
+import { Publish } from './publish.js';
 import { Memory, race } from './race.js';
 import { StreamSession } from './streams.js';
 import { hashOf, placeOf } from './url.js';
@@ -39,6 +41,9 @@ export class Client {
   #waiting = new Set(); // calls without a connection, in their order
   #returned = []; // calls that go back to its front
   #calls = new Set();
+  #feeds = new Set(); // subscriptions outlive connections
+  #publishes = new Set();
+  #unsent = new Set(); // of them
   #attempt = 0;
   #openedAt = 0;
   #timer;
@@ -81,6 +86,34 @@ export class Client {
   /** Resolves when the answer begins; its body is a ReadableStream of bytes. */
   stream(method, path, options = {}) {
     return this.#begin(method, path, options, false);
+  }
+
+  /** A subscription: an async iterator of events and gaps, which goes on where it was on each further connection. */
+  subscribe(pattern, options = {}) {
+    if (this.#state === 'closed') throw new HerzError('closed', `subscription ${pattern}: the client is closed`, { untouched: true });
+    const feed = new Feed(pattern, options, (f) => this.#feeds.delete(f));
+    if (feed.ended) return feed.outside;
+    this.#feeds.add(feed);
+    if (this.#session?.usable) feed.begin(this.#session);
+    return feed.outside;
+  }
+
+  /** Resolves when the event was sent; with `ack`, with { epoch, offset } when the server has it. */
+  publish(topic, body, options = {}) {
+    let publish;
+    try {
+      if (this.#state === 'closed') throw new HerzError('closed', `publish ${topic}: the client is closed`, { untouched: true });
+      if (this.#publishes.size >= WAITING_MAX) throw new HerzError('busy', `publish ${topic}: ${WAITING_MAX} wait already`, { untouched: true });
+      publish = new Publish({ topic, body, options, env: this.#env, over: (p) => this.#publishes.delete(p) && this.#unsent.delete(p) });
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    if (!publish.done) {
+      this.#publishes.add(publish);
+      this.#unsent.add(publish);
+      this.#send();
+    }
+    return publish.promise;
   }
 
   /** Ends the connection for good. code: 0, or 100 to 999 of an application's own; told to the server with the reason. */
@@ -161,6 +194,8 @@ export class Client {
     if (session.over !== undefined) return this.#lost(session.over);
     this.#set('open');
     if (session.leaving) this.#left(session);
+    if (session.usable) for (const feed of this.#feeds) feed.begin(session);
+    this.#send();
     return this.#flush();
   }
 
@@ -168,6 +203,7 @@ export class Client {
   #left(session) {
     if (session !== this.#session || this.#reconnect === undefined) return;
     this.#leaving.add(session);
+    for (const feed of this.#feeds) feed.leave(); // they go on elsewhere
     this.#lost(new HerzError('disconnected', `${session.transport}: the server goes away`));
   }
 
@@ -216,7 +252,10 @@ export class Client {
     this.#state = 'closed';
     for (const session of sessions) session.close(code, reason);
     this.#waiting.clear();
-    for (const call of [...this.#calls]) call.failed(error.code === 'closed' ? error : new HerzError('closed', error.message, { cause: error }));
+    const closed = error.code === 'closed' ? error : new HerzError('closed', error.message, { cause: error });
+    for (const call of [...this.#calls]) call.failed(closed);
+    for (const feed of [...this.#feeds]) feed.end(closed);
+    for (const publish of [...this.#publishes]) publish.lost(closed);
     this.#tell('closed', error);
   }
 
@@ -274,6 +313,14 @@ export class Client {
         this.#returned = [];
         this.#flush();
       });
+    }
+  }
+
+  #send() {
+    for (const publish of this.#unsent) {
+      if (!this.#session?.usable) return;
+      this.#unsent.delete(publish);
+      publish.send(this.#session);
     }
   }
 

@@ -177,12 +177,31 @@ export function writeData(w, id, bytes) {
   w.bin(bytes);
 }
 
-export function writeEnd(w, id) {
-  start(w, 2, END);
+/** END, UNSUB. */
+export function writeId(w, kind, id) {
+  start(w, 2, kind);
   w.uint(id);
 }
 
-/** CANCEL with a code, CREDIT with a number of bytes. */
+/** options: those that are undefined are left out. */
+export function writeSub(w, id, pattern, options) {
+  start(w, 4, SUB);
+  w.uint(id);
+  w.str(pattern);
+  w.value(options);
+}
+
+/** id: null when it is not to be acknowledged; `body`: msgpack. */
+export function writePub(w, id, topic, list, body) {
+  start(w, 5, PUB);
+  if (id === null) w.nil();
+  else w.uint(id);
+  w.str(topic);
+  writeHeaders(w, list);
+  w.raw(body);
+}
+
+/** CANCEL with a code, CREDIT with a number of bytes or events. */
 export function writePair(w, kind, id, n) {
   start(w, 3, kind);
   w.uint(id);

@@ -14,7 +14,7 @@ export type ErrorCode =
   | 'unreachable'
   /** The server does not let this client in. */
   | 'denied'
-  /** The server refused the call; nothing was done. */
+  /** The server refused the call, the subscription or the publish; nothing was done. */
   | 'refused'
   /** The server broke the call off. */
   | 'cancelled'
@@ -22,7 +22,7 @@ export type ErrorCode =
   | 'body'
   /** A head over the server's frame limit, or an answer over maxBytes. */
   | 'too_large'
-  /** Too many calls wait for a connection. */
+  /** Too much waits to be sent, or (slow: "close") to be read. */
   | 'busy'
   /** The server does not speak as docs/protocol.md says. */
   | 'protocol';
@@ -125,6 +125,75 @@ export interface StreamedAnswer {
   json(): Promise<any>;
 }
 
+/** Where an event stands in its topic; 0 and 0 in one without history. */
+export interface Position {
+  readonly epoch: number | bigint;
+  readonly offset: number;
+}
+
+export interface HubEvent<T = any> extends Position {
+  readonly type: 'event';
+  readonly topic: string;
+  readonly headers: HeaderList;
+  /** As that of an answer. */
+  readonly body: T;
+}
+
+/** Here events are missing. */
+export interface Gap extends Position {
+  readonly type: 'gap';
+  /** Null: of several topics, or nobody knows. */
+  readonly topic: string | null;
+  /** The first that is missing, unless `epoch` is 0. */
+  readonly offset: number;
+  /** How many; 0: nobody knows. */
+  readonly missed: number;
+}
+
+export interface SubscribeOptions {
+  /** Begin with this offset of each topic; 0: with all there is. Absent, and without `ago`: with what is published from now on. */
+  from?: number;
+  /** With `from`: the topic's epoch. */
+  epoch?: number | bigint;
+  /** Begin with what was published so many milliseconds ago. */
+  ago?: number;
+  /** How events travel (docs/hub.md, "Delivery classes"): "ordered" when absent. */
+  class?: 'ordered' | 'stream' | 'datagram' | 'latest';
+  /** What happens when events come faster than they are read. "pause" when absent: the server waits; of classes that lose
+   * events ("datagram", and "stream" with `deadline`) "oldest". */
+  slow?: 'oldest' | 'newest' | 'latest' | 'pause' | 'close';
+  /** With "stream": milliseconds after which an event that has not arrived is given up. */
+  deadline?: number;
+  /** Events, and bytes, that may wait here to be read (1024, 16 MiB). */
+  buffer?: number;
+  bufferBytes?: number;
+  /** True: what is published while there is no connection is not asked for. */
+  liveOnly?: boolean;
+  /** Ends it; who reads it gets "aborted". */
+  signal?: AbortSignal | null;
+}
+
+/** Read it with `for await`; leaving the loop ends it. An error is thrown once: "refused", "aborted", "busy" (slow: "close"),
+ * "closed" (the client, behind all that has come). */
+export interface Subscription<T = any> extends AsyncIterableIterator<HubEvent<T> | Gap> {
+  readonly pattern: string;
+  /** Resolves when the server has it for the first time; rejects when it ends before. */
+  readonly ready: Promise<{ epoch: number | bigint; mark: number | bigint }>;
+  next(): Promise<IteratorResult<HubEvent<T> | Gap, undefined>>;
+  return(): Promise<IteratorResult<HubEvent<T> | Gap, undefined>>;
+  /** Ends it; what was not read is dropped. */
+  close(): void;
+}
+
+export interface PublishOptions {
+  headers?: HeadersGiven;
+  /** Wait until the server has it. */
+  ack?: boolean;
+  signal?: AbortSignal | null;
+  /** Milliseconds until it is acknowledged, or sent; 30000 when absent, 0: no limit. */
+  timeout?: number;
+}
+
 export interface Client {
   readonly state: State;
   /** Null while there is no connection. */
@@ -136,6 +205,14 @@ export interface Client {
   call<T = any>(method: string, path: string, options?: CallOptions): Promise<Answer<T>>;
   /** Resolves when the answer begins. Who does not read its body stops the server. */
   stream(method: string, path: string, options?: CallOptions): Promise<StreamedAnswer>;
+  /** Events of all topics that the pattern meets. It begins with this call, or with the next connection, and goes on by itself
+   * where it was whenever the connection is made again. Throws a TypeError or RangeError for options that cannot be. */
+  subscribe<T = any>(pattern: string, options?: SubscribeOptions): Subscription<T>;
+  /** With `ack` it resolves when the server has the event; rejects with "refused" when it does not take it, "disconnected" when
+   * that is not known. */
+  publish(topic: string, body: unknown, options: PublishOptions & { ack: true }): Promise<Position>;
+  /** Resolves when it was sent: whether it arrives is not known. */
+  publish(topic: string, body?: unknown, options?: PublishOptions): Promise<Position | undefined>;
   /** Ends the connection for good; calls under way fail with code "closed". code: 0 is a clean end; an application's own are
    * 100 to 999 (those below mean to a server what its own mean). */
   close(code?: number, reason?: string): void;

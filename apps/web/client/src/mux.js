@@ -50,7 +50,7 @@ export class MuxSession extends Session {
 
   deal(m) {
     const ofCall = m.kind === e.RES || (m.kind >= e.DATA && m.kind <= e.CREDIT) || (m.kind === e.ERROR && m.id !== null);
-    if (!ofCall) return this.control(m);
+    if (!ofCall || this.named.has(m.id)) return this.control(m);
     const carrier = this.live.get(m.id);
     if (carrier !== undefined) return carrier.take(m);
     if (m.id > this.lastId) return this.fail(e.WIRE.unexpected, 'an answer to a call that was never made');
@@ -68,6 +68,10 @@ export class MuxSession extends Session {
     if (this.waiting.length > 0 && this.waitingBytes + bytes.length > MESSAGE) this.flush();
     if (this.waiting.push(bytes) === 1) queueMicrotask(() => this.flush());
     this.waitingBytes += bytes.length;
+  }
+
+  get unsent() {
+    return this.waitingBytes + (this.socket.bufferedAmount ?? 0);
   }
 
   flush() {
@@ -132,7 +136,7 @@ class MuxCarrier extends Carrier {
   }
 
   finish() {
-    this.session.send(frame((w) => e.writeEnd(w, this.id)));
+    this.session.send(frame((w) => e.writeId(w, e.END, this.id)));
   }
 
   credited(n) {

@@ -28,6 +28,7 @@ export class Session {
     this.token = token;
     this.events = events;
     this.live = new Map(); // id to the carrier of a call
+    this.named = new Map(); // id to a subscription, or a publish that waits for its ACK
     this.lastId = 0;
     this.calls = 0; // that the peer takes at once; 0 until WELCOME
     this.peerFrame = FRAME_MAX;
@@ -67,6 +68,44 @@ export class Session {
     this.events.room();
   }
 
+  // ---- topics ----
+
+  /** An id for a Feed or a Publish: it hears acknowledged(), refused(), lost(), a Feed take(). */
+  name(it) {
+    const id = ++this.lastId;
+    this.named.set(id, it);
+    return id;
+  }
+
+  subscribe(id, pattern, options) {
+    this.hearing?.();
+    this.send(frame((w) => e.writeSub(w, id, pattern, options)));
+  }
+
+  unsubscribe(id) {
+    if (this.named.delete(id) && this.over === undefined) this.send(frame((w) => e.writeId(w, e.UNSUB, id)));
+  }
+
+  credit(id, n) {
+    this.send(frame((w) => e.writePair(w, e.CREDIT, id, n)));
+  }
+
+  topic(m, held) {
+    const it = this.named.get(m.id);
+    if (it === undefined) {
+      if (m.id > this.lastId) this.fail(e.WIRE.unexpected, 'an event of a subscription that was never made');
+      return; // it crossed with the end of what it was for
+    }
+    if (m.kind === e.EVENT || m.kind === e.GAP) {
+      if (it.take === undefined) this.fail(e.WIRE.unexpected, 'an event for a publish');
+      else it.take(m, held);
+      return;
+    }
+    if (m.kind === e.ERROR || it.take === undefined) this.named.delete(m.id);
+    if (m.kind === e.ERROR) it.refused(m);
+    else it.acknowledged(m);
+  }
+
   // ---- frames ----
 
   /** A frame that is no call's own. */
@@ -76,7 +115,10 @@ export class Session {
       case e.PING: return this.send(frame((w) => e.writePing(w, e.PONG, m.opaque)));
       case e.PONG: return undefined;
       case e.GOAWAY: return this.goAway(m.lastId, Number(m.graceMs));
-      case e.ERROR: this.peerError = m;
+      case e.ACK: case e.EVENT: case e.GAP: return this.topic(m);
+      case e.ERROR:
+        if (this.named.has(m.id)) return this.topic(m);
+        this.peerError = m;
         return undefined;
       default: return this.fail(e.WIRE.unexpected, `a server may not send a frame of kind ${m.kind}`);
     }
@@ -97,6 +139,7 @@ export class Session {
   // Bytes of one frame's body; `handle` gets the message.
   read(bytes, handle) {
     const m = e.readEnvelope(bytes);
+    m.size = bytes.length;
     if (!m.unknown) return handle(m);
     if (m.id === null) return undefined;
     return this.send(frame((w) => e.writeError(w, m.id, e.WIRE.unknownKind, 'this kind is not known')));
@@ -183,6 +226,8 @@ export class Session {
     this.neverReady(error);
     for (const carrier of [...this.live.values()]) carrier.lost(error);
     this.live.clear();
+    for (const it of [...this.named.values()]) it.lost(error);
+    this.named.clear();
     this.events.ended(error);
   }
 }

@@ -3,10 +3,11 @@
 // CREDIT. Not here: frames on a shared stream (mux.js).
 import { cancelled, Carrier } from './carrier.js';
 import * as e from './envelope.js';
-import { HerzError } from './errors.js';
+import { HerzError, WireError } from './errors.js';
 import { frame, FrameParser } from './frame.js';
 import { cutTo, FRAME_MAX, Session, WINDOW } from './session.js';
 
+const DATAGRAMS = 1024; // that wait to be read
 const REASON_MAX = 1024; // bytes, of a session's end
 // What ends a stream may be the session's end, which comes by another way and says why: it has a moment to arrive.
 const MOMENT_MS = 250;
@@ -16,6 +17,7 @@ export class StreamSession extends Session {
   constructor(wt, options) {
     super({ ...options, transport: 'webtransport' });
     this.wt = wt;
+    this.unsent = 0; // bytes of the control stream that wait
     wt.closed.then(
       ({ closeCode, reason }) => this.gone(closeCode, reason),
       (cause) => this.gone(undefined, '', cause),
@@ -62,14 +64,73 @@ export class StreamSession extends Session {
     if (parser.have > 0) this.fail(e.WIRE.frame, 'a stream ended inside a frame');
   }
 
+  // ---- events ----
+
+  /** Streams of the server's, and datagrams, are read from the first subscription on. */
+  hearing() {
+    this.hearing = undefined;
+    const { incomingUnidirectionalStreams: streams, datagrams } = this.wt;
+    if (streams) this.each(streams, (stream) => this.eventStream(stream));
+    if (datagrams) datagrams.incomingHighWaterMark = DATAGRAMS;
+    if (datagrams) this.each(datagrams.readable, (bytes) => this.datagram(bytes));
+  }
+
+  async each(readable, handle) {
+    const reader = readable.getReader();
+    try {
+      for (;;) {
+        const { done, value } = await reader.read();
+        if (done || this.over !== undefined) return;
+        handle(value);
+      }
+    } catch {
+      // With the session, which says why.
+    }
+  }
+
+  // Of one subscription, all of its events or one. It is not read while its reader has enough, and nobody else waits.
+  async eventStream(readable) {
+    let feed, reader;
+    const wanted = () => feed === undefined || feed.session === this;
+    const room = async (r) => {
+      reader = r;
+      if (feed !== undefined && feed.class !== 'stream' && feed.class !== 'datagram') await feed.room();
+      if (!wanted()) throw new Error('not wanted');
+    };
+    try {
+      await this.readAll(readable, room, (m) => {
+        if (m.kind !== e.EVENT && m.kind !== e.GAP) return this.fail(e.WIRE.unexpected, `a frame of kind ${m.kind} on a stream of events`);
+        if (!wanted()) return undefined;
+        feed ??= this.named.get(m.id) ?? {};
+        return this.topic(m, feed.class === 'ordered' || feed.class === 'latest');
+      });
+    } catch {
+      if (!wanted()) return void reader.cancel(streamError(e.CANCELLED.unwanted)).catch(() => {});
+    }
+    if (feed === undefined || this.over !== undefined || feed.class === 'stream' || feed.class === 'datagram') return;
+    this.env.setTimeout(() => this.over ?? feed.restart?.(this), MOMENT_MS);
+  }
+
+  // What is none of ours is as if it had been lost.
+  datagram(bytes) {
+    try {
+      new FrameParser(FRAME_MAX).push(bytes, (body) => this.over ?? this.read(body, (m) => {
+        if ((m.kind === e.EVENT || m.kind === e.GAP) && this.named.get(m.id)?.take) this.topic(m);
+      }));
+    } catch (error) {
+      if (!(error instanceof WireError)) throw error;
+    }
+  }
+
   carrierOf(id, call) {
     return new StreamCarrier(this, id, call);
   }
 
   send(bytes) {
     this.said = this.env.now();
+    this.unsent += bytes.length;
     // One that cannot be written is told by the session's end.
-    this.writer?.write(bytes).catch(() => {});
+    this.writer?.write(bytes).then(() => (this.unsent -= bytes.length), () => {});
   }
 
   shut(code, reason) {

@@ -160,6 +160,8 @@ export function fakeWebTransports() {
   class FakeWebTransport {
     constructor(url, options) {
       Object.assign(this, { url, options, streams: [], closedWith: undefined });
+      this.incomingUnidirectionalStreams = new ReadableStream({ start: (c) => (this.incoming = c) });
+      this.datagrams = { readable: new ReadableStream({ start: (c) => (this.arriving = c) }) };
       this.ready = new Promise((resolve, reject) => Object.assign(this, { open: resolve, refuse: reject }));
       this.closed = new Promise((resolve, reject) => Object.assign(this, { end: resolve, fail: reject }));
       this.draining = new Promise((resolve) => (this.drain = resolve));
@@ -187,6 +189,13 @@ export function fakeWebTransports() {
       await settled();
       this.streams[0].say(welcome(options));
       await settled();
+    }
+
+    /** A stream of the server's. */
+    push() {
+      const stream = new FakeStream(1);
+      this.incoming.enqueue(stream.readable);
+      return stream;
     }
 
     breakOff() {

@@ -120,7 +120,9 @@ function rewrite(m) {
     case e.WELCOME: return (w) => e.writeHello(w, m.kind, order(m.options));
     case e.REQ: return (w) => e.writeReq(w, m.id, m.method, m.path, m.headers, wholeBody(m.body));
     case e.DATA: return (w) => e.writeData(w, m.id, m.data);
-    case e.END: return m.headers.length > 0 ? undefined : (w) => e.writeEnd(w, m.id);
+    case e.END: return m.headers.length > 0 ? undefined : (w) => e.writeId(w, e.END, m.id);
+    case e.UNSUB: return (w) => e.writeId(w, e.UNSUB, m.id);
+    case e.PUB: return (w) => e.writePub(w, m.id, m.text, m.headers, wholeBody(m.body));
     case e.CANCEL: return (w) => e.writePair(w, e.CANCEL, m.id, m.code);
     case e.CREDIT: return (w) => e.writePair(w, e.CREDIT, m.id, m.credit);
     case e.PING:

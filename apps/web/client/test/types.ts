@@ -1,5 +1,5 @@
 // Compiled, never run: the types let what is right through, and nothing else.
-import { connect, Ext, HerzError, type Answer, type Client, type State } from '@herz/client';
+import { connect, Ext, HerzError, type Answer, type Client, type Gap, type HubEvent, type Position, type State } from '@herz/client';
 
 export async function use(): Promise<void> {
   const client: Client = await connect('https://localhost:4433', {
@@ -19,6 +19,18 @@ export async function use(): Promise<void> {
   const streamed = await client.stream('POST', '/', { body: streamed_body() });
   for await (const piece of streamed.body) console.log(piece.byteLength, id);
   const trailer: string | null = (await streamed.trailers).get('digest');
+  const events = client.subscribe<string>('orders/#', { from: 0, class: 'stream', deadline: 100, slow: 'newest', signal: null });
+  const mark: number | bigint = (await events.ready).mark;
+  for await (const it of events) {
+    const what: HubEvent<string> | Gap = it;
+    if (it.type === 'gap') console.log(what.offset, it.missed);
+    else console.log(mark, it.topic, it.body.length, it.headers.get('a'));
+  }
+  events.close();
+  const at: Position = await client.publish('orders/1', { paid: true }, { ack: true });
+  await client.publish('orders/1', `${at.offset}`);
+  // @ts-expect-error: no such class
+  client.subscribe('a', { class: 'fast' });
   client.onstate = null;
   client.close(3, `bye ${trailer}`);
 
