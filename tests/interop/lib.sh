@@ -44,6 +44,15 @@ spki_of() {
   openssl x509 -in "$1" -pubkey -noout | openssl pkey -pubin -outform der | openssl dgst -sha256 -binary | base64
 }
 
+# free_port: one number that is free for TCP and for UDP, as a service has it
+free_port() {
+  node -e "const tcp = require('net').createServer(), udp = require('dgram').createSocket('udp4');
+    const next = () => tcp.listen(0, '127.0.0.1', () => udp.bind(tcp.address().port, '127.0.0.1'));
+    udp.on('error', () => tcp.close(next));
+    udp.on('listening', () => { console.log(udp.address().port); udp.close(); tcp.close(); });
+    next();"
+}
+
 # make_chain: a chain as the world has them, ca.pem in $work signs leaf.pem (and leaf.key), which is localhost's
 make_chain() {
   openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=authority \

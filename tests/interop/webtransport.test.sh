@@ -9,15 +9,6 @@ need_modules ws
 need_program chromium chromium-browser
 (cd "$client" && npm run --silent build -- --log-level=error --outfile="$work/bundle/herz.min.js") || bad "the bundle could not be built"
 
-# free_port: one number that is free for TCP and for UDP, as a service has it
-free_port() {
-  node -e "const tcp = require('net').createServer(), udp = require('dgram').createSocket('udp4');
-    const next = () => tcp.listen(0, '127.0.0.1', () => udp.bind(tcp.address().port, '127.0.0.1'));
-    udp.on('error', () => tcp.close(next));
-    udp.on('listening', () => { console.log(udp.address().port); udp.close(); tcp.close(); });
-    next();"
-}
-
 judge() { # judge PART [FIFO]
   sha256=$(sed -n 's/^  cert .*sha256 //p' "$work/out")
   timeout 250 node "$dir/webtransport.mjs" "$browser" "$work/profile-$1-${browser##*/}" "$work/bundle" "$port" "$sha256" \

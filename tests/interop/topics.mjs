@@ -1,0 +1,145 @@
+// @herz/client in Node on topics, against the daemon: node topics.mjs PORT HERZ. HERZ is the program that publishes over
+// tcp. Connections go through a relay here, which is cut. Prints a line a check; exit code 1 when one failed.
+import assert from 'node:assert/strict';
+import net from 'node:net';
+import { connect } from '../../apps/web/client/src/node.js';
+import { check, exitCode } from './check.mjs';
+import { lines } from './publish.mjs';
+
+const [port, herz] = process.argv.slice(2);
+const direct = `http://127.0.0.1:${port}`;
+
+// Bytes go through until cut() ends every connection in the middle of whatever it carries.
+async function relay() {
+  const pairs = new Set();
+  const server = net.createServer((a) => {
+    const b = net.connect(Number(port), '127.0.0.1');
+    const pair = [a, b];
+    pairs.add(pair);
+    for (const [from, to] of [pair, [b, a]]) {
+      from.pipe(to);
+      from.on('error', () => {});
+      from.on('close', () => (to.destroy(), pairs.delete(pair)));
+    }
+  });
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return {
+    url: `http://127.0.0.1:${server.address().port}`,
+    cut() {
+      for (const [a, b] of pairs) {
+        a.resetAndDestroy?.();
+        b.destroy();
+      }
+    },
+    close: () => server.close(),
+  };
+}
+
+const quick = { reconnect: { minMs: 1, maxMs: 20 } };
+
+// Reads until `n` events have come.
+async function take(events, n, each = () => {}) {
+  const out = [];
+  while (out.length < n) {
+    const { value, done } = await events.next();
+    if (done) throw new Error(`it ended after ${out.length} events`);
+    assert.equal(value.type, 'event', `a gap: ${JSON.stringify(value)}`);
+    out.push(value);
+    await each(out.length);
+  }
+  return out;
+}
+
+function inOrder(events, n, of = (e) => e.body) {
+  assert.deepEqual(events.map(of), Array.from({ length: n }, (_, i) => `${i}`));
+}
+
+await check('what herz publishes over tcp comes in order, each with its position', async () => {
+  const client = await connect(direct);
+  const events = client.subscribe('ledger/first');
+  await events.ready;
+  const sent = lines(herz, port, 'ledger/first', 1000);
+  const got = await take(events, 1000);
+  await sent;
+  inOrder(got, 1000);
+  assert.deepEqual(got.map((e) => e.offset), Array.from({ length: 1000 }, (_, i) => i + 1));
+  const past = await take(client.subscribe('ledger/first', { from: 501 }), 500);
+  assert.equal(past[0].body, '500');
+  client.close();
+});
+
+await check('a connection that is cut 40 times while events are published: the ledger is exact', async () => {
+  const through = await relay();
+  const publisher = await connect(direct), client = await connect(through.url, quick);
+  let opened = 0;
+  client.onstate = (state) => (opened += state === 'open' ? 1 : 0);
+  const events = client.subscribe('ledger/cut/#');
+  await events.ready;
+  const acked = [];
+  let cuts = 0;
+  const reading = take(events, 4000, () => undefined);
+  for (let i = 0; i < 4000; i += 50) {
+    const some = Array.from({ length: 50 }, (_, k) => publisher.publish(`ledger/cut/${(i + k) % 7}`, `${i + k}`, { ack: true }));
+    if (i % 100 === 0) {
+      through.cut();
+      cuts++;
+    }
+    (await Promise.all(some)).forEach((at, k) => acked.push(`${(i + k) % 7} ${at.epoch} ${at.offset} ${i + k}`));
+    while (i % 100 === 0 && client.state !== 'open') await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+  const got = await reading;
+  const seen = got.map((e) => `${e.topic.split('/')[2]} ${e.epoch} ${e.offset} ${e.body}`);
+  assert.deepEqual([...seen].sort(), [...acked].sort(), 'each once');
+  for (let t = 0; t < 7; t++) {
+    const offsets = got.filter((e) => e.topic === `ledger/cut/${t}`).map((e) => e.offset);
+    assert.deepEqual(offsets, offsets.map((_, i) => i + 1), 'in order');
+  }
+  assert(opened >= 10, `${opened} connections`);
+  client.close();
+  publisher.close();
+  through.close();
+  return `${cuts} cuts, ${opened} connections more`;
+}, 120);
+
+await check('a reader that is slow waits for nothing but itself: 3,000 events by 16 at a time, no gap', async () => {
+  const client = await connect(direct);
+  const events = client.subscribe('ledger/slow', { buffer: 16 });
+  await events.ready;
+  await lines(herz, port, 'ledger/slow', 3000);
+  for (let i = 0; i < 10; i++) await client.call('GET', '/users/1'); // what could come has come
+  inOrder(await take(events, 3000, (n) => n % 100 === 0 && client.call('GET', '/users/1')), 3000);
+  client.close();
+});
+
+await check('no history: who reads too slowly is told the gap, to the event', async () => {
+  const client = await connect(direct);
+  const events = client.subscribe('plain', { buffer: 100 });
+  await events.ready;
+  await lines(herz, port, 'plain', 5000);
+  await client.publish('plain', 'end', { ack: true });
+  let n = 0, missed = 0;
+  for await (const e of events) {
+    if (e.type === 'event') n++;
+    else missed += e.missed;
+    if (n + missed === 5001) break;
+  }
+  assert(missed > 0);
+  client.close();
+  return `${n} came, ${missed} are told missing`;
+});
+
+await check('a signal ends it at the server, too; a pattern that is none is refused', async () => {
+  const client = await connect(direct);
+  const stop = new AbortController();
+  const events = client.subscribe('ledger/stop', { signal: stop.signal });
+  await events.ready;
+  stop.abort();
+  await assert.rejects(events.next(), { name: 'AbortError' });
+  const error = await client.subscribe('a/#/b').next().then(() => assert.fail('it resolved'), (e) => e);
+  assert.equal(error.code, 'refused');
+  await assert.rejects(client.publish('a/#', 'x', { ack: true }), { code: 'refused' });
+  assert.equal((await client.call('GET', '/users/1')).status, 200);
+  client.close();
+});
+
+process.exit(exitCode());

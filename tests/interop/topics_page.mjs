@@ -1,0 +1,151 @@
+// @herz/client in Chromium on topics, over WebTransport and WebSocket: node topics_page.mjs BROWSER PROFILE BUNDLE PORT SHA256
+// KEY_SHA256 HERZ. HERZ is the program that publishes over tcp. Prints a line a check; exit code 1 when one failed.
+import assert from 'node:assert/strict';
+import { check, exitCode } from './check.mjs';
+import { launch } from './chromium.mjs';
+import { serve } from './files.mjs';
+import { lines } from './publish.mjs';
+
+const [browser, profile, bundle, port, sha256, key, herz] = process.argv.slice(2);
+const files = await serve(bundle);
+files.pages.set('/page', `<!doctype html><title>page</title><script type="module">
+import { connect } from '/herz.min.js';
+
+// Connections that this page can break off.
+window.made = 0;
+const seen = (Transport) => class extends Transport {
+  constructor(...args) {
+    if (window.noUdp && Transport === WebTransport) throw new Error('not now');
+    super(...args);
+    window.last = this;
+    window.made++;
+  }
+};
+window.open = (transports) => connect('https://localhost:${port}', { certHashes: ['${sha256}'], transports,
+  reconnect: { minMs: 1, maxMs: 20 }, WebTransport: seen(WebTransport), WebSocket: seen(WebSocket) });
+window.hear = async (topic, options) => {
+  window.events?.close();
+  window.events = window.client.subscribe(topic, options);
+  await window.events.ready;
+};
+// Until n have come; with { last }: or the last of them, for others may not come; with { quiet }: or nothing for so many ms.
+window.take = async (n, { cutEvery, last, quiet } = {}) => {
+  const out = [];
+  let cuts = 0, timer, over;
+  const silence = new Promise((resolve) => (over = () => resolve({})));
+  while (out.length < n) {
+    if (quiet) timer = setTimeout(over, quiet);
+    const { value } = await Promise.race([window.events.next(), silence]);
+    clearTimeout(timer);
+    if (value === undefined) break;
+    out.push(value.type === 'gap' ? 'gap ' + value.offset + '+' + value.missed : Number(value.body));
+    if (cutEvery && out.length % cutEvery === 0) {
+      window.last.close();
+      cuts++;
+    }
+    if (last && out.at(-1) === n - 1) break;
+  }
+  return { out, cuts };
+};
+window.loaded = true;
+</script>`);
+
+const chromium = await launch(browser, profile, [`--ignore-certificate-errors-spki-list=${key}`]);
+const page = await chromium.page();
+await page.goto(`${files.origin}/page`);
+if (!(await page.run(() => window.loaded))) throw new Error(`the page did not load: ${page.said}`);
+
+const N = 1000;
+const whole = Array.from({ length: N }, (_, i) => i);
+const ascending = (a) => a.every((v, i) => i === 0 || v > a[i - 1]);
+
+async function round(topic, options, n, until = {}) {
+  await page.run((t, o) => window.hear(t, o), topic, options);
+  const from = Date.now();
+  const sent = lines(herz, port, topic, n);
+  const got = await page.run((k, u) => window.take(k, u), n, until);
+  await sent;
+  return { ...got, ms: Date.now() - from };
+}
+
+for (const transport of ['webtransport', 'websocket']) {
+  await page.run(async (t) => { window.client = await window.open([t]); }, transport);
+  assert.equal(await page.run(() => window.client.transport), transport);
+
+  await check(`${transport}: ordered, 1,000 events of herz pub in their order`, async () => {
+    const { out, ms } = await round(`page/${transport}/ordered`, {}, N);
+    assert.deepEqual(out, whole);
+    return `${ms} ms`;
+  });
+  await check(`${transport}: stream, 1,000 events, each once`, async () => {
+    const { out, ms } = await round(`page/${transport}/stream`, { class: 'stream' }, N);
+    assert.deepEqual([...out].sort((a, b) => a - b), whole);
+    return `${ms} ms${ascending(out) ? '' : ', some overtook others'}`;
+  });
+  await check(`${transport}: datagram, 1,000 events, none twice`, async () => {
+    const { out, ms } = await round(`page/${transport}/datagram`, { class: 'datagram' }, N, { quiet: 1000 });
+    const events = out.filter((v) => typeof v === 'number');
+    assert.equal(new Set(events).size, events.length);
+    assert(events.length > 0);
+    if (transport === 'websocket') assert(ascending(events));
+    return `${ms} ms, ${events.length} came`;
+  });
+  await check(`${transport}: latest, what comes is newer each time, to the last`, async () => {
+    const { out, ms } = await round(`page/${transport}/latest`, { class: 'latest' }, N, { last: true });
+    assert(ascending(out));
+    assert.equal(out.at(-1), N - 1);
+    return `${ms} ms, ${out.length} came`;
+  });
+  for (const options of [{}, { class: 'stream' }]) {
+    await check(`${transport}: ${options.class ?? 'ordered'}, broken off every 300 events of 3,000: each once`, async () => {
+      const before = await page.run(() => window.made);
+      const { out, cuts, ms } = await round(`page/${transport}/cut/${options.class ?? 'ordered'}`, options, 3 * N, { cutEvery: 300 });
+      const made = (await page.run(() => window.made)) - before;
+      const want = Array.from({ length: 3 * N }, (_, i) => i);
+      assert.deepEqual(options.class === 'stream' ? [...out].sort((a, b) => a - b) : out, want);
+      assert(made >= 2, `${made} connections`);
+      return `${ms} ms, ${cuts} times, ${made} connections more`;
+    });
+  }
+  await check(`${transport}: a page that does not read: 3,000 events by 16 at a time, and calls go on`, async () => {
+    const topic = `page/${transport}/slow`;
+    await page.run((t) => window.hear(t, { buffer: 16 }), topic);
+    await lines(herz, port, topic, 3 * N);
+    assert.equal(await page.run(async () => (await window.client.call('GET', '/users/1')).status), 200);
+    const { out } = await page.run((n) => window.take(n), 3 * N);
+    assert.deepEqual(out, Array.from({ length: 3 * N }, (_, i) => i));
+  });
+  await check(`${transport}: publish, acknowledged and not, heard by itself`, async () => {
+    const [first, second, at] = await page.run(async (t) => {
+      await window.hear(t);
+      window.client.publish(t, { a: 1 });
+      const at = await window.client.publish(t, 'b', { ack: true, headers: { k: 'v' } });
+      const first = (await window.events.next()).value, second = (await window.events.next()).value;
+      return [first.body, [second.body, second.headers.get('k'), second.offset], at.offset];
+    }, `page/${transport}/pub`);
+    assert.deepEqual([first, second, at], [{ a: 1 }, ['b', 'v', 2], 2]);
+  });
+  await page.run(() => { window.events.close(); window.client.close(); });
+}
+
+await check('in the middle of it WebTransport goes, and it goes on over WebSocket: each once', async () => {
+  await page.run(async () => { window.client = await window.open(); });
+  await page.run(() => window.hear('page/moves', { buffer: 100 }));
+  const sent = lines(herz, port, 'page/moves', 3 * N);
+  const first = await page.run(() => window.take(1000));
+  const before = await page.run(() => {
+    window.noUdp = true;
+    const before = window.client.transport;
+    window.last.close();
+    return before;
+  });
+  const second = await page.run(() => window.take(2000));
+  await sent;
+  assert.deepEqual([...first.out, ...second.out], Array.from({ length: 3 * N }, (_, i) => i));
+  assert.deepEqual([before, await page.run(() => window.client.transport)], ['webtransport', 'websocket']);
+});
+
+page.close();
+await chromium.close();
+files.close();
+process.exit(exitCode());
