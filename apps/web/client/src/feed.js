@@ -33,10 +33,11 @@ export class Feed {
     this.slow = known('slow', options.slow ?? (lossy ? 'oldest' : 'pause'), SLOW);
     if (lossy && this.slow === 'pause') throw new TypeError('subscribe: slow "pause" goes with no class that loses events');
     this.wanted = { from: count('from', options.from, 0), ago_ms: count('ago', options.ago, 1), epoch: options.epoch };
+    this.chosen = this.wanted.from !== undefined || this.wanted.ago_ms !== undefined;
     this.liveOnly = options.liveOnly === true;
     this.max = count('buffer', options.buffer, 1) ?? EVENTS;
     this.maxBytes = count('bufferBytes', options.bufferBytes, 1) ?? BYTES;
-    this.positions = new Positions(lossy ? 'loose' : this.class === 'stream' ? 'mixed' : 'kept');
+    this.positions = new Positions(lossy ? 'loose' : this.class === 'stream' ? 'mixed' : 'kept', !this.chosen);
     this.queue = [];
     this.events = 0;
     this.bytes = 0;
@@ -165,10 +166,9 @@ export class Feed {
 
   // As it was asked to begin; when it has heard something, behind that.
   where(room) {
-    const chosen = this.wanted.from !== undefined || this.wanted.ago_ms !== undefined;
-    if (this.epoch === undefined || (chosen && this.positions.topics.size === 0)) return this.wanted;
+    if (this.epoch === undefined || (this.chosen && this.positions.topics.size === 0)) return this.wanted;
     if (this.liveOnly) return {};
-    return { since: chosen ? 0 : this.mark, epoch: this.epoch, offsets: this.positions.map(room) };
+    return { since: this.chosen ? 0 : this.mark, epoch: this.epoch, offsets: this.positions.map(room) };
   }
 
   /** Its connection has gone, or it leaves it. */

@@ -3,13 +3,15 @@
 
 const TOPICS_MAX = 8192;
 const TEXT_MAX = 1 << 19; // characters of all topics
-const AHEAD_MAX = 1024; // of one topic: offsets that came before one that is missing
+const APART_MAX = 1024; // of one topic: offsets that are not behind each other
+const SURE = 1024; // so many behind each other: none is under way that lies before them
 
 export class Positions {
   /** order: 'kept' (events of a topic come in their order), 'mixed' (they overtake each other, none is lost), or 'loose'
-   * (some never come). */
-  constructor(order) {
+   * (some never come). late: of 'mixed' ones, what was before the first that came can be asked for by the mark. */
+  constructor(order, late = false) {
     this.order = order;
+    this.late = late && order === 'mixed';
     this.topics = new Map();
     this.text = 0;
     this.round = 0; // the connections so far
@@ -23,10 +25,9 @@ export class Positions {
       one.last = Math.max(one.last, offset);
       return true;
     }
-    if (offset <= one.last) return offset < one.first;
-    if (this.order === 'kept') one.last = offset;
-    else if (one.ahead.has(offset)) return false;
-    else this.ahead(one, offset);
+    if ((offset >= one.first && offset <= one.last) || one.apart.has(offset)) return false;
+    if (this.order === 'kept') one.last = Math.max(one.last, offset);
+    else this.apart(one, offset);
     return true;
   }
 
@@ -35,7 +36,7 @@ export class Positions {
     const one = this.at(topic, epoch, last);
     if (one === undefined || (this.order === 'mixed' && offset > one.last + 1)) return;
     one.last = Math.max(one.last, last);
-    this.close(one);
+    this.join(one);
   }
 
   at(topic, epoch, last) {
@@ -45,7 +46,7 @@ export class Positions {
         if (this.topics.size >= TOPICS_MAX || this.text + topic.length > TEXT_MAX) return undefined;
         this.text += topic.length;
       }
-      one = { epoch, first: last + 1, last, ahead: new Set() };
+      one = { epoch, first: last + 1, last, apart: new Set() };
       this.topics.set(topic, one);
     }
     one.round = this.round;
@@ -53,17 +54,21 @@ export class Positions {
   }
 
   // What is missing for so long is not waited for.
-  ahead(one, offset) {
-    one.ahead.add(offset);
-    if (one.ahead.size > AHEAD_MAX) one.last = [...one.ahead].sort((a, b) => a - b)[AHEAD_MAX >> 1];
-    this.close(one);
+  apart(one, offset) {
+    if (offset === one.last + 1) one.last = offset;
+    else if (offset === one.first - 1) one.first = offset;
+    else one.apart.add(offset);
+    if (one.apart.size > APART_MAX) one.last = Math.max(one.last, [...one.apart].sort((a, b) => a - b)[APART_MAX >> 1]);
+    this.join(one);
   }
 
-  close(one) {
-    const { ahead } = one;
-    if (ahead.size === 0) return;
-    while (ahead.has(one.last + 1)) one.last++;
-    if (ahead.size > 0) for (const o of ahead) if (o <= one.last) ahead.delete(o);
+  // first to last were all seen.
+  join(one) {
+    const { apart } = one;
+    if (apart.size === 0) return;
+    while (apart.has(one.last + 1)) one.last++;
+    while (apart.has(one.first - 1)) one.first--;
+    for (const o of apart) if (o >= one.first && o <= one.last) apart.delete(o);
   }
 
   /** Topics that were not heard of on this connection. */
@@ -75,10 +80,12 @@ export class Positions {
     }
   }
 
-  /** A map of topic to [epoch, offset], of as many as `room` bytes hold; undefined: none. */
+  /** A map of topic to [epoch, offset], of as many as `room` bytes hold; undefined: none. What is not named comes again from
+   * the mark on, and event() knows what of it was seen. */
   map(room) {
     const out = new Map();
-    for (const [topic, { epoch, last }] of this.topics) {
+    for (const [topic, { epoch, first, last }] of this.topics) {
+      if (this.late && first > 1 && last - first < SURE) continue;
       room -= 3 * topic.length + 24;
       if (room < 0) break;
       out.set(topic, [epoch, last]);
