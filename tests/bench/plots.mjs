@@ -13,8 +13,8 @@ const style = `<style>
 const escape = (t) => t.replace(/&/g, '&amp;').replace(/</g, '&lt;');
 const kind = (name) => (name === 'plain' ? 'base' : name.startsWith('herz') ? 'herz' : 'peer');
 
-// groups: { name, bars: [{ name, parts: [largest first], text, limit }] }. `most`: what is longer is cut there.
-function bars(title, groups, most, marks = []) {
+// groups: { name, bars: [{ name, parts: [largest first], text, limit, kind }] }. `most`: what is longer is cut there.
+export function bars(title, groups, most, marks = []) {
   const left = 190, unit = 420 / most, line = 18;
   const count = groups.reduce((n, g) => n + 1 + g.bars.length, 0);
   const height = count * line + 34;
@@ -32,7 +32,7 @@ function bars(title, groups, most, marks = []) {
       const width = (v) => (Math.min(v, most) * unit).toFixed(1);
       out.push(`<text x="${left - 8}" y="${y + 12}" text-anchor="end">${escape(b.name)}</text>`);
       b.parts.forEach((v, i) => out.push(
-        `<rect class="${kind(b.name)}${i < b.parts.length - 1 ? ' faint' : ''}" x="${left}" y="${y + 2}" width="${width(v)}" height="12"/>`));
+        `<rect class="${b.kind ?? kind(b.name)}${i < b.parts.length - 1 ? ' faint' : ''}" x="${left}" y="${y + 2}" width="${width(v)}" height="12"/>`));
       if (b.limit) out.push(`<line class="limit" x1="${left + b.limit * unit}" y1="${y}" x2="${left + b.limit * unit}" y2="${y + 16}"/>`);
       out.push(`<text x="${left + Number(width(Math.max(b.parts[0], b.limit ?? 0))) + 6}" y="${y + 12}">${escape(b.text)}</text>`);
       y += line;
