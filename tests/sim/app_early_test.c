@@ -8,6 +8,7 @@
 
 #include "core/app/app.h"
 #include "core/app/client.h"
+#include "core/protocol/internal.h"
 #include "tests/support/app_pair.h"
 
 #define LIMIT (60 * HZ_SEC)
@@ -121,5 +122,69 @@ Test(app_early, calls_in_refused_early_data_are_made_again) {
   cr_assert_eq(post.status, 200, "%s", post.text);
   cr_assert(get.done == 1 && post.done == 1);
   cr_assert_eq(v.p.server->first.counters.v[HZ_C_calls_early], 0u);
+  depart(&v);
+}
+
+struct early_topics {
+  uint64_t pub, sub; /* ids */
+  int acked, refused, code, heard, gone;
+};
+
+static struct early_topics seen;
+
+static bool keep_topic(struct hz_session *s, const struct hz_envelope *e) {
+  (void)s;
+  if (e->kind == HZ_ACK && e->id == seen.sub) seen.acked++;
+  if (e->kind == HZ_EVENT && e->id == seen.sub) seen.heard++;
+  if (e->kind == HZ_ERROR && e->id == seen.pub) {
+    seen.refused++;
+    seen.code = (int)e->code;
+  }
+  return true;
+}
+
+static bool in_early_data(void *arg) {
+  const struct app_pair *p = arg;
+  const struct hz_session *s = p->cl->session;
+  return s != NULL && hz_session_usable(s) && s->conn->early;
+}
+
+static bool told(void *arg) {
+  (void)arg;
+  return seen.refused > 0 && seen.acked > 0;
+}
+
+/* A client that knows no better: PUB and SUB leave in 0-RTT. */
+static void send_topics_early(herz_client *cl) {
+  struct hz_session *s = cl->session;
+  struct hz_message m = {.topic = hz_str_of("t"), .body = {.kind = HZ_BODY_TEXT}};
+  struct hz_sub_options o = {0};
+
+  m.body.data = (struct hz_str){"early", 5};
+  cl->owner.topic = keep_topic;
+  s->conn->early = false;
+  cr_assert_eq(hz_session_subscribe(s, hz_str_of("t"), &o, &seen.sub), HZ_OK);
+  cr_assert_eq(hz_session_publish(s, &m, &seen.pub), HZ_OK);
+  s->conn->early = true;
+}
+
+Test(app_early, a_publish_in_early_data_is_refused_and_a_subscription_is_not) {
+  struct visit v;
+  come_back(&v, "app_early/a_publish_in_early_data_is_refused_and_a_subscription_is_not");
+  memset(&seen, 0, sizeof(seen));
+  hz_time from = sim_now(v.p.sim);
+  cr_assert(ap_dial(&v.p));
+  cr_assert(sim_run_until(v.p.sim, in_early_data, &v.p, sim_now(v.p.sim) + LIMIT));
+  send_topics_early(v.p.cl);
+  cr_assert(sim_run_until(v.p.sim, told, NULL, sim_now(v.p.sim) + LIMIT));
+  cr_assert_lt(sim_now(v.p.sim) - from, 3 * ONE_WAY, "one round trip");
+  cr_assert_eq(seen.code, HZ_WIRE_DENIED);
+  cr_assert_eq(v.p.server->first.counters.v[HZ_C_hub_refused], 1u);
+  sim_run_for(v.p.sim, HZ_SEC);
+  cr_assert_eq(seen.heard, 0, "it was not published");
+  struct hz_message m = {.topic = hz_str_of("t"), .body = {.kind = HZ_BODY_TEXT}};
+  cr_assert_eq(hz_session_publish(v.p.cl->session, &m, NULL), HZ_OK);
+  sim_run_for(v.p.sim, HZ_SEC);
+  cr_assert_eq(seen.heard, 1, "after the handshake it is");
   depart(&v);
 }
