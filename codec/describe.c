@@ -10,9 +10,9 @@
 #define CHUNK_BYTES 65536u
 
 static const char *kind_name(enum hz_kind kind) {
-  static const char *const names[] = {"HELLO",  "WELCOME", "REQ",  "RES",    "DATA",  "END",
-                                      "CANCEL", "CREDIT",  "SUB",  "UNSUB",  "PUB",   "ACK",
-                                      "EVENT",  "PING",    "PONG", "GOAWAY", "ERROR", "GAP"};
+  static const char *const names[] = {
+      "HELLO", "WELCOME", "REQ",   "RES",  "DATA", "END",    "CANCEL", "CREDIT", "SUB", "UNSUB",
+      "PUB",   "ACK",     "EVENT", "PING", "PONG", "GOAWAY", "ERROR",  "GAP",    "DONE"};
 
   return (size_t)kind < sizeof(names) / sizeof(names[0]) ? names[kind] : "kind?";
 }

@@ -93,6 +93,7 @@ static hz_err parse_kind(struct hz_mp_reader *r, uint32_t count, struct hz_envel
     case HZ_GOAWAY: return hz_parse_goaway(r, count, out);
     case HZ_ERROR: return hz_parse_error(r, count, out);
     case HZ_GAP: return hz_parse_gap(r, count, out);
+    case HZ_DONE: return hz_parse_credit(r, count, out);
   }
   return parse_unknown(r, count, out);
 }

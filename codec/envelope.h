@@ -31,7 +31,8 @@ enum hz_kind {
   HZ_PONG = 14,
   HZ_GOAWAY = 15,
   HZ_ERROR = 16,
-  HZ_GAP = 17
+  HZ_GAP = 17,
+  HZ_DONE = 18
 };
 
 /** Codes of ERROR frames, and of a connection that is closed for the same reasons. The numbers are
@@ -49,7 +50,8 @@ enum hz_wire_code {
   HZ_WIRE_INTERNAL = 10,
   HZ_WIRE_DENIED = 11, /* authentication is missing or refused */
   HZ_WIRE_FLOW = 12,   /* more content than was granted */
-  HZ_WIRE_TOPIC = 13   /* no topic, or no pattern; the message says why */
+  HZ_WIRE_TOPIC = 13,  /* no topic, or no pattern; the message says why */
+  HZ_WIRE_LOST = 14    /* a call that was repeated has been done, and its answer is gone */
 };
 
 /** What HELLO and WELCOME mean when they leave `credit` or `calls` out, or there is no HELLO. */
@@ -84,7 +86,7 @@ struct hz_envelope {
   uint64_t code;                  /* CANCEL, ERROR */
   struct hz_str text; /* ERROR message; GOAWAY alternative URL; SUB pattern; PUB EVENT GAP topic */
   struct hz_str encoded;      /* PUB: headers and body, as they are encoded */
-  uint64_t credit;            /* CREDIT n */
+  uint64_t credit;            /* CREDIT n; DONE: how many */
   uint64_t epoch, offset;     /* ACK EVENT GAP */
   uint64_t missed;            /* GAP: how many; 0: nobody knows */
   uint64_t last_id, grace_ms; /* GOAWAY */
@@ -154,6 +156,8 @@ HZ_MUST_USE hz_err hz_encode_end(struct hz_buf *b, uint64_t id, const struct hz_
                                  size_t trailer_count); /* room: hz_res_size(trailers, ...) */
 HZ_MUST_USE hz_err hz_encode_cancel(struct hz_buf *b, uint64_t id, uint64_t code);
 HZ_MUST_USE hz_err hz_encode_credit(struct hz_buf *b, uint64_t id, uint64_t n);
+/** The answers to the `n` ids from `first` on have come. */
+HZ_MUST_USE hz_err hz_encode_done(struct hz_buf *b, uint64_t first, uint64_t n);
 HZ_MUST_USE hz_err hz_encode_ping(struct hz_buf *b, enum hz_kind ping_or_pong,
                                   const uint8_t opaque[8]);
 HZ_MUST_USE hz_err hz_encode_goaway(struct hz_buf *b, uint64_t last_id, uint64_t grace_ms,

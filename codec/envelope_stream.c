@@ -1,5 +1,5 @@
 /* The content of a call in pieces: DATA [4, id, bin], END [5, id] or [5, id, trailers],
- * CANCEL [6, id, code], CREDIT [7, id, n]. Not here: the messages they belong to (envelope_call.c). */
+ * CANCEL [6, id, code], CREDIT [7, id, n]; DONE [18, id, n]. Not here: the messages they belong to (envelope_call.c). */
 #include "codec/envelope_fields.h"
 
 hz_err hz_parse_data(struct hz_mp_reader *r, uint32_t count, struct hz_envelope *out) {
@@ -68,4 +68,8 @@ hz_err hz_parse_credit(struct hz_mp_reader *r, uint32_t count, struct hz_envelop
 
 hz_err hz_encode_credit(struct hz_buf *b, uint64_t id, uint64_t n) {
   return encode_id_and(b, HZ_CREDIT, id, n);
+}
+
+hz_err hz_encode_done(struct hz_buf *b, uint64_t first, uint64_t n) {
+  return encode_id_and(b, HZ_DONE, first, n);
 }

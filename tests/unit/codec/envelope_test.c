@@ -81,7 +81,7 @@ static struct hz_offsets_view some_offsets(struct hz_rng *r) {
 static void some_envelope(struct hz_rng *r, struct hz_envelope *e, struct hz_buf *scratch) {
   memset(e, 0, sizeof(*e));
   scratch->len = 0;
-  e->kind = (enum hz_kind)hz_rng_below(r, HZ_GAP + 1);
+  e->kind = (enum hz_kind)hz_rng_below(r, HZ_DONE + 1);
   bool optional_id = e->kind == HZ_PUB || e->kind == HZ_ERROR;
   bool no_id = e->kind <= HZ_WELCOME || (e->kind >= HZ_PING && e->kind <= HZ_GOAWAY);
   e->has_id = !no_id && (!optional_id || hz_rng_below(r, 2) == 0);
@@ -103,6 +103,7 @@ static void some_envelope(struct hz_rng *r, struct hz_envelope *e, struct hz_buf
     case HZ_RES: e->status = (uint32_t)hz_rng_range(r, 100, 999); break;
     case HZ_DATA: e->body = (struct hz_body){HZ_BODY_BYTES, some_text(r, 0)}; break;
     case HZ_CANCEL: e->code = some_number(r); break;
+    case HZ_DONE:
     case HZ_CREDIT: e->credit = some_number(r); break;
     case HZ_SUB:
       e->text = some_text(r, 0);

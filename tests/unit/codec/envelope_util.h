@@ -100,9 +100,9 @@ static inline void say_hello(struct text *t, const struct hz_hello *h) {
 
 /* The text of an envelope that was parsed without an error. */
 static inline void say_envelope(struct text *t, const struct hz_envelope *e) {
-  static const char *const names[] = {"HELLO",  "WELCOME", "REQ",  "RES",    "DATA",  "END",
-                                      "CANCEL", "CREDIT",  "SUB",  "UNSUB",  "PUB",   "ACK",
-                                      "EVENT",  "PING",    "PONG", "GOAWAY", "ERROR", "GAP"};
+  static const char *const names[] = {
+      "HELLO", "WELCOME", "REQ",   "RES",  "DATA", "END",    "CANCEL", "CREDIT", "SUB", "UNSUB",
+      "PUB",   "ACK",     "EVENT", "PING", "PONG", "GOAWAY", "ERROR",  "GAP",    "DONE"};
   say(t, "%s", names[e->kind]);
   if (e->has_id) say(t, " id=%" PRIu64, e->id);
   switch (e->kind) {
@@ -118,7 +118,8 @@ static inline void say_envelope(struct text *t, const struct hz_envelope *e) {
     case HZ_DATA: say_body(t, &e->body); break;
     case HZ_END: say_headers(t, &e->headers); break;
     case HZ_CANCEL: say(t, " code=%" PRIu64, e->code); break;
-    case HZ_CREDIT: say(t, " credit=%" PRIu64, e->credit); break;
+    case HZ_CREDIT:
+    case HZ_DONE: say(t, " credit=%" PRIu64, e->credit); break;
     case HZ_ACK: say(t, " epoch=%" PRIu64 " offset=%" PRIu64, e->epoch, e->offset); break;
     case HZ_UNSUB: break;
     case HZ_PING:
@@ -182,6 +183,7 @@ static inline hz_err encode_again(struct hz_buf *b, const struct hz_envelope *e)
     case HZ_END: return hz_encode_end(b, e->id, h, n);
     case HZ_CANCEL: return hz_encode_cancel(b, e->id, e->code);
     case HZ_CREDIT: return hz_encode_credit(b, e->id, e->credit);
+    case HZ_DONE: return hz_encode_done(b, e->id, e->credit);
     case HZ_SUB: return hz_encode_sub(b, e->id, e->text, &e->sub);
     case HZ_UNSUB: return hz_encode_unsub(b, e->id);
     case HZ_PUB: return hz_encode_pub(b, e->has_id, e->id, e->text, h, n, &e->body);
