@@ -6,6 +6,7 @@
 #include "core/app/config.h"
 #include "core/app/worker.h"
 #include "core/pubsub/hub.h"
+#include "core/session/sessions.h"
 
 /** Where the calls of a group apart come in, on one worker. */
 struct hz_door {
@@ -52,6 +53,7 @@ struct herz_app {
   struct hz_routes routes;
   struct hz_offload offload;
   struct hz_hub *hub;            /* from the start on */
+  struct hz_sessions *sessions;  /* the same */
   struct hz_hub_rules hub_rules; /* what it will have */
   struct hz_chain chain;         /* herz_use() */
   struct hz_link groups, shares, kept;

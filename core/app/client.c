@@ -31,6 +31,7 @@ static void client_free(herz_client *cl) {
   hz_env_undefer(&cl->settle);
   hz_list_remove(&cl->link);
   hz_free(env->alloc, cl->token);
+  hz_free(env->alloc, cl->targets);
   hz_free(env->alloc, (void *)(uintptr_t)cl->path.p);
   hz_free(env->alloc, cl);
 }
@@ -88,6 +89,7 @@ static void settle(struct hz_task *t) {
     if (!hz_list_empty(&cl->queue)) dial(cl);
     return;
   }
+  cl->target = (cl->target + 1) % cl->target_count;
   if (cl->closing || !cl->options.reconnect) {
     finish(cl);
     return;
@@ -113,6 +115,7 @@ static void on_ready(struct hz_session *s) {
   hz_directory_moved(s->conn, hz_conn_addr(s->conn, &(struct hz_peer){.tls = false}));
 
   cl->failures = 0;
+  hz_client_resume_ready(cl);
   tell(cl, HERZ_CONNECTED, NULL);
   hz_env_defer(cl->w->env, &cl->settle);
 }
@@ -136,6 +139,7 @@ static void on_ended(const struct hz_session_owner *owner, struct hz_conn *conn,
 
   (void)owner;
   hz_directory_remove(&cl->w->directory, conn);
+  hz_client_resume_lost(cl, conn->user);
   cl->session = NULL;
   cl->last = *why;
   hz_env_defer(cl->w->env, &cl->settle);
@@ -154,8 +158,11 @@ static void dial(herz_client *cl) {
   }
   err = hz_session_prepare(env, &cl->owner, cl, &s);
   if (err == HZ_OK) {
+    const struct hz_client_target *to = &cl->targets[cl->target];
+
     cl->session = s;
-    err = cl->ops->dial(env, &cl->endpoint, &cl->config, &hz_session_events, s, &conn, cl->w->error,
+    cl->ops = to->ops;
+    err = cl->ops->dial(env, &to->endpoint, &cl->config, &hz_session_events, s, &conn, cl->w->error,
                         sizeof(cl->w->error));
     if (err == HZ_OK) {
       if (s->conn == NULL) hz_session_attach(s, conn);
@@ -171,12 +178,15 @@ static void dial(herz_client *cl) {
 
 static hz_err copy_texts(herz_client *cl, const struct herz_dial_options *o) {
   struct hz_alloc *a = cl->w->env->alloc;
-  struct hz_str path = cl->endpoint.target.n > 0 ? cl->endpoint.target : HZ_STR("/");
+  struct hz_str path = cl->targets[0].endpoint.target;
+
+  if (path.n == 0) path = HZ_STR("/");
 
   cl->path = (struct hz_str){hz_strndup(a, path.p, path.n), path.n};
   if (o->token != NULL) cl->token = hz_strndup(a, o->token, strlen(o->token));
-  /* The parsed URL is the caller's. */
-  cl->endpoint.target = (struct hz_str){NULL, 0};
+  /* The parsed URLs are the caller's. */
+  for (uint32_t i = 0; i < cl->target_count; i++)
+    cl->targets[i].endpoint.target = (struct hz_str){NULL, 0};
   return cl->path.p == NULL || (o->token != NULL && cl->token == NULL) ? HZ_ENOMEM : HZ_OK;
 }
 
@@ -202,30 +212,65 @@ static void set_up(herz_client *cl, const struct herz_dial_options *o) {
   cl->owner.ended = on_ended;
   cl->owner.topic = hz_client_topic;
   hz_client_topics_init(cl);
+  hz_client_resume_init(cl);
   cl->settle.fn = settle;
   hz_list_init(&cl->queue);
   hz_list_init(&cl->active);
 }
 
+static hz_err read_url(herz_app *app, struct hz_str url, struct hz_client_target *out) {
+  struct hz_worker *w = hz_worker_here(app);
+  hz_err err = hz_endpoint_parse(url, HZ_TO_DIAL, &out->endpoint, w->error, sizeof(w->error));
+
+  if (err != HZ_OK) return err;
+  out->ops = hz_transport_find(hz_str_of(out->endpoint.scheme));
+  if (out->ops != NULL) return HZ_OK;
+  char schemes[128];
+
+  hz_transport_list(false, schemes, sizeof(schemes));
+  return (hz_err)hz_app_fail(app, HZ_EUNSUPPORTED,
+                             "%.*s: there is no transport \"%s://\" in this version; there are: %s",
+                             HZ_STR_ARG(url), out->endpoint.scheme, schemes);
+}
+
+/* One, or several with spaces between. 0: `herz_error()` says what is wrong. */
+static uint32_t read_urls(herz_app *app, const char *urls,
+                          struct hz_client_target out[HZ_CLIENT_URLS_MAX]) {
+  uint32_t n = 0;
+
+  do {
+    size_t len = strcspn(urls, " ");
+
+    if (n == HZ_CLIENT_URLS_MAX) {
+      (void)hz_app_fail(app, HZ_EINVAL, "there are more than %u URLs", HZ_CLIENT_URLS_MAX);
+      return 0;
+    }
+    if (read_url(app, (struct hz_str){urls, len}, &out[n]) != HZ_OK) return 0;
+    n++;
+    urls += len + strspn(urls + len, " ");
+  } while (*urls != '\0');
+  return n;
+}
+
+/* A client that carries calls only has no session, and cannot be one of several. */
+static bool go_together(herz_app *app, const struct hz_client_target *t, uint32_t n, bool resume) {
+  for (uint32_t i = 0; i < n; i++) {
+    if (t[i].ops->request == NULL || (n == 1 && !resume)) continue;
+    (void)hz_app_fail(app, HZ_EUNSUPPORTED, "%s:// carries calls only: it has no sessions",
+                      t[i].ops->scheme);
+    return false;
+  }
+  return true;
+}
+
 herz_client *herz_dial(herz_app *app, const char *url, const struct herz_dial_options *options) {
   static const struct herz_dial_options defaults;
+  struct hz_client_target targets[HZ_CLIENT_URLS_MAX];
   struct hz_worker *w = hz_worker_here(app);
-  struct hz_endpoint ep;
 
   if (options == NULL) options = &defaults;
-  if (hz_endpoint_parse(hz_str_of(url), HZ_TO_DIAL, &ep, w->error, sizeof(w->error)) != HZ_OK) {
-    return NULL;
-  }
-  const struct hz_transport_ops *ops = hz_transport_find(hz_str_of(ep.scheme));
-  if (ops == NULL) {
-    char schemes[128];
-
-    hz_transport_list(false, schemes, sizeof(schemes));
-    (void)hz_app_fail(app, HZ_EUNSUPPORTED,
-                      "%s: there is no transport \"%s://\" in this version; there are: %s", url,
-                      ep.scheme, schemes);
-    return NULL;
-  }
+  uint32_t n = read_urls(app, url, targets);
+  if (n == 0 || !go_together(app, targets, n, options->resume)) return NULL;
   if (options->token != NULL && !hz_utf8_valid(options->token, strlen(options->token))) {
     (void)hz_app_fail(app, HZ_EINVAL, "the token is not UTF-8");
     return NULL;
@@ -238,9 +283,11 @@ herz_client *herz_dial(herz_app *app, const char *url, const struct herz_dial_op
   }
   cl->app = app;
   cl->w = w;
-  cl->endpoint = ep;
-  cl->ops = ops;
-  if (copy_texts(cl, options) != HZ_OK) {
+  cl->ops = targets[0].ops;
+  cl->targets = hz_calloc(w->env->alloc, n, sizeof(targets[0]));
+  if (cl->targets != NULL) memcpy(cl->targets, targets, n * sizeof(targets[0]));
+  cl->target_count = n;
+  if (cl->targets == NULL || copy_texts(cl, options) != HZ_OK) {
     (void)hz_app_fail(app, HZ_ENOMEM, "memory is short");
     client_free(cl);
     return NULL;
@@ -256,6 +303,7 @@ void herz_client_close(herz_client *cl) {
   cl->closing = true;
   hz_timer_cancel(&cl->w->env->timers, &cl->retry);
   if (cl->session != NULL) {
+    if (cl->resume.held) hz_session_quit(cl->session);
     if (cl->session->conn != NULL) {
       hz_session_close(cl->session, HZ_CLOSE_NONE, HZ_OK, "the client was closed");
     }

@@ -4,12 +4,33 @@
 
 #include "core/app/app.h"
 
+/** URLs of one client. */
+#define HZ_CLIENT_URLS_MAX 8u
+/** A token of the service's, with its NUL; a longer one is not kept. */
+#define HZ_CLIENT_TOKEN_MAX 128u
+
+struct hz_client_target {
+  struct hz_endpoint endpoint;
+  const struct hz_transport_ops *ops;
+};
+
+/** What a client knows of its session between connections (client_resume.c). */
+struct hz_client_resume {
+  bool on;                         /* asked for */
+  bool held;                       /* there is a token: what is unanswered may be repeated */
+  char token[HZ_CLIENT_TOKEN_MAX]; /* or HZ_RESUME_NEW */
+  uint64_t next_id;                /* of the last connection */
+  uint64_t done_first, done_count; /* answers that came, not yet told */
+};
+
 struct herz_client {
   struct hz_link link;
   herz_app *app;
-  struct hz_worker *w; /* whose it is */
-  struct hz_endpoint endpoint;
-  const struct hz_transport_ops *ops;
+  struct hz_worker *w;              /* whose it is */
+  struct hz_client_target *targets; /* owned: in turn */
+  uint32_t target_count, target;
+  const struct hz_transport_ops *ops; /* of the one in use */
+  struct hz_client_resume resume;
   struct hz_transport_config config; /* the app's, with this client's own timeout */
   struct herz_dial_options options;
   char *token;        /* owned */
@@ -67,6 +88,25 @@ void hz_client_topics_lost(herz_client *cl);
 /** The client goes. */
 void hz_client_topics_end(herz_client *cl, hz_err err, const char *text);
 bool hz_client_topic(struct hz_session *s, const struct hz_envelope *e);
+
+/** The session is not the old one: publishes of which nobody knows whether they were done end. */
+void hz_client_topics_forsaken(herz_client *cl);
+
+/* client_resume.c */
+void hz_client_resume_init(herz_client *cl);
+void hz_client_welcomed(struct hz_session *s, bool resumed, struct hz_str token);
+/** Calls may be made: the service may forget what it has answered. */
+void hz_client_resume_ready(herz_client *cl);
+/** The connection has gone. */
+void hz_client_resume_lost(herz_client *cl, const struct hz_session *s);
+/** The answer to `id` has come, or is not wanted; 0: it was never sent. */
+void hz_client_settled(herz_client *cl, uint64_t id);
+/** Its calls go on, on the next connection. */
+static inline bool hz_client_goes_on(const herz_client *cl) {
+  return cl->resume.held && !cl->closing;
+}
+/** client_call.c: what was repeated cannot be any more. */
+void hz_client_calls_forsaken(herz_client *cl);
 
 /** Starts what waits, as far as the connection takes it. */
 void hz_client_pump(herz_client *cl);

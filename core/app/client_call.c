@@ -26,6 +26,7 @@ static void call_free(herz_call_handle *h) {
 
 void hz_client_call_end(herz_call_handle *h, hz_err err, const char *text) {
   hz_list_remove(&h->link);
+  if (h->cl->resume.on) hz_client_settled(h->cl, h->inv.id);
   h->rs.err = (int)err;
   h->rs.text = text;
   h->rs.early = h->inv.call.early;
@@ -198,6 +199,24 @@ static void on_trailers(struct hz_outcall *x, const struct hz_header *fields, ui
   if (h->rs.trailers != NULL) h->rs.trailer_count = count; /* else the answer stands without */
 }
 
+/* The connection has gone, the session has not: what went as a whole goes again, under its id. An answer that
+ * was coming in pieces begins anew if nobody has seen any of it, and to ask twice does no harm. */
+static bool repeat(herz_call_handle *h) {
+  const struct hz_session *s = h->cl->session;
+  bool begun = h->rs.status != 0;
+
+  if (s == NULL || !s->failing || h->inv.id == 0) return false;
+  if (h->rq.body.kind == HZ_BODY_FOLLOWS) return false;
+  if (begun && (!h->safe || h->on_data != NULL)) return false;
+  hz_buf_unref(h->collected);
+  h->collected = NULL;
+  h->rs = (struct herz_response){0};
+  h->inv.again = h->inv.id;
+  hz_list_remove(&h->link);
+  hz_list_push(&h->cl->queue, &h->link);
+  return true;
+}
+
 static void on_end(struct hz_outcall *x, hz_err err, const char *text) {
   herz_call_handle *h = handle_of(x);
   herz_client *cl = h->cl;
@@ -208,6 +227,7 @@ static void on_end(struct hz_outcall *x, hz_err err, const char *text) {
     hz_list_push(&cl->queue, &h->link);
     return;
   }
+  if (err != HZ_OK && hz_client_goes_on(cl) && repeat(h)) return;
   hz_client_call_end(h, err, text);
 }
 
@@ -250,6 +270,26 @@ static hz_err start(herz_call_handle *h) {
   if (err == HZ_AGAIN || err == HZ_ECLOSED) return HZ_AGAIN;
   hz_client_call_end(h, err, hz_strerror((int)err));
   return err;
+}
+
+void hz_client_calls_forsaken(herz_client *cl) {
+  struct hz_link all;
+
+  hz_list_init(&all);
+  hz_list_splice(&all, &cl->queue);
+  while (!hz_list_empty(&all)) {
+    herz_call_handle *h = HZ_CONTAINER(all.next, herz_call_handle, link);
+    bool sent = h->inv.again != 0;
+
+    h->inv.again = h->inv.id = 0;
+    if (sent && !h->safe) {
+      hz_client_call_end(h, HZ_ERESET,
+                         "the session is gone: it is not known whether this was done");
+      continue;
+    }
+    hz_list_remove(&h->link);
+    hz_list_push(&cl->queue, &h->link);
+  }
 }
 
 void hz_client_pump(herz_client *cl) {

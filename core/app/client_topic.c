@@ -39,7 +39,9 @@ struct hz_client_pub {
   herz_client *cl;
   void (*done)(int, const char *, struct herz_position, void *);
   void *arg;
-  struct hz_buf *waiting; /* the envelope, while it is not sent */
+  struct hz_buf *waiting; /* the envelope, while it is not sent, or may have to be again */
+  uint64_t again;         /* not 0: it was sent on another connection of the session */
+  bool sent;
 };
 
 void hz_client_topics_init(herz_client *cl) {
@@ -173,6 +175,7 @@ static void pub_end(struct hz_client_pub *p, hz_err err, const char *text,
   hz_list_remove(&p->link);
   cl->pub_count--;
   hz_buf_unref(p->waiting);
+  if (cl->resume.on) hz_client_settled(cl, p->again != 0 ? p->again : p->named.id);
   if (p->done != NULL) p->done((int)err, text, at, p->arg);
   hz_slab_put(&cl->w->env->objects, p, sizeof(*p));
 }
@@ -181,7 +184,15 @@ static void pub_end(struct hz_client_pub *p, hz_err err, const char *text,
 static hz_err send_pub(struct hz_client_pub *p, const struct hz_message *m) {
   herz_client *cl = p->cl;
   uint64_t id;
-  hz_err err = hz_session_publish(cl->session, m, p->done != NULL ? &id : NULL);
+  hz_err err;
+
+  if (p->again != 0) {
+    id = p->again;
+    err = hz_session_publish_again(cl->session, m, id);
+  } else {
+    err = hz_session_publish(cl->session, m, p->done != NULL ? &id : NULL);
+  }
+  p->sent = err == HZ_OK;
 
   if (err == HZ_OK && p->done != NULL && !put_id(cl, &p->named, id)) no_memory(cl);
   return err;
@@ -212,7 +223,7 @@ static hz_err keep(struct hz_client_pub *p, const struct hz_message *m) {
 
 static bool others_wait(const herz_client *cl) {
   if (hz_list_empty(&cl->pubs)) return false;
-  return HZ_CONTAINER(cl->pubs.prev, struct hz_client_pub, link)->waiting != NULL;
+  return !HZ_CONTAINER(cl->pubs.prev, struct hz_client_pub, link)->sent;
 }
 
 /* Is it sent, or may it wait? */
@@ -223,7 +234,10 @@ static hz_err begin(struct hz_client_pub *p, const struct hz_message *m) {
 
   if (!up || early) return keep(p, m);
   if (others_wait(cl)) return HZ_AGAIN;
-  return send_pub(p, m);
+  hz_err err = cl->resume.on && p->done != NULL ? keep(p, m) : HZ_OK;
+  if (err == HZ_OK) err = send_pub(p, m);
+  if (err != HZ_ECLOSED) return err;
+  return p->waiting == NULL ? keep(p, m) : HZ_OK; /* the connection is on its way out */
 }
 
 int herz_client_publish(herz_client *cl, const struct herz_message *message,
@@ -272,10 +286,11 @@ void hz_client_topics_pump(herz_client *cl) {
     struct hz_client_pub *p = HZ_CONTAINER(l, struct hz_client_pub, link);
 
     next = l->next;
-    if (p->waiting == NULL) continue;
+    if (p->sent) continue;
     hz_err err = send_waiting(p);
     if (err == HZ_AGAIN || err == HZ_ECLOSED) return;
     if (err == HZ_OK) {
+      if (p->done != NULL && cl->resume.on) continue;
       hz_buf_unref(p->waiting);
       p->waiting = NULL;
       if (p->done != NULL) continue;
@@ -285,6 +300,35 @@ void hz_client_topics_pump(herz_client *cl) {
     if (!told) continue;
     hz_env_defer(cl->w->env, &cl->settle); /* `done` may have changed the list */
     return;
+  }
+}
+
+/* False: whether it was published will not be known. */
+static bool go_on(struct hz_client_pub *p) {
+  if (p->waiting == NULL || !hz_client_goes_on(p->cl)) return false;
+  p->again = p->named.id;
+  p->named.id = 0;
+  p->sent = false;
+  return true;
+}
+
+void hz_client_topics_forsaken(herz_client *cl) {
+  const struct herz_position nowhere = {0, 0};
+  struct hz_link all;
+
+  hz_list_init(&all);
+  hz_list_splice(&all, &cl->pubs);
+  while (!hz_list_empty(&all)) {
+    struct hz_client_pub *p = HZ_CONTAINER(all.next, struct hz_client_pub, link);
+
+    if (p->again != 0) {
+      p->again = 0;
+      pub_end(p, HZ_ERESET, "the session is gone: it is not known whether this was published",
+              nowhere);
+      continue;
+    }
+    hz_list_remove(&p->link);
+    hz_list_push(&cl->pubs, &p->link);
   }
 }
 
@@ -301,7 +345,9 @@ void hz_client_topics_lost(herz_client *cl) {
   hz_list_init(&sent);
   for (l = cl->pubs.next; l != &cl->pubs; l = next) {
     next = l->next;
-    if (HZ_CONTAINER(l, struct hz_client_pub, link)->waiting != NULL) continue;
+    struct hz_client_pub *p = HZ_CONTAINER(l, struct hz_client_pub, link);
+
+    if (!p->sent || go_on(p)) continue;
     hz_list_remove(l);
     hz_list_push(&sent, l);
   }

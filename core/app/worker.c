@@ -60,6 +60,8 @@ hz_err hz_worker_start(struct hz_worker *w) {
   hz_err err = make_records(w);
   if (err == HZ_OK) err = hz_hub_node_init(app->hub, w->index, w->env, &w->counters);
   if (err != HZ_OK) return err;
+  w->seats.ops = &hz_session_seat_ops;
+  hz_seats_init(&w->seats, app->sessions, w->env, &w->counters);
   w->env->pool.limit_bytes = app->config.transport.limits.pool_bytes;
   err = hz_dispatch_init(&w->dispatch, w->index, w->env, &app->routes,
                          &app->config.transport.limits, &w->counters, &app->log);
@@ -78,6 +80,7 @@ hz_err hz_worker_start(struct hz_worker *w) {
                                         .log = &app->log,
                                         .lanes = &w->lanes,
                                         .served = &w->served,
+                                        .seats = &w->seats,
                                         .agent = app->agent,
                                         .hub = &app->hub->nodes[w->index],
                                         .ended = hz_worker_conn_ended};
@@ -181,6 +184,13 @@ static hz_err make_hub(herz_app *app) {
   app->hub = hz_hub_new(app->first.env, app->driver != NULL, &app->config.transport.limits,
                         app->worker_count);
   if (app->hub == NULL) return HZ_ENOMEM;
+  app->sessions =
+      hz_sessions_new(app->first.env->alloc, app->driver != NULL, &app->config.transport.limits);
+  if (app->sessions == NULL) {
+    hz_hub_free(app->hub, app->first.env->alloc);
+    app->hub = NULL;
+    return HZ_ENOMEM;
+  }
   app->hub->rules = app->hub_rules;
   app->hub->history.rules = app->hub_rules.history;
   return HZ_OK;
@@ -206,6 +216,9 @@ hz_err hz_app_start(herz_app *app) {
 }
 
 void hz_app_unmake(herz_app *app) {
+  hz_sessions_shut(app->sessions);
+  for (uint32_t i = 0; i < app->worker_count; i++) hz_seats_fini(&hz_app_worker(app, i)->seats);
+  hz_sessions_free(app->sessions, app->first.env->alloc);
   hz_hub_free(app->hub, app->first.env->alloc);
   unmake_workers(app);
   hz_worker_fini(&app->first);

@@ -11,6 +11,7 @@
 #include "core/directory/directory.h"
 #include "core/dispatch/dispatch.h"
 #include "core/protocol/session.h"
+#include "core/session/sessions.h"
 
 /** A wake-up from any thread that may be asked for again before it was served. */
 struct hz_wish {
@@ -30,6 +31,7 @@ struct hz_worker {
   struct hz_dispatch dispatch;
   struct hz_cache lanes, served, client_calls;
   struct hz_session_owner server;
+  struct hz_seats seats;
   struct hz_link listeners, clients, afters, taps;
   struct hz_directory directory; /* of its connections, the dialled ones too */
   atomic_uint closings;          /* herz_conn_close() that wait in its mailbox */

@@ -37,6 +37,8 @@ struct hz_limits {
   uint32_t conn_queue_bytes;    /* for all of one connection: 4 MiB */
   uint32_t topics;              /* that have history: 10000 */
   uint64_t history_bytes;       /* of all of them: 64 MiB */
+  uint32_t resume_sessions;     /* that wait for their client, of an app: 10000 */
+  uint64_t resume_bytes;        /* what all sessions remember of answers: 64 MiB */
   uint32_t datagrams;           /* waiting to leave on one connection: 256 */
   uint32_t retry_from;          /* QUIC handshakes under way before Retry is asked for: 128 */
   uint32_t prefix_retry_from;   /* the same, of one network (/24, /48): 64 */
@@ -46,6 +48,7 @@ struct hz_limits {
   hz_time idle_timeout_ns;      /* 60 s without a byte */
   hz_time frame_timeout_ns;     /* 10 s from a frame's first byte to its last */
   hz_time call_timeout_ns;      /* 60 s from request to answer's end, unless a call asks for less */
+  hz_time resume_grace_ns;      /* 30 s that a session waits for its client */
   hz_time close_timeout_ns;     /* 5 s to flush what waits when closing */
 };
 

@@ -78,6 +78,12 @@
   X(events_stale, "events whose stream was given up at their deadline")                \
   X(subscribers_closed, "subscribers disconnected because they were slow")             \
   X(hub_refused, "subscriptions and publishes that were refused")                      \
+  X(sessions_resumed, "sessions that went on on another connection")                   \
+  X(sessions_refused, "tokens that named no session of whoever showed them")           \
+  X(sessions_parked, "times that a session lost its connection")                       \
+  X(sessions_expired, "sessions that nobody came back for in limits.resume_grace_ms")  \
+  X(sessions_evicted, "sessions that had to go at limits.resume_sessions")             \
+  X(sessions_overflowed, "sessions with more to remember than there was room for")     \
   X(idle_timeout, "connections closed after limits.idle_timeout_ms without a byte")    \
   X(send_full, "times that a stream was at limits.send_high_bytes")
 

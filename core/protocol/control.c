@@ -52,7 +52,9 @@ void hz_session_close(struct hz_session *s, enum hz_close_code code, hz_err err,
   /* A raw stream can only end; what the end means has to be said in frames before: a server's
    * reason, and that a client does not only stop asking but is gone. */
   if (s->mux && s->conn->role == HZ_CLIENT) {
-    hz_invoke_recall(s);
+    bool goes_on = s->owner->resume != NULL && code != HZ_CLOSE_NONE;
+
+    if (!goes_on) hz_invoke_recall(s);
   } else if (s->mux && s->control != NULL && code != HZ_CLOSE_NONE) {
     hz_session_error(s, s->control, false, 0, said[code], text);
   }
@@ -128,29 +130,48 @@ static void send_ping(struct hz_lane *l, enum hz_kind kind, const uint8_t opaque
   (void)hz_lane_send(l, b, false);
 }
 
+static const uint8_t nobody_waits[8];
+
+/* Who can go on elsewhere wants to know early that it has to: a PING each interval, and its answer before the
+ * next. */
+static void probe(struct hz_session *s) {
+  if (s->unanswered) {
+    hz_session_close(s, HZ_CLOSE_IDLE, HZ_ETIMEOUT, "the service does not answer a PING");
+    return;
+  }
+  s->unanswered = true;
+  s->said = hz_session_env(s)->now;
+  HZ_COUNT(s->owner->counters, heartbeats);
+  send_ping(s->control, HZ_PING, nobody_waits);
+}
+
 /* A sign of life is one store (hz_lane_send); only who looks, once an interval, finds out whether there
  * was none and a PING is due. */
 static void keepalive_due(struct hz_wheel_timer *t, hz_time now) {
   struct hz_session *s = HZ_CONTAINER(t, struct hz_session, keepalive);
-  static const uint8_t nobody_waits[8];
   bool wanted = s->inflight > 0 || !s->owner->idle_ends;
 
   if (s->failing) return;
-  if (now >= s->said + s->ping_ns) {
+  if (s->owner->resume != NULL && s->ready) {
+    probe(s);
+  } else if (now >= s->said + s->ping_ns) {
     if (wanted && s->control != NULL) {
       HZ_COUNT(s->owner->counters, heartbeats);
       send_ping(s->control, HZ_PING, nobody_waits);
     }
     s->said = now;
   }
-  hz_session_keepalive(s);
+  if (!s->failing) hz_session_keepalive(s);
 }
 
 void hz_session_keepalive(struct hz_session *s) {
-  hz_wheel_set(&hz_session_env(s)->wheel, &s->keepalive, s->said + s->ping_ns, keepalive_due);
+  hz_time from = s->owner->resume != NULL ? hz_session_env(s)->now : s->said;
+
+  hz_wheel_set(&hz_session_env(s)->wheel, &s->keepalive, from + s->ping_ns, keepalive_due);
 }
 
 static void pong_came(struct hz_session *s, const uint8_t opaque[8]) {
+  s->unanswered = false;
   for (struct hz_link *l = s->pings.next; l != &s->pings; l = l->next) {
     struct hz_ping *p = HZ_CONTAINER(l, struct hz_ping, link);
 
@@ -185,6 +206,8 @@ static void hello_came(struct hz_lane *l, const struct hz_envelope *e) {
   l->use = HZ_LANE_CONTROL;
   s->control = l;
   take_grants(s, &e->hello);
+  char token[HZ_TOKEN_TEXT];
+  if (e->hello.resume.n > 0) hz_resume_hello(s, &e->hello, &h, token);
   struct hz_buf *b = hz_session_buf(s, hz_hello_size(&h));
   if (b == NULL || hz_encode_hello(b, HZ_WELCOME, &h) != HZ_OK) {
     hz_buf_unref(b);
@@ -200,6 +223,11 @@ static void welcome_came(struct hz_session *s, const struct hz_envelope *e) {
   take_grants(s, &e->hello);
   if (e->hello.ping_ms > 0) s->ping_ns = e->hello.ping_ms * HZ_MS;
   hz_session_keepalive(s);
+  if (s->owner->resume != NULL && !s->ready) {
+    s->owner->welcomed(s, e->hello.resumed, e->hello.token);
+    s->ready = true;
+    s->owner->ready(s);
+  }
   s->owner->changed(s);
 }
 
@@ -273,7 +301,10 @@ static void server_frame(struct hz_lane *l, const struct hz_envelope *e) {
     case HZ_SUB:
     case HZ_UNSUB:
     case HZ_PUB: hz_pubsub_frame(l, e); break;
-    case HZ_GOAWAY: break; /* a client that leaves closes by itself */
+    case HZ_GOAWAY: hz_resume_leave(s, true); break; /* it closes by itself */
+    case HZ_DONE:
+      if (s->seat != NULL) hz_seat_forget(s->seat, e->id, e->credit);
+      break;
     default:
       hz_session_fail(s, l, HZ_C_envelope_unexpected, HZ_WIRE_UNEXPECTED, HZ_EPROTO,
                       "a client may not send a frame of this kind");

@@ -4,6 +4,7 @@
 
 #include "core/protocol/session.h"
 #include "core/pubsub/hub.h"
+#include "core/session/sessions.h"
 
 /** A field for the log; the address is formatted only when the line is written. */
 #define HZ_F_PEER(conn) HZ_F_STR("peer", hz_conn_addr((conn), &(struct hz_peer){.tls = false}))
@@ -88,6 +89,15 @@ bool hz_pubsub_credit(struct hz_session *s, const struct hz_envelope *e);
 /** Ends its subscriptions. */
 void hz_conn_hub_free(struct hz_conn_hub *h);
 
+/* resume.c */
+/** HELLO asks for a session that may be resumed: takes a seat, and completes WELCOME. `token`: where its text
+ * stands. */
+void hz_resume_hello(struct hz_session *s, const struct hz_hello *asked, struct hz_hello *welcome,
+                     char token[HZ_TOKEN_TEXT]);
+void hz_resume_leave(struct hz_session *s, bool for_good);
+/** Answers `id` by what is kept of it, `len` bytes, or by ERROR 14. */
+void hz_resume_answer(struct hz_lane *l, uint64_t id, enum hz_known known, size_t len);
+
 /* rest.c */
 /** NULL: the connection rests. */
 struct hz_session *hz_session_of(struct hz_conn *conn);
@@ -137,6 +147,10 @@ void hz_serve_content(struct hz_lane *l, const struct hz_envelope *e);
 void hz_serve_fin(struct hz_lane *l);
 void hz_serve_lost(struct hz_lane *l, uint32_t code);
 void hz_serve_end_all(struct hz_session *s);
+/** What was waited for has been answered on another connection of the session. */
+void hz_serve_ready(struct hz_session *s);
+/** Cancels a call that runs without a connection. */
+void hz_serve_forsake(struct hz_link *call);
 
 /* invoke.c */
 void hz_invoke_answer(struct hz_lane *l, const struct hz_envelope *e);

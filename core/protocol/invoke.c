@@ -111,7 +111,7 @@ static hz_err attach(struct hz_session *s, struct hz_invoked *inv) {
   struct hz_stream *stream;
   hz_err err;
 
-  inv->id = s->next_id;
+  inv->id = inv->again != 0 ? inv->again : s->next_id;
   if (s->mux) {
     err = hz_idmap_put(&s->calls, inv->id, inv);
     if (err != HZ_OK) return err;
@@ -128,7 +128,7 @@ static hz_err attach(struct hz_session *s, struct hz_invoked *inv) {
     inv->lane->call = inv;
   }
   hz_lane_hold(inv->lane); /* until detach(): a shared stream may close before its calls end */
-  s->next_id++;
+  if (inv->again == 0) s->next_id++;
   inv->session = s;
   inv->call.ops = &invoked_ops;
   inv->call.carrier = inv;
@@ -150,8 +150,8 @@ hz_err hz_invoke(struct hz_session *s, const struct hz_request *rq, struct hz_in
   if (size > s->peer_frame) return HZ_ETOOBIG;
   struct hz_buf *b = hz_session_buf(s, size);
   if (b == NULL) return HZ_ENOMEM;
-  hz_err err =
-      hz_encode_req(b, s->next_id, rq->method, rq->path, rq->headers, rq->header_count, body);
+  hz_err err = hz_encode_req(b, inv->again != 0 ? inv->again : s->next_id, rq->method, rq->path,
+                             rq->headers, rq->header_count, body);
   if (err == HZ_OK) err = attach(s, inv);
   if (err != HZ_OK) {
     hz_buf_unref(b);
@@ -276,7 +276,11 @@ void hz_invoke_answer(struct hz_lane *l, const struct hz_envelope *e) {
       break;
     default: /* ERROR with this call's id */
       (void)snprintf(text, sizeof(text), "%.*s", HZ_STR_ARG(e->text));
-      finish(inv, e->code == HZ_WIRE_LIMIT ? HZ_ELIMIT : HZ_EPROTO, text);
+      finish(inv,
+             e->code == HZ_WIRE_LIMIT  ? HZ_ELIMIT
+             : e->code == HZ_WIRE_LOST ? HZ_ERESET
+                                       : HZ_EPROTO,
+             text);
   }
 }
 

@@ -257,6 +257,24 @@ static void unsub_came(struct hz_session *s, const struct hz_envelope *e) {
   if (sub != NULL) hz_conn_hub_drop(s, sub); /* else it was refused, or this crossed with its end */
 }
 
+/* False: it was published already, by another connection of the session, and that has been said. */
+static bool is_new(struct hz_lane *l, uint64_t id) {
+  size_t len = 0;
+  enum hz_known known = hz_seat_meet(l->session->seat, id, false, &len);
+
+  if (known != HZ_KNOWN_NEW) hz_resume_answer(l, id, known, len);
+  return known == HZ_KNOWN_NEW;
+}
+
+static void keep_ack(struct hz_session *s, uint64_t id, const struct hz_position *at) {
+  _Alignas(struct hz_buf) uint8_t room[sizeof(struct hz_buf) + HZ_SMALL_SIZE];
+  struct hz_buf *b = (struct hz_buf *)(void *)room;
+
+  *b = (struct hz_buf){.cap = HZ_SMALL_SIZE};
+  hz_err err = hz_encode_ack(b, id, at->epoch, at->offset);
+  hz_seat_answered(s->seat, id, err == HZ_OK ? hz_buf_data(b) : NULL, b->len);
+}
+
 static void pub_came(struct hz_lane *l, const struct hz_envelope *e) {
   struct hz_session *s = l->session;
   struct hz_hub_node *node = s->owner->hub;
@@ -277,7 +295,11 @@ static void pub_came(struct hz_lane *l, const struct hz_envelope *e) {
     refuse(l, e, HZ_WIRE_DENIED, "this may not be published to");
     return;
   }
+  bool once = e->has_id && s->seat != NULL;
+  if (once && !is_new(l, e->id)) return;
   hz_err err = hz_hub_publish(node->hub, node, &m, &at, &why);
+  if (once && err == HZ_OK) keep_ack(s, e->id, &at);
+  if (once && err != HZ_OK) hz_seat_forget(s->seat, e->id, 1);
   if (err != HZ_OK)
     refuse_for(l, e, err, "the event goes round in circles");
   else if (e->has_id)

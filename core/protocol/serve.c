@@ -16,7 +16,11 @@ struct hz_served {
   bool body_done;
   bool answered; /* to the last byte */
   bool listed;   /* in session->calls */
-  bool *gone;    /* while its request is looked at: set when it is released meanwhile */
+  bool streams;  /* its answer leaves in pieces: it goes with its connection */
+  bool kept;     /* what its session remembers of its answer has been told */
+  bool waits;    /* another connection of the session has the call: this one has only its place */
+  struct hz_seat *seat; /* NULL: the session ends with its connection */
+  bool *gone;           /* while its request is looked at: set when it is released meanwhile */
 };
 
 const size_t hz_served_size = sizeof(struct hz_served);
@@ -25,19 +29,45 @@ static struct hz_served *served_of(struct hz_exchange *x) {
   return HZ_CONTAINER(x, struct hz_served, x);
 }
 
+static void keep(struct hz_served *c, const uint8_t *answer, size_t len) {
+  if (c->seat == NULL || c->kept) return;
+  c->kept = true;
+  hz_seat_answered(c->seat, c->id, answer, len);
+}
+
+/* Its connection has gone: the answer waits for the session's next. */
+static hz_err respond_alone(struct hz_served *c, const struct hz_response *rs) {
+  struct hz_pool *pool = c->seat == NULL ? NULL : &c->seat->here->env->pool;
+  size_t size = hz_res_size(rs->headers, rs->header_count, &rs->body);
+
+  if (c->seat == NULL || c->streams || rs->body.kind == HZ_BODY_FOLLOWS) return HZ_ECLOSED;
+  struct hz_buf *b = size > HZ_FRAME_MAX_DEFAULT ? NULL : hz_buf_new(pool, size);
+  hz_err err = b == NULL
+                   ? HZ_ENOMEM
+                   : hz_encode_res(b, c->id, rs->status, rs->headers, rs->header_count, &rs->body);
+  if (err == HZ_OK) keep(c, hz_buf_data(b), b->len);
+  c->answered = err == HZ_OK;
+  hz_buf_unref(b);
+  return err;
+}
+
 static hz_err respond(struct hz_exchange *x, const struct hz_response *rs) {
   struct hz_served *c = served_of(x);
   bool whole = rs->body.kind != HZ_BODY_FOLLOWS;
 
-  if (c->lane == NULL || c->lane->stream == NULL) return HZ_ECLOSED;
+  if (c->lane == NULL || c->lane->stream == NULL) return respond_alone(c, rs);
   const struct hz_body *body = hz_framed_body(&rs->body);
   size_t size = hz_res_size(rs->headers, rs->header_count, body);
   if (size > c->session->peer_frame) return HZ_ETOOBIG;
   struct hz_place p;
   hz_err err = hz_lane_reserve(c->lane, size, &p);
   if (err != HZ_OK) return err;
+  const uint8_t *answer = hz_buf_tail(p.b);
   err = hz_encode_res(p.b, c->id, rs->status, rs->headers, rs->header_count, body);
   c->answered = err == HZ_OK && whole;
+  c->streams = err == HZ_OK && !whole;
+  if (err == HZ_OK && c->seat != NULL)
+    keep(c, whole ? answer : NULL, (size_t)(hz_buf_tail(p.b) - answer));
   return hz_lane_commit(c->lane, &p, err, whole && !c->session->mux);
 }
 
@@ -81,6 +111,7 @@ static void say_cancelled(struct hz_served *c, uint32_t code) {
 static void abort_call(struct hz_exchange *x, uint32_t code) {
   struct hz_served *c = served_of(x);
 
+  if (c->seat != NULL && code == HZ_CANCEL_REFUSED) hz_seat_forget(c->seat, c->id, 1);
   if (c->lane == NULL || c->answered) return;
   c->answered = true;
   hz_outflow_drop(&c->out);
@@ -109,8 +140,10 @@ static void release(struct hz_exchange *x) {
   struct hz_served *c = served_of(x);
   struct hz_session *s = c->session;
   struct hz_lane *l = c->lane;
+  struct hz_seat *seat = c->seat;
 
   x->call = NULL;
+  keep(c, NULL, 0);
   if (c->gone != NULL) *c->gone = true;
   hz_list_remove(&c->link);
   if (s != NULL) {
@@ -126,9 +159,12 @@ static void release(struct hz_exchange *x) {
   }
   detach(c);
   hz_cache_put(c->cache, c);
-  if (s == NULL) return;
-  hz_session_call_gone(s);
-  hz_session_rest(s);
+  if (s != NULL) {
+    hz_session_call_gone(s);
+    hz_session_rest(s);
+  } else if (seat != NULL) {
+    hz_seat_settle(seat);
+  }
 }
 
 static const struct hz_exchange_ops served_ops = {.respond = respond,
@@ -154,6 +190,7 @@ static struct hz_served *served_new(struct hz_lane *l, const struct hz_envelope 
   c->x.conn = s->conn;
   c->session = s;
   c->cache = s->owner->served;
+  c->seat = s->seat;
   c->lane = l;
   hz_lane_hold(l); /* until detach(): a shared stream may close before its calls end */
   c->id = e->id;
@@ -198,8 +235,45 @@ static void begin(struct hz_served *c, const struct hz_envelope *e) {
   }
 }
 
+/* Only the place where a call's answer will go is there, on the session's newest connection. */
+static void leave_place(struct hz_served *c) {
+  struct hz_session *s = c->session;
+
+  hz_list_remove(&c->link);
+  if (c->listed) (void)hz_idmap_remove(&s->calls, c->id);
+  s->inflight--;
+  detach(c);
+  hz_cache_put(c->cache, c);
+  hz_session_call_gone(s);
+}
+
 static void no_memory(struct hz_lane *l) {
   hz_session_fail(l->session, l, HZ_C_no_memory, HZ_WIRE_INTERNAL, HZ_ENOMEM, "memory is short");
+}
+
+static bool may_repeat(struct hz_str method) {
+  return hz_str_eq(method, HZ_STR("GET")) || hz_str_eq(method, HZ_STR("HEAD")) ||
+         hz_str_eq(method, HZ_STR("OPTIONS"));
+}
+
+/* False: the session knows the call from an earlier connection, and that has been dealt with. */
+static bool is_new(struct hz_lane *l, const struct hz_envelope *e) {
+  struct hz_session *s = l->session;
+  size_t len = 0;
+  enum hz_known known = hz_seat_meet(s->seat, e->id, may_repeat(e->method), &len);
+
+  if (known == HZ_KNOWN_NEW) return true;
+  if (e->id > s->last_id) s->last_id = e->id;
+  if (known != HZ_KNOWN_RUNS) {
+    if (!s->mux) l->use = HZ_LANE_SERVED;
+    hz_resume_answer(l, e->id, known, len);
+    return false;
+  }
+  struct hz_served *c = served_new(l, e);
+  if (c != NULL) c->waits = c->kept = true;
+  if (c != NULL && s->mux) c->listed = hz_idmap_put(&s->calls, c->id, c) == HZ_OK;
+  if (c == NULL || (s->mux && !c->listed)) no_memory(l);
+  return false;
 }
 
 void hz_serve_request(struct hz_lane *l, const struct hz_envelope *e) {
@@ -211,6 +285,7 @@ void hz_serve_request(struct hz_lane *l, const struct hz_envelope *e) {
                     s->mux ? "the id of this call is in use" : "a stream carries one call");
     return;
   }
+  if (s->seat != NULL && !is_new(l, e)) return;
   struct hz_served *c = served_new(l, e);
   if (c == NULL) {
     no_memory(l);
@@ -258,6 +333,16 @@ static void end_came(struct hz_served *c, const struct hz_envelope *e) {
   hz_call_body(&c->x, NULL, 0, true);
 }
 
+/* Its client does not want it any more. True: there was nothing but its place. */
+static bool give_up(struct hz_served *c) {
+  bool waits = c->waits;
+
+  if (c->seat == NULL) return false;
+  hz_seat_forget(c->seat, c->id, 1);
+  if (waits) leave_place(c);
+  return waits;
+}
+
 void hz_serve_content(struct hz_lane *l, const struct hz_envelope *e) {
   struct hz_session *s = l->session;
   struct hz_served *c = s->mux ? hz_idmap_get(&s->calls, e->id) : l->call;
@@ -284,6 +369,7 @@ void hz_serve_content(struct hz_lane *l, const struct hz_envelope *e) {
       c->answered = true;
       hz_outflow_drop(&c->out);
       if (!s->mux) hz_lane_abandon(l, HZ_CANCEL_UNWANTED);
+      if (give_up(c)) return;
       hz_call_cancel(&c->x, (uint32_t)(e->code > HZ_CANCEL_PROTOCOL ? 0 : e->code));
       break;
     default: /* CREDIT */
@@ -305,7 +391,36 @@ void hz_serve_lost(struct hz_lane *l, uint32_t code) {
 
   if (c == NULL) return;
   detach(c);
+  if (c->seat != NULL && l->session->conn->closing) return; /* see hz_serve_end_all() */
+  if (give_up(c)) return;
   hz_call_cancel(&c->x, code);
+}
+
+void hz_serve_ready(struct hz_session *s) {
+  struct hz_link *i, *next;
+
+  hz_session_enter(s);
+  for (i = s->live.next; i != &s->live && !s->failing; i = next) {
+    struct hz_served *c = HZ_CONTAINER(i, struct hz_served, link);
+    size_t len = 0;
+
+    next = i->next;
+    if (!c->waits || c->lane == NULL) continue;
+    enum hz_known known = hz_seat_meet(s->seat, c->id, false, &len);
+    if (known == HZ_KNOWN_RUNS) continue;
+    hz_resume_answer(c->lane, c->id, known, len);
+    leave_place(c);
+  }
+  hz_session_leave(s);
+}
+
+void hz_serve_forsake(struct hz_link *call) {
+  hz_call_cancel(&HZ_CONTAINER(call, struct hz_served, link)->x, HZ_CANCEL_GONE);
+}
+
+/* A call that is whole, and not yet answered in pieces, goes on without a connection. */
+static bool outlives(const struct hz_served *c) {
+  return c->seat != NULL && c->body_done && !c->streams && !c->waits;
 }
 
 void hz_serve_end_all(struct hz_session *s) {
@@ -316,7 +431,12 @@ void hz_serve_end_all(struct hz_session *s) {
     detach(c);
     c->session = NULL;
     c->x.conn = NULL;
-    hz_call_cancel(&c->x, HZ_CANCEL_GONE);
+    if (c->waits)
+      hz_cache_put(c->cache, c);
+    else if (outlives(c))
+      hz_list_push(&c->seat->calls, &c->link);
+    else
+      hz_call_cancel(&c->x, HZ_CANCEL_GONE);
   }
   s->inflight = 0;
 }

@@ -59,6 +59,7 @@ static hz_err send_hello(struct hz_session *s, enum hz_kind kind) {
   struct hz_hello h = {.v = HZ_FRAME_VERSION,
                        .agent = hz_str_of(s->owner->agent),
                        .auth = hz_str_of(s->owner->token),
+                       .resume = hz_str_of(s->owner->resume),
                        .credit = limits->call_credit_bytes,
                        .calls = limits->calls,
                        .max_frame = limits->frame_bytes};
@@ -79,6 +80,7 @@ static void introduce(struct hz_session *s) {
     hz_session_close(s, HZ_CLOSE_INTERNAL, HZ_ENOMEM, "HELLO could not be sent");
     return;
   }
+  if (s->owner->resume != NULL) return; /* WELCOME says what may be done */
   s->ready = true;
   hz_session_keepalive(s);
   s->owner->ready(s);
@@ -86,6 +88,8 @@ static void introduce(struct hz_session *s) {
 
 static void open_control(struct hz_session *s) {
   struct hz_stream *stream = NULL;
+
+  if (s->owner->resume != NULL && s->conn->early) return; /* a token is nothing to be replayed */
   hz_err err = s->conn->ops->stream_open(s->conn, HZ_BIDI, &stream);
 
   if (err == HZ_AGAIN) return; /* `slots` comes */
@@ -143,6 +147,8 @@ static void on_confirmed(struct hz_conn *conn, bool accepted) {
     s->owner->ready(s);
   } else if (!accepted) {
     s->ready = false;
+    open_control(s);
+  } else if (s->owner->resume != NULL && s->control == NULL) {
     open_control(s);
   }
   s->owner->confirmed(s, accepted);
@@ -315,6 +321,7 @@ static void on_closed(struct hz_conn *conn, const struct hz_close *why) {
   s->failing = true;
   hz_wheel_cancel(&env->wheel, &s->keepalive);
   hz_serve_end_all(s);
+  hz_resume_leave(s, false);
   hz_conn_hub_free(s->hub);
   s->hub = NULL;
   hz_invoke_end_all(s, reason.err == HZ_OK ? HZ_ECLOSED : reason.err, reason.text);

@@ -21,6 +21,8 @@ struct hz_session;
 struct hz_lane;
 struct hz_hub_node;
 struct hz_conn_hub;
+struct hz_seats;
+struct hz_seat;
 
 /** Content bytes in one DATA frame: with headers and the buffer's own it stays in a 16 KiB class. */
 #define HZ_CHUNK_BYTES (16384u - 192u)
@@ -33,6 +35,9 @@ struct hz_conn_hub;
 /** Calls that a client may have unanswered before WELCOME has told the server's own limit. */
 #define HZ_CALLS_BEFORE_WELCOME 128u
 
+/** As a token to resume with: a new session that may be resumed. */
+#define HZ_RESUME_NEW "new"
+
 /** Who has a session, and what it wants to hear. All members outlive the session. */
 struct hz_session_owner {
   void *user; /* whoever filled this in */
@@ -42,14 +47,20 @@ struct hz_session_owner {
   const struct hz_log *log;
   struct hz_cache *lanes, *served; /* hz_lane, hz_served */
   struct hz_hub_node *hub;         /* NULL: nobody publishes or subscribes here */
+  struct hz_seats *seats;          /* server: of sessions that may be resumed; NULL: none may */
   const char *agent;               /* for HELLO and WELCOME */
   const char *token;               /* client: for HELLO; NULL: none */
-  bool checksum;                   /* client: frames carry the trailer */
-  bool idle_ends;                  /* client: no heartbeats while no call is in flight */
+  /** Client: the token to go on with, or HZ_RESUME_NEW; NULL: the session ends with its connection. Calls wait
+   * for WELCOME then. Set anew whenever `welcomed` comes. */
+  const char *resume;
+  bool checksum;  /* client: frames carry the trailer */
+  bool idle_ends; /* client: no heartbeats while no call is in flight */
   /** Client: the session has its connection, before any event of it is looked at. */
   void (*attached)(struct hz_session *);
   /** Client: calls may be made now (in 0-RTT: safe ones). */
   void (*ready)(struct hz_session *);
+  /** Client with `resume`, before `ready`: what WELCOME says. An empty token: it cannot be resumed. */
+  void (*welcomed)(struct hz_session *, bool resumed, struct hz_str token);
   /** Client: 0-RTT is over; `accepted` false: every call that was made early has been ended with
    * HZ_ERESET and may be made again. */
   void (*confirmed)(struct hz_session *, bool accepted);
@@ -116,7 +127,9 @@ struct hz_session {
   const struct hz_session_owner *owner;
   void *user; /* the owner's */
   bool mux, checksum, failing;
-  bool opened, ready, welcomed, goaway_sent, goaway_seen;
+  bool opened, ready, welcomed;
+  bool goaway_sent : 1, goaway_seen : 1;
+  bool unanswered : 1; /* client with `resume`: the last PING, so far */
   struct hz_lane *control;
   struct hz_idmap calls; /* mux: id -> served or invoked */
   struct hz_link live;   /* all calls: hz_served.link or hz_invoked.link */
@@ -131,7 +144,8 @@ struct hz_session {
   struct hz_wheel_timer keepalive;
   hz_time ping_ns; /* its interval */
   uint64_t ping_seq;
-  struct hz_conn_hub *hub;           /* server: its subscriptions; NULL: none */
+  struct hz_conn_hub *hub; /* server: its subscriptions; NULL: none */
+  struct hz_seat *seat;    /* server: it may be resumed; NULL: it ends with its connection */
   const struct hz_close *peer_error; /* from ERROR: better than what the transport knows */
 };
 _Static_assert(sizeof(struct hz_session) <= 256, "goes through the hands of each call");
@@ -178,6 +192,9 @@ struct hz_ping {
 /** HZ_EUNSUPPORTED: the connection carries messages, which have no PING. */
 HZ_MUST_USE hz_err hz_session_ping(struct hz_session *s, struct hz_ping *p);
 
+/** For hz_session_owner.seats. */
+extern const struct hz_seat_ops hz_session_seat_ops;
+
 /* ---- calls to the peer (invoke.c) ---- */
 
 /** A call that goes out in frames, or, on a message carrier, the room for one: then only `call` is used. */
@@ -189,6 +206,8 @@ struct hz_invoked {
   uint64_t id;
   struct hz_outflow out;
   struct hz_inflow in;
+  uint64_t
+      again; /* not 0: it is repeated under this id, which another connection of the session used */
   bool sent_all, responded, streaming;
 };
 
@@ -212,6 +231,13 @@ void hz_session_sub_credit(struct hz_session *s, uint64_t id, uint64_t n);
  * while send_high_bytes wait. */
 HZ_MUST_USE hz_err hz_session_publish(struct hz_session *s, const struct hz_message *m,
                                       uint64_t *id);
+/** The same under an id that another connection of the session used. */
+HZ_MUST_USE hz_err hz_session_publish_again(struct hz_session *s, const struct hz_message *m,
+                                            uint64_t id);
+/** Says that the answers to `n` ids from `first` on have come. */
+void hz_session_done(struct hz_session *s, uint64_t first, uint64_t n);
+/** Says that the session is over: nothing of it shall wait. */
+void hz_session_quit(struct hz_session *s);
 
 /* ---- content (flow.c) ---- */
 

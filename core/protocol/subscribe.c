@@ -42,7 +42,7 @@ void hz_session_sub_credit(struct hz_session *s, uint64_t id, uint64_t n) {
   if (b != NULL) (void)send(s, b, hz_encode_credit(b, id, n));
 }
 
-hz_err hz_session_publish(struct hz_session *s, const struct hz_message *m, uint64_t *id) {
+static hz_err publish(struct hz_session *s, const struct hz_message *m, bool has_id, uint64_t id) {
   size_t size = hz_pub_size(m->topic, m->headers, m->header_count, &m->body);
   hz_err err = ready(s, size);
 
@@ -50,9 +50,28 @@ hz_err hz_session_publish(struct hz_session *s, const struct hz_message *m, uint
   if (s->control->pending.bytes >= s->owner->limits->send_high_bytes) return HZ_AGAIN;
   struct hz_buf *b = hz_session_buf(s, size);
   if (b == NULL) return HZ_ENOMEM;
-  err = send(
-      s, b,
-      hz_encode_pub(b, id != NULL, s->next_id, m->topic, m->headers, m->header_count, &m->body));
+  return send(s, b, hz_encode_pub(b, has_id, id, m->topic, m->headers, m->header_count, &m->body));
+}
+
+hz_err hz_session_publish(struct hz_session *s, const struct hz_message *m, uint64_t *id) {
+  hz_err err = publish(s, m, id != NULL, s->next_id);
+
   if (err == HZ_OK && id != NULL) *id = s->next_id++;
   return err;
+}
+
+hz_err hz_session_publish_again(struct hz_session *s, const struct hz_message *m, uint64_t id) {
+  return publish(s, m, true, id);
+}
+
+void hz_session_done(struct hz_session *s, uint64_t first, uint64_t n) {
+  struct hz_buf *b = ready(s, 0) == HZ_OK ? hz_session_buf(s, HZ_SMALL_SIZE) : NULL;
+
+  if (b != NULL) (void)send(s, b, hz_encode_done(b, first, n));
+}
+
+void hz_session_quit(struct hz_session *s) {
+  struct hz_buf *b = ready(s, 0) == HZ_OK ? hz_session_buf(s, HZ_SMALL_SIZE) : NULL;
+
+  if (b != NULL) (void)send(s, b, hz_encode_goaway(b, 0, 0, (struct hz_str){NULL, 0}));
 }

@@ -11,6 +11,8 @@
 #include "core/app/client.h"
 #include "tests/support/quic_identity.h"
 
+void (*ap_more_routes)(herz_app *server);
+
 static void user(herz_ctx *c) {
   herz_reply(c, HERZ_OK, herz_map(c, "id", herz_str(c, herz_param(c, "id"))));
 }
@@ -228,6 +230,7 @@ static bool serve(struct app_pair *p) {
     (void)snprintf(p->url, sizeof(p->url), "%s://" AP_SERVER ":4433", p->scheme);
   }
   herz_use(p->server, herz_recovery);
+  if (ap_more_routes != NULL) ap_more_routes(p->server);
   return herz_get(p->server, "/users/:id", user) == 0 && herz_post(p->server, "/echo", echo) == 0 &&
          herz_route(p->server, "GET", "/later", later, p) == 0 &&
          herz_get(p->server, "/wide", wide) == 0 && herz_get(p->server, "/fields", fields) == 0 &&

@@ -45,6 +45,9 @@ struct ap_result {
 bool ap_start(struct app_pair *p, const char *name, uint64_t seed, const char *scheme,
               const char *config);
 
+/** Routes of the test's own, for the next ap_start(); NULL: none. */
+extern void (*ap_more_routes)(herz_app *server);
+
 /** Dials. False: memory was short. */
 bool ap_dial(struct app_pair *p);
 

@@ -1,0 +1,49 @@
+/* A session, as the files of core/session see it. All of it behind the table's lock. */
+#ifndef CORE_SESSION_INTERNAL_H
+#define CORE_SESSION_INTERNAL_H
+
+#include <pthread.h>
+
+#include "core/base/idmap.h"
+#include "core/session/sessions.h"
+
+#define HZ_TOKEN_BYTES 16u
+
+struct hz_sessions {
+  pthread_mutex_t lock;
+  struct hz_alloc *alloc, libc;
+  const struct hz_limits *limits;
+  struct hz_idmap tokens; /* the first half of a token: hz_lasting */
+  struct hz_link all,
+      parked; /* hz_lasting.link, .parked: the one that waits for longest is first */
+  uint32_t parked_count;
+  size_t bytes;
+  bool shut;
+};
+
+struct hz_lasting {
+  struct hz_link link, parked;
+  struct hz_sessions *table;
+  uint8_t token[HZ_TOKEN_BYTES];
+  uint8_t used[HZ_TOKEN_BYTES]; /* what it was resumed with, until its client has shown the next */
+  bool unconfirmed, over;
+  hz_time since;         /* when it was parked */
+  struct hz_seat *at;    /* who holds it; NULL: it is over */
+  struct hz_link seats;  /* hz_seat.of_session */
+  struct hz_idmap known; /* id: hz_known_id */
+  struct hz_link kept;   /* hz_known_id.link of all, the oldest first */
+  size_t bytes;
+  uint32_t subject_len, auth_len;
+  char identity[];
+};
+
+/** Wakes a seat's worker. */
+void hz_seat_post(struct hz_seat *s);
+/** It will not be resumed: `l` may be gone after. */
+void hz_lasting_end(struct hz_lasting *l);
+/** The client has shown that it has the newest token. */
+void hz_lasting_confirm(struct hz_lasting *l);
+/** ledger.c: forgets all ids. */
+void hz_lasting_forget_all(struct hz_lasting *l);
+
+#endif
