@@ -399,9 +399,7 @@ struct herz_dial_options {
   uint32_t reconnect_max_ms;   /* 30000 */
   uint32_t connect_timeout_ms; /* for one try: the key "limits.handshake_timeout_ms" */
   const char *token;           /* sent in HELLO */
-  /** The session goes on when its connection ends, on the next: what is unanswered is repeated under the same ids,
-   * and done once (docs/sessions.md). With `reconnect`. */
-  bool resume;
+  bool resume;                 /* with `reconnect`: the session goes on, docs/sessions.md */
   /** No heartbeats: the service ends the connection once it is idle for long. Otherwise it is kept by a
    * PING whenever nothing was sent for the interval that the service asks for. */
   bool idle_ends;
@@ -410,9 +408,8 @@ struct herz_dial_options {
   void *arg;
 };
 
-/** Starts to connect to a URL, or to one of several (at most 8, with spaces between): when a connection
- * ends, or there is none to be had, the next of them is tried, in turn. Calls may be made at once: they wait until it stands. TLS, QUIC and
- * session settings are the app's keys. NULL: herz_error(app) says why. */
+/** Starts to connect to a URL, or to up to 8 with spaces between, tried in turn whenever there is no connection. Calls may
+ * be made at once: they wait until it stands. TLS and QUIC settings are the app's keys. NULL: herz_error(app) says why. */
 HERZ_API herz_client *herz_dial(herz_app *app, const char *url,
                                 const struct herz_dial_options *options);
 
