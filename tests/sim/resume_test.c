@@ -296,14 +296,29 @@ static struct welcome welcome(struct app_pair *p, struct raw_peer *peer, const c
   return w;
 }
 
-static void say_done(struct app_pair *p, struct raw_peer *peer) {
-  struct hz_buf *b = hz_buf_new(&p->client_env->pool, 64);
-
-  cr_assert_eq(hz_encode_done(b, 0, 0), HZ_OK);
+/* Takes the buffer. */
+static void say(struct app_pair *p, struct raw_peer *peer, struct hz_buf *b, hz_err err) {
+  cr_assert_eq(err, HZ_OK);
   cr_assert_eq(hz_frame_seal(b, 0), HZ_OK);
   raw_say(p, peer, hz_buf_data(b), b->len);
   hz_buf_unref(b);
   sim_run_for(p->sim, 100 * HZ_MS);
+}
+
+static void say_done(struct app_pair *p, struct raw_peer *peer) {
+  struct hz_buf *b = hz_buf_new(&p->client_env->pool, 64);
+
+  say(p, peer, b, hz_encode_done(b, 0, 0));
+}
+
+static void ask(struct app_pair *p, struct raw_peer *peer, uint64_t id, const char *method,
+                const char *path, size_t len) {
+  static char content[8192];
+  struct hz_body body = {len > 0 ? HZ_BODY_BYTES : HZ_BODY_NONE, {content, len}};
+  struct hz_str m = hz_str_of(method), to = hz_str_of(path);
+  struct hz_buf *b = hz_buf_new(&p->client_env->pool, hz_req_size(m, to, NULL, 0, &body));
+
+  say(p, peer, b, hz_encode_req(b, id, m, to, NULL, 0, &body));
 }
 
 static uint64_t counted(const struct app_pair *p, enum hz_counter c) {
@@ -369,7 +384,7 @@ Test(resume, a_welcome_that_is_lost_costs_nothing) {
 Test(resume, nobody_waits_longer_than_the_grace_time) {
   struct app_pair p;
   struct raw_peer a, b;
-  uint32_t parked;
+  uint32_t waiting;
   size_t bytes;
 
   cr_assert(ap_start(&p, "sim/resume", 5, "tcp", "limits.resume_grace_ms=5000"));
@@ -379,11 +394,11 @@ Test(resume, nobody_waits_longer_than_the_grace_time) {
   struct welcome in_time = welcome(&p, &a, first.token, NULL);
   cr_assert(in_time.resumed);
   raw_hang_up(&p, &a);
-  hz_sessions_sums(p.server->sessions, &parked, &bytes);
-  cr_assert_eq(parked, 1);
+  hz_sessions_sums(p.server->sessions, &waiting, &bytes);
+  cr_assert_eq(waiting, 1);
   sim_run_for(p.sim, 11 * HZ_SEC);
-  hz_sessions_sums(p.server->sessions, &parked, &bytes);
-  cr_assert(parked == 0 && bytes == 0);
+  hz_sessions_sums(p.server->sessions, &waiting, &bytes);
+  cr_assert(waiting == 0 && bytes == 0);
   struct welcome late = welcome(&p, &b, in_time.token, NULL);
   cr_assert(!late.resumed);
   cr_assert_eq(counted(&p, HZ_C_sessions_expired), 1);
@@ -395,7 +410,7 @@ Test(resume, so_many_wait_and_the_oldest_goes) {
   struct app_pair p;
   struct raw_peer peer;
   struct welcome w[5];
-  uint32_t parked;
+  uint32_t waiting;
   size_t bytes;
 
   cr_assert(ap_start(&p, "sim/resume", 6, "tcp", "limits.resume_sessions=3"));
@@ -403,8 +418,8 @@ Test(resume, so_many_wait_and_the_oldest_goes) {
     w[i] = welcome(&p, &peer, "new", NULL);
     raw_hang_up(&p, &peer);
   }
-  hz_sessions_sums(p.server->sessions, &parked, &bytes);
-  cr_assert_eq(parked, 3);
+  hz_sessions_sums(p.server->sessions, &waiting, &bytes);
+  cr_assert_eq(waiting, 3);
   cr_assert_eq(counted(&p, HZ_C_sessions_evicted), 2);
   struct welcome gone = welcome(&p, &peer, w[0].token, NULL);
   cr_assert(!gone.resumed);
@@ -413,4 +428,133 @@ Test(resume, so_many_wait_and_the_oldest_goes) {
   cr_assert(there.resumed);
   raw_hang_up(&p, &peer);
   ap_stop(&p);
+}
+
+static unsigned parked(struct app_pair *p) {
+  uint32_t n;
+  size_t bytes;
+
+  hz_sessions_sums(p->server->sessions, &n, &bytes);
+  return n;
+}
+
+/* The answers that are kept, the ids that are known; who keeps to nothing is served on, without a session. */
+Test(resume, what_is_kept_is_bounded) {
+  struct app_pair p;
+  struct raw_peer a, b, c;
+  uint32_t n;
+  size_t bytes;
+
+  cr_assert(ap_start(&p, "sim/resume", 8, "tcp", "limits.resume_bytes=65536"));
+  struct welcome first = welcome(&p, &a, "new", NULL);
+  for (uint64_t id = 1; id <= 3; id++) ask(&p, &a, id, "POST", "/echo", 1500);
+  hz_sessions_sums(p.server->sessions, &n, &bytes);
+  cr_assert(n == 0 && bytes > 1500 && bytes <= 4096);
+  struct welcome second = welcome(&p, &b, first.token, NULL);
+  cr_assert(second.resumed);
+  ask(&p, &b, 1, "POST", "/echo", 1500); /* done, and its answer gone */
+  cr_assert(raw_error_code(&b) == HZ_WIRE_LOST && raw_answers(&b, 200) == 0);
+  ask(&p, &b, 3, "POST", "/echo", 1500);
+  cr_assert_eq(raw_answers(&b, 200), 1);
+  cr_assert_eq(counted(&p, HZ_C_calls), 3);
+  for (uint64_t id = 4; id <= 200; id++) ask(&p, &b, id, "POST", "/echo", 0);
+  cr_assert_eq(raw_answers(&b, 200), 198);
+  cr_assert_eq(counted(&p, HZ_C_sessions_overflowed), 1);
+  hz_sessions_sums(p.server->sessions, &n, &bytes);
+  cr_assert_eq(bytes, 0);
+  struct welcome third = welcome(&p, &c, second.token, NULL);
+  cr_assert(!third.resumed && !b.closed);
+  raw_hang_up(&p, &b), raw_hang_up(&p, &c);
+  ap_stop(&p);
+}
+
+Test(resume, calls_of_a_session_that_nobody_comes_back_for_are_cancelled) {
+  struct app_pair p;
+  struct raw_peer a;
+
+  cr_assert(ap_start(&p, "sim/resume", 9, "tcp", "limits.resume_grace_ms=5000"));
+  (void)welcome(&p, &a, "new", NULL);
+  ask(&p, &a, 1, "GET", "/later", 0);
+  sim_kill_streams(p.sim, p.client_env);
+  sim_run_for(p.sim, 4 * HZ_SEC);
+  cr_assert(p.promised == 1 && p.ended == 0 && parked(&p) == 1);
+  sim_run_for(p.sim, 2 * HZ_SEC);
+  cr_assert(p.ended == 1 && parked(&p) == 0);
+  herz_complete(p.promises[0], 200, NULL, NULL, 0);
+  ap_stop(&p);
+}
+
+/* The app goes while a call of a session without a connection runs. */
+Test(resume, an_app_may_be_freed_with_sessions_that_wait) {
+  struct app_pair p;
+  struct raw_peer a;
+
+  cr_assert(ap_start(&p, "sim/resume", 10, "tcp",
+                     "limits.resume_grace_ms=3600000\nlimits.call_timeout_ms=3600000"));
+  (void)welcome(&p, &a, "new", NULL);
+  ask(&p, &a, 1, "GET", "/later", 0);
+  sim_kill_streams(p.sim, p.client_env);
+  sim_run_for(p.sim, HZ_SEC);
+  cr_assert_eq(parked(&p), 1);
+  ap_stop(&p);
+}
+
+/* Goodbye is said: nothing of it waits. */
+Test(resume, a_client_that_is_closed_leaves_nothing) {
+  begin(11);
+  call_and_publish(0);
+  sim_run_for(ledger.p.sim, 5 * HZ_SEC);
+  herz_client_close(ledger.p.cl);
+  sim_run_for(ledger.p.sim, HZ_SEC);
+  cr_assert_eq(parked(&ledger.p), 0);
+  ap_stop(&ledger.p);
+}
+
+/* The service has forgotten it: what is safe is done again, what is not is said to be unknown. */
+Test(resume, a_session_that_is_gone_is_told) {
+  struct ap_result safe = {.done = 0};
+
+  begin(12);
+  ledger.p.server->config.transport.limits.resume_grace_ns = 1;
+  uint32_t n = 0;
+  while (n == 0 || ledger.entries[n - 1].answered > 0) { /* until one waits */
+    call_and_publish(n++);
+    sim_run_for(ledger.p.sim, 100 * HZ_MS);
+  }
+  cr_assert(ap_call(&ledger.p, "GET", "/later", NULL, 0, &safe));
+  sim_run_for(ledger.p.sim, 100 * HZ_MS);
+  cr_assert_eq(ledger.p.promised, 1);
+  sim_kill_streams(ledger.p.sim, ledger.p.client_env);
+  sim_unplug(ledger.p.sim, ledger.p.client_env, true);
+  sim_run_for(ledger.p.sim, 8 * HZ_SEC);
+  sim_unplug(ledger.p.sim, ledger.p.client_env, false);
+  sim_run_for(ledger.p.sim, 5 * HZ_SEC);
+  cr_assert(ledger.entries[n - 1].answered == 1 && ledger.entries[n - 1].err == HERZ_ERESET);
+  cr_assert(ledger.p.promised == 2 && safe.done == 0);
+  herz_complete(ledger.p.promises[1], 200, NULL, NULL, 0);
+  sim_run_for(ledger.p.sim, HZ_SEC);
+  cr_assert(safe.done == 1 && safe.status == 200);
+  herz_complete(ledger.p.promises[0], 200, NULL, NULL, 0);
+  ap_stop(&ledger.p);
+}
+
+/* In pieces: what may be done again is, the rest ends with an error. */
+Test(resume, content_in_pieces_is_not_continued) {
+  static const char large[40000];
+  struct ap_result down = {.done = 0}, up = {.done = 0};
+
+  begin(13);
+  sim_path(ledger.p.sim, AP_SERVER, AP_CLIENT,
+           &(struct sim_link){.delay_ns = 20 * HZ_MS, .rate_bytes = 100000});
+  cr_assert(ap_call(&ledger.p, "GET", "/bytes/300000", NULL, 0, &down));
+  cr_assert(ap_call(&ledger.p, "POST", "/echo", large, sizeof(large), &up));
+  sim_run_for(ledger.p.sim, 300 * HZ_MS);
+  cr_assert(down.done == 0 && up.done == 0);
+  sim_unplug(ledger.p.sim, ledger.p.client_env, true);
+  cr_assert(sim_run_until(ledger.p.sim, noticed, NULL, sim_now(ledger.p.sim) + 10 * HZ_SEC));
+  sim_unplug(ledger.p.sim, ledger.p.client_env, false);
+  cr_assert(up.done == 1 && up.err != 0 && down.done == 0);
+  sim_run_for(ledger.p.sim, 20 * HZ_SEC);
+  cr_assert(down.done == 1 && down.err == 0 && down.len == 300000, "%d %zu", down.err, down.len);
+  ap_stop(&ledger.p);
 }
