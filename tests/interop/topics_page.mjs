@@ -1,12 +1,13 @@
-// @herz/client in Chromium on topics, over WebTransport and WebSocket: node topics_page.mjs BROWSER PROFILE BUNDLE PORT SHA256
-// KEY_SHA256 HERZ. HERZ is the program that publishes over tcp. Prints a line a check; exit code 1 when one failed.
+// @herz/client in Chromium or Firefox on topics, over WebTransport and WebSocket: node topics_page.mjs BROWSER PROFILE BUNDLE PORT SHA256
+// KEY_SHA256 HERZ NAME. HERZ is the program that publishes over tcp, topics begin with NAME. Prints a line a check; exit code 1 when one failed.
 import assert from 'node:assert/strict';
 import { check, exitCode } from './check.mjs';
-import { launch } from './chromium.mjs';
+import * as chromium from './chromium.mjs';
+import * as firefox from './firefox.mjs';
 import { serve } from './files.mjs';
 import { lines } from './publish.mjs';
 
-const [browser, profile, bundle, port, sha256, key, herz] = process.argv.slice(2);
+const [browser, profile, bundle, port, sha256, key, herz, name] = process.argv.slice(2);
 const files = await serve(bundle);
 files.pages.set('/page', `<!doctype html><title>page</title><script type="module">
 import { connect } from '/herz.min.js';
@@ -21,7 +22,8 @@ const seen = (Transport) => class extends Transport {
     window.made++;
   }
 };
-window.open = (transports) => connect('https://localhost:${port}', { certHashes: ['${sha256}'], transports,
+// Firefox trusts the certificate by its hash alone: for WebTransport.
+window.open = (transports) => connect((transports?.[0] === 'websocket' ? 'http' : 'https') + '://localhost:${port}', { certHashes: ['${sha256}'], transports,
   reconnect: { minMs: 1, maxMs: 20 }, WebTransport: seen(WebTransport), WebSocket: seen(WebSocket) });
 window.hear = async (topic, options) => {
   window.events?.close();
@@ -50,8 +52,11 @@ window.take = async (n, { cutEvery, last, quiet } = {}) => {
 window.loaded = true;
 </script>`);
 
-const chromium = await launch(browser, profile, [`--ignore-certificate-errors-spki-list=${key}`]);
-const page = await chromium.page();
+const inFirefox = browser.includes('firefox');
+const running = inFirefox
+  ? await firefox.launch(browser, profile, { 'network.dns.disableIPv6': true })
+  : await chromium.launch(browser, profile, [`--ignore-certificate-errors-spki-list=${key}`]);
+const page = await running.page();
 await page.goto(`${files.origin}/page`);
 if (!(await page.run(() => window.loaded))) throw new Error(`the page did not load: ${page.said}`);
 
@@ -73,17 +78,17 @@ for (const transport of ['webtransport', 'websocket']) {
   assert.equal(await page.run(() => window.client.transport), transport);
 
   await check(`${transport}: ordered, 1,000 events of herz pub in their order`, async () => {
-    const { out, ms } = await round(`page/${transport}/ordered`, {}, N);
+    const { out, ms } = await round(`${name}/${transport}/ordered`, {}, N);
     assert.deepEqual(out, whole);
     return `${ms} ms`;
   });
   await check(`${transport}: stream, 1,000 events, each once`, async () => {
-    const { out, ms } = await round(`page/${transport}/stream`, { class: 'stream' }, N);
+    const { out, ms } = await round(`${name}/${transport}/stream`, { class: 'stream' }, N);
     assert.deepEqual([...out].sort((a, b) => a - b), whole);
     return `${ms} ms${ascending(out) ? '' : ', some overtook others'}`;
   });
   await check(`${transport}: datagram, 1,000 events, none twice`, async () => {
-    const { out, ms } = await round(`page/${transport}/datagram`, { class: 'datagram' }, N, { quiet: 1000 });
+    const { out, ms } = await round(`${name}/${transport}/datagram`, { class: 'datagram' }, N, { quiet: 1000 });
     const events = out.filter((v) => typeof v === 'number');
     assert.equal(new Set(events).size, events.length);
     assert(events.length > 0);
@@ -91,7 +96,7 @@ for (const transport of ['webtransport', 'websocket']) {
     return `${ms} ms, ${events.length} came`;
   });
   await check(`${transport}: latest, what comes is newer each time, to the last`, async () => {
-    const { out, ms } = await round(`page/${transport}/latest`, { class: 'latest' }, N, { last: true });
+    const { out, ms } = await round(`${name}/${transport}/latest`, { class: 'latest' }, N, { last: true });
     assert(ascending(out));
     assert.equal(out.at(-1), N - 1);
     return `${ms} ms, ${out.length} came`;
@@ -99,7 +104,7 @@ for (const transport of ['webtransport', 'websocket']) {
   for (const options of [{}, { class: 'stream' }]) {
     await check(`${transport}: ${options.class ?? 'ordered'}, broken off every 300 events of 3,000: each once`, async () => {
       const before = await page.run(() => window.made);
-      const { out, cuts, ms } = await round(`page/${transport}/cut/${options.class ?? 'ordered'}`, options, 3 * N, { cutEvery: 300 });
+      const { out, cuts, ms } = await round(`${name}/${transport}/cut/${options.class ?? 'ordered'}`, options, 3 * N, { cutEvery: 300 });
       const made = (await page.run(() => window.made)) - before;
       const want = Array.from({ length: 3 * N }, (_, i) => i);
       assert.deepEqual(options.class === 'stream' ? [...out].sort((a, b) => a - b) : out, want);
@@ -108,7 +113,7 @@ for (const transport of ['webtransport', 'websocket']) {
     });
   }
   await check(`${transport}: a page that does not read: 3,000 events by 16 at a time, and calls go on`, async () => {
-    const topic = `page/${transport}/slow`;
+    const topic = `${name}/${transport}/slow`;
     await page.run((t) => window.hear(t, { buffer: 16 }), topic);
     await lines(herz, port, topic, 3 * N);
     assert.equal(await page.run(async () => (await window.client.call('GET', '/users/1')).status), 200);
@@ -122,16 +127,16 @@ for (const transport of ['webtransport', 'websocket']) {
       const at = await window.client.publish(t, 'b', { ack: true, headers: { k: 'v' } });
       const first = (await window.events.next()).value, second = (await window.events.next()).value;
       return [first.body, [second.body, second.headers.get('k'), second.offset], at.offset];
-    }, `page/${transport}/pub`);
+    }, `${name}/${transport}/pub`);
     assert.deepEqual([first, second, at], [{ a: 1 }, ['b', 'v', 2], 2]);
   });
   await page.run(() => { window.events.close(); window.client.close(); });
 }
 
-await check('in the middle of it WebTransport goes, and it goes on over WebSocket: each once', async () => {
+if (!inFirefox) await check('in the middle of it WebTransport goes, and it goes on over WebSocket: each once', async () => {
   await page.run(async () => { window.client = await window.open(); });
-  await page.run(() => window.hear('page/moves', { buffer: 100 }));
-  const sent = lines(herz, port, 'page/moves', 3 * N);
+  await page.run((t) => window.hear(t, { buffer: 100 }), `${name}/moves`);
+  const sent = lines(herz, port, `${name}/moves`, 3 * N);
   const first = await page.run(() => window.take(1000));
   const before = await page.run(() => {
     window.noUdp = true;
@@ -145,7 +150,7 @@ await check('in the middle of it WebTransport goes, and it goes on over WebSocke
   assert.deepEqual([before, await page.run(() => window.client.transport)], ['webtransport', 'websocket']);
 });
 
-page.close();
-await chromium.close();
+page.close?.();
+await running.close();
 files.close();
 process.exit(exitCode());
