@@ -15,7 +15,7 @@ const FRAME_MAX = 1 << 20;
 export const KIND = { REQ: 2, RES: 3, DATA: 4, END: 5, CANCEL: 6, CREDIT: 7, ERROR: 16 };
 const NAMES = [
   'HELLO', 'WELCOME', 'REQ', 'RES', 'DATA', 'END', 'CANCEL', 'CREDIT', 'SUB', 'UNSUB', 'PUB', 'ACK', 'EVENT', 'PING',
-  'PONG', 'GOAWAY', 'ERROR', 'GAP',
+  'PONG', 'GOAWAY', 'ERROR', 'GAP', 'DONE',
 ];
 
 // ---- msgpack, out ----
