@@ -199,6 +199,11 @@ void hz_frame_trailer(uint8_t out[HZ_FRAME_TRAILER], uint8_t flags, const void *
   store32(out, checksum(flags, body, body_len));
 }
 
+void hz_frame_trailer_of_two(uint8_t out[HZ_FRAME_TRAILER], uint8_t flags, const void *first,
+                             uint32_t first_len, const void *second, uint32_t second_len) {
+  store32(out, hz_crc32c(checksum(flags, first, first_len), second, second_len));
+}
+
 hz_err hz_frame_seal_at(struct hz_buf *b, uint32_t at, uint8_t flags) {
   uint8_t *head = hz_buf_data(b) + at;
   uint32_t body_len = b->len - at - HZ_FRAME_HEADER;

@@ -86,5 +86,8 @@ void hz_frame_header(uint8_t out[HZ_FRAME_HEADER], uint32_t body_len, uint8_t fl
 /** Writes the trailer of a frame with `flags` (which hold HZ_FRAME_CRC) around `body`. */
 void hz_frame_trailer(uint8_t out[HZ_FRAME_TRAILER], uint8_t flags, const void *body,
                       uint32_t body_len);
+/** The same of a body in two pieces. */
+void hz_frame_trailer_of_two(uint8_t out[HZ_FRAME_TRAILER], uint8_t flags, const void *first,
+                             uint32_t first_len, const void *second, uint32_t second_len);
 
 #endif

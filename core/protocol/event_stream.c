@@ -80,19 +80,33 @@ void hz_event_lane_lost(struct hz_lane *l) {
   hz_hub_unsubscribe(sub); /* `s->hub` stays: it may be sending just now */
 }
 
+static void send_parts(struct hz_lane *l, struct hz_event_parts *o, bool fin) {
+  struct hz_buf *b;
+  hz_err err = HZ_OK;
+
+  hz_lane_hold(l);
+  while ((b = hz_event_parts_next(o)) != NULL) {
+    if (err == HZ_OK)
+      err = hz_lane_send_sealed(l, b, fin && !hz_event_parts_left(o));
+    else
+      hz_buf_unref(b);
+  }
+  hz_lane_unhold(l);
+}
+
 /* False: parked until the stream takes more. */
 static bool send_in_order(struct hz_conn_hub *h, struct hz_subscription *sub) {
   struct hz_lane *l = lane_of(h, sub);
+  struct hz_event_parts parts;
   struct hz_pulled p;
 
   if (l == NULL || l->blocked) return false;
-  struct hz_buf *b = hz_conn_hub_buf(h, sub);
-  if (b == NULL) return false;
-  for (size_t n; (n = hz_subscription_next_size(sub)) > 0 && n <= hz_buf_room(b);) {
+  if (!hz_event_parts_new(h, sub, h->base.bytes, &parts)) return false;
+  while (hz_event_parts_take(&parts, hz_subscription_next_size(sub))) {
     if (!hz_subscription_pull(sub, &p)) break;
-    hz_pulled_write(h, b, &p);
+    hz_pulled_write(h, &parts, &p);
   }
-  (void)hz_lane_send_sealed(l, b, false);
+  send_parts(l, &parts, false);
   return true;
 }
 
@@ -110,43 +124,43 @@ static void stale(struct hz_wheel_timer *t, hz_time now) {
   conn->ops->stream_reset(l->stream, HZ_CANCEL_DEADLINE);
 }
 
-/* What is pulled next, as the frames of a buffer. NULL: not now. */
-static struct hz_buf *take_one(struct hz_conn_hub *h, struct hz_subscription *sub) {
-  size_t size = hz_subscription_next_size(sub);
-  struct hz_buf *b = hz_buf_new(&h->conn->env->pool, size);
+/* What is pulled next. False: not now. */
+static bool take_one(struct hz_conn_hub *h, struct hz_subscription *sub,
+                     struct hz_event_parts *out) {
   struct hz_pulled p;
 
-  if (b == NULL) HZ_COUNT(h->base.node->counters, no_memory);
-  if (b == NULL) hz_hub_node_later(h->base.node, &h->base);
-  if (b != NULL && hz_subscription_pull(sub, &p)) hz_pulled_write(h, b, &p);
-  return b;
+  if (!hz_event_parts_new(h, sub, 0, out)) return false;
+  if (hz_subscription_pull(sub, &p)) hz_pulled_write(h, out, &p);
+  return true;
 }
 
 static bool send_apart(struct hz_conn_hub *h, struct hz_subscription *sub) {
   struct hz_env *env = h->conn->env;
+  struct hz_event_parts parts;
   hz_err err;
   struct hz_lane *l = open_lane(h, &err);
 
   if (l == NULL) return false;
-  struct hz_buf *b = take_one(h, sub);
-  if (b == NULL) {
+  if (!take_one(h, sub, &parts)) {
     hz_lane_abandon(l, HZ_CANCEL_INTERNAL);
     return false;
   }
   if (sub->stale_10ms > 0) {
     hz_wheel_set(&env->wheel, &l->frame_timer, env->now + sub->stale_10ms * (10 * HZ_MS), stale);
   }
-  (void)hz_lane_send_sealed(l, b, true);
+  send_parts(l, &parts, true);
   return true;
 }
 
 static bool send_datagram(struct hz_conn_hub *h, struct hz_subscription *sub) {
   const struct hz_transport_ops *ops = h->conn->ops;
   size_t most = (h->conn->caps & HZ_CAP_DATAGRAM) == 0 ? 0 : ops->datagram_max(h->conn);
+  size_t size = hz_subscription_next_size(sub);
+  struct hz_event_parts parts;
 
-  if (hz_subscription_next_size(sub) > most) return send_apart(h, sub);
-  struct hz_buf *b = take_one(h, sub);
-  if (b == NULL) return false;
+  if (size > most || size > HZ_EVENT_SHARED_BYTES) return send_apart(h, sub);
+  if (!take_one(h, sub, &parts)) return false;
+  struct hz_buf *b = parts.b;                    /* all of it */
   if (ops->datagram_send(h->conn, b) != HZ_OK) { /* as if it had been lost on the way */
     HZ_COUNT(h->base.node->counters, events_dropped);
     hz_buf_unref(b);

@@ -61,10 +61,24 @@ struct hz_conn_hub {
   struct hz_conn *conn;
   struct hz_idmap *lanes; /* by id of the subscription, where streams are many; NULL: none so far */
 };
-/** Writes an event, a gap, as frames behind what `b` has. */
-void hz_pulled_write(struct hz_conn_hub *h, struct hz_buf *b, struct hz_pulled *p);
-/** For what `sub` gets next, and more. NULL: memory is short, `h` is asked again later. */
-struct hz_buf *hz_conn_hub_buf(struct hz_conn_hub *h, const struct hz_subscription *sub);
+/** What leaves at once: frames behind each other in `b`. With `tail` it is one event (a gap may stand before it)
+ * whose frame begins in `b`, goes on in `tail`, which others share, and ends in `trailer`, if it has one. */
+struct hz_event_parts {
+  struct hz_buf *b, *tail, *trailer;
+};
+/** For what `sub` gets next, and, if that is short, more of `room` bytes. False: memory is short, `h` is asked again
+ * later. */
+HZ_MUST_USE bool hz_event_parts_new(struct hz_conn_hub *h, const struct hz_subscription *sub,
+                                    size_t room, struct hz_event_parts *out);
+/** Does what takes `next` bytes (0: nothing comes) still go with it? */
+bool hz_event_parts_take(const struct hz_event_parts *o, size_t next);
+/** Writes an event, a gap, as frames behind what it has. */
+void hz_pulled_write(struct hz_conn_hub *h, struct hz_event_parts *o, struct hz_pulled *p);
+/** The next buffer to send, the caller's; NULL: that was the last. */
+struct hz_buf *hz_event_parts_next(struct hz_event_parts *o);
+static inline bool hz_event_parts_left(const struct hz_event_parts *o) {
+  return o->b != NULL || o->tail != NULL || o->trailer != NULL;
+}
 /** Ends a subscription that its client does not want any more. */
 void hz_conn_hub_drop(struct hz_session *s, struct hz_subscription *sub);
 void hz_conn_hub_overrun(struct hz_subscriber *base, struct hz_subscription *sub);

@@ -34,6 +34,18 @@ static void write_gap(struct hz_buf *b, const struct hz_pulled *p, uint8_t flags
   seal(b, at, flags, hz_encode_gap(b, p->sub->id, p->topic, p->epoch, p->offset, p->missed));
 }
 
+static void write_event_around(struct hz_event_parts *o, const struct hz_pulled *p, uint8_t flags) {
+  uint8_t *start = hz_buf_tail(o->b), *head = start + HZ_FRAME_HEADER;
+  const uint32_t head_len = (uint32_t)(hz_put_event_head(head, p->sub->id) - head);
+
+  hz_frame_header(start, head_len + o->tail->len, flags);
+  o->b->len += HZ_FRAME_HEADER + head_len;
+  if (o->trailer == NULL) return;
+  hz_frame_trailer_of_two(hz_buf_data(o->trailer), flags, head, head_len, hz_buf_data(o->tail),
+                          o->tail->len);
+  o->trailer->len = HZ_FRAME_TRAILER;
+}
+
 static void write_event(struct hz_buf *b, const struct hz_pulled *p, uint8_t flags) {
   const struct hz_event *e = p->event->event;
   uint32_t at = b->len;
@@ -56,37 +68,89 @@ static void leave_out(struct hz_buf *b, struct hz_pulled *p, uint8_t flags) {
   write_gap(b, p, flags);
 }
 
-void hz_pulled_write(struct hz_conn_hub *h, struct hz_buf *b, struct hz_pulled *p) {
+static void drop_tail(struct hz_event_parts *o) {
+  hz_buf_unref(o->tail);
+  hz_buf_unref(o->trailer);
+  o->tail = o->trailer = NULL;
+}
+
+void hz_pulled_write(struct hz_conn_hub *h, struct hz_event_parts *o, struct hz_pulled *p) {
   struct hz_counters *counters = h->base.node->counters;
   uint8_t flags = flags_of(h);
 
   HZ_COUNT(counters, frames_out);
-  if (p->gap) write_gap(b, p, flags);
+  if (p->gap) write_gap(o->b, p, flags);
   if (p->event == NULL) return;
   if (p->event->event->len + HZ_EVENT_FRAME_OVERHEAD > peer_frame(h)) {
     HZ_COUNT(counters, events_dropped);
-    leave_out(b, p, flags);
+    leave_out(o->b, p, flags);
+    drop_tail(o);
   } else {
     HZ_COUNT(counters, events_out);
-    write_event(b, p, flags);
+    if (o->tail != NULL)
+      write_event_around(o, p, flags);
+    else
+      write_event(o->b, p, flags);
   }
   hz_delivery_unref(p->event);
 }
 
-struct hz_buf *hz_conn_hub_buf(struct hz_conn_hub *h, const struct hz_subscription *sub) {
-  size_t first = hz_subscription_next_size(sub), room = h->base.bytes;
+bool hz_event_parts_new(struct hz_conn_hub *h, const struct hz_subscription *sub, size_t room,
+                        struct hz_event_parts *o) {
+  struct hz_pool *pool = &h->conn->env->pool;
+  struct hz_delivery *d = hz_subscription_next_event(sub);
+  size_t first = hz_subscription_next_size(sub);
+  bool shared = d != NULL && d->event->len > HZ_EVENT_SHARED_BYTES;
+  bool sums = shared && (flags_of(h) & HZ_FRAME_CRC) != 0;
 
+  *o = (struct hz_event_parts){NULL, NULL, NULL};
   if (room > HZ_GATHER_BYTES) room = HZ_GATHER_BYTES;
-  struct hz_buf *b = hz_buf_new(&h->conn->env->pool, room > first ? room : first);
-  if (b != NULL) return b;
+  if (room < first) room = first;
+  /* Of a shared one the heads, or the gap that stands for it when it is left out. */
+  if (shared) room = first - d->event->len + HZ_GAP_FRAME_OVERHEAD + d->event->topic.n;
+  o->b = hz_buf_new(pool, room);
+  if (shared) o->tail = hz_delivery_tail(d);
+  if (sums) o->trailer = hz_buf_new(pool, HZ_FRAME_TRAILER);
+  if (o->b != NULL && shared == (o->tail != NULL) && sums == (o->trailer != NULL)) return true;
+  hz_buf_unref(o->b);
+  drop_tail(o);
   HZ_COUNT(h->base.node->counters, no_memory);
   hz_hub_node_later(h->base.node, &h->base);
-  return NULL;
+  return false;
+}
+
+bool hz_event_parts_take(const struct hz_event_parts *o, size_t next) {
+  bool first = o->b->len == 0;
+
+  if (o->tail != NULL) return first && next > 0;
+  return next > 0 && next <= hz_buf_room(o->b) && (first || next <= HZ_EVENT_SHARED_BYTES);
+}
+
+struct hz_buf *hz_event_parts_next(struct hz_event_parts *o) {
+  struct hz_buf **at = o->b != NULL ? &o->b : o->tail != NULL ? &o->tail : &o->trailer;
+  struct hz_buf *b = *at;
+
+  *at = NULL;
+  return b;
+}
+
+static hz_err send_parts(struct hz_conn *conn, struct hz_event_parts *o) {
+  struct hz_buf *b;
+  hz_err err = HZ_OK;
+
+  while ((b = hz_event_parts_next(o)) != NULL) {
+    if (err == HZ_OK)
+      err = hz_session_send_events(conn, b);
+    else
+      hz_buf_unref(b);
+  }
+  return err;
 }
 
 static void flush(struct hz_subscriber *base) {
   struct hz_conn_hub *h = HZ_CONTAINER(base, struct hz_conn_hub, base);
   struct hz_subscription *sub;
+  struct hz_event_parts parts;
   struct hz_pulled p;
 
   while (!h->conn->closing && (sub = hz_subscriber_first(base)) != NULL) {
@@ -96,13 +160,12 @@ static void flush(struct hz_subscriber *base) {
       base->blocked = true; /* hz_event_lane_writable() tells */
       return;
     }
-    struct hz_buf *b = hz_conn_hub_buf(h, sub);
-    if (b == NULL) return;
-    for (size_t n; (n = hz_subscriber_next_size(base)) > 0 && n <= hz_buf_room(b);) {
+    if (!hz_event_parts_new(h, sub, base->bytes, &parts)) return;
+    while (hz_event_parts_take(&parts, hz_subscriber_next_size(base))) {
       if (!hz_subscriber_pull(base, &p)) break;
-      hz_pulled_write(h, b, &p);
+      hz_pulled_write(h, &parts, &p);
     }
-    if (hz_session_send_events(h->conn, b) != HZ_OK) return;
+    if (send_parts(h->conn, &parts) != HZ_OK) return;
   }
 }
 

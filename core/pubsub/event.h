@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 
 #include "core/base/alloc.h"
+#include "core/base/buf.h"
 #include "core/base/cache.h"
 #include "core/base/field.h"
 #include "core/time/env.h"
@@ -84,6 +85,7 @@ struct hz_hub_node;
 struct hz_delivery {
   struct hz_post post;
   struct hz_event *event;
+  struct hz_buf *tail;      /* hz_delivery_tail()'s; NULL: nobody has asked */
   struct hz_hub_node *node; /* to whom it is posted */
   uint32_t refs;            /* the worker's own */
 };
@@ -94,5 +96,10 @@ static inline struct hz_delivery *hz_delivery_ref(struct hz_delivery *d) {
 }
 /** The last one lets go of the event. */
 void hz_delivery_unref(struct hz_delivery *d);
+
+/** A longer tail leaves as a buffer that all of a worker's subscribers share; shorter ones are copied. */
+#define HZ_EVENT_SHARED_BYTES 16384u
+/** One more reference to that buffer, out of the worker's pool. NULL: memory is short. */
+struct hz_buf *hz_delivery_tail(struct hz_delivery *d);
 
 #endif

@@ -133,7 +133,15 @@ void hz_hub_node_later(struct hz_hub_node *node, struct hz_subscriber *s) {
 void hz_delivery_unref(struct hz_delivery *d) {
   if (--d->refs > 0) return;
   hz_event_unref(d->event);
+  hz_buf_unref(d->tail);
   hz_cache_put(&d->node->deliveries, d);
+}
+
+struct hz_buf *hz_delivery_tail(struct hz_delivery *d) {
+  const struct hz_event *e = d->event;
+
+  if (d->tail == NULL) d->tail = hz_buf_copy(&d->node->env->pool, hz_event_tail(e), e->len);
+  return d->tail == NULL ? NULL : hz_buf_ref(d->tail);
 }
 
 static void offer_some(void *arg, const uint32_t *ids, uint32_t n) {
@@ -278,6 +286,7 @@ struct hz_delivery *hz_delivery_new(struct hz_hub_node *node, struct hz_event *e
   if (d == NULL) return NULL;
   hz_event_ref(e);
   d->event = e;
+  d->tail = NULL;
   d->node = node;
   d->refs = 1;
   return d;

@@ -404,6 +404,16 @@ size_t hz_subscription_next_size(const struct hz_subscription *sub) {
   return n;
 }
 
+struct hz_delivery *hz_subscription_next_event(const struct hz_subscription *sub) {
+  const struct hz_sub_queue *q = sub->queue;
+
+  if (q == NULL || !hz_link_in_list(&q->link)) return NULL;
+  for (uint32_t i = 0; i < q->count && i < 2; i++) {
+    if (!is_gap(*at(q, i))) return event_of(*at(q, i));
+  }
+  return NULL;
+}
+
 /* Its text stands in the node until the next gap is pulled. */
 static void pull_gap(struct hz_sub_queue *q, struct hz_pulled *out) {
   struct hz_hub_node *node = q->sub->owner->node;

@@ -113,6 +113,8 @@ static inline size_t hz_subscriber_next_size(const struct hz_subscriber *s) {
   struct hz_subscription *sub = hz_subscriber_first(s);
   return sub == NULL ? 0 : hz_subscription_next_size(sub);
 }
+/** The event that comes with it; NULL: none, or a gap alone. */
+struct hz_delivery *hz_subscription_next_event(const struct hz_subscription *sub);
 /** Takes the next in turn, or of one subscription. False: nothing can leave. */
 HZ_MUST_USE bool hz_subscriber_pull(struct hz_subscriber *s, struct hz_pulled *out);
 HZ_MUST_USE bool hz_subscription_pull(struct hz_subscription *sub, struct hz_pulled *out);

@@ -21,7 +21,7 @@ static void done(int err, const char *text, struct herz_position at, void *arg) 
 }
 
 static int publish(struct app_pair *p, const char *topic, const char *text, struct visit *v) {
-  static char body[2000];
+  static char body[17000];
   struct herz_message m = {.topic = topic, .kind = HERZ_BODY_TEXT, .body = body};
 
   memset(body, ' ', sizeof(body));

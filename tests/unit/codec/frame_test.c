@@ -240,6 +240,11 @@ Test(frame_seal, writes_what_header_and_trailer_beside_the_body_are) {
     hz_frame_header(beside, 4, flags);
     memcpy(beside + HZ_FRAME_HEADER, "body", 4);
     if (flags != 0) hz_frame_trailer(beside + HZ_FRAME_HEADER + 4, flags, "body", 4);
+    if (flags != 0) {
+      uint8_t in_two[HZ_FRAME_TRAILER];
+      hz_frame_trailer_of_two(in_two, flags, "b", 1, "ody", 3);
+      cr_assert_arr_eq(in_two, beside + HZ_FRAME_HEADER + 4, sizeof(in_two));
+    }
     struct hz_buf *b = hz_buf_copy(&pool, "body", 4);
     cr_assert_eq(hz_frame_seal(b, flags), HZ_OK);
     cr_assert_eq(b->len, flags == 0 ? 12 : 16);
