@@ -40,5 +40,5 @@ while read -r suite names; do
     [[ $name == *_* ]] || continue
     if grep -qF -- "${name%%...*}" "$file"; then ok; else bad "$suite has no test $name"; fi
   done
-done < <(grep -ohE '`(unit|sim|cli|interop)/[a-z0-9_/]+`( [a-z0-9_]+(\.\.\.)?,?)*' "$root/docs/testing.md" "$root/docs/limits.md")
+done < <(grep -ohE '`(unit|sim|cli|interop)/[a-z0-9_/]+`( [a-z0-9_]+(\.\.\.)?,?)*' "$root/docs/testing.md" "$root/docs/limits.md" "$root/docs/hub.md")
 finish

@@ -124,6 +124,37 @@ static void cut_off(struct app_pair *p) {
   sim_run_for(p->sim, 20 * HZ_MS);
 }
 
+/* A client that publishes to ever new topics takes what the bounds say, and nobody else's events. */
+Test(hub_history, a_million_topics_of_one_client_stay_within_bounds, .timeout = 240) {
+  struct app_pair p;
+  struct hearer h;
+  char topic[32];
+
+  start(&p, "tcp", KEPT "\nlimits.topics=1000");
+  cr_assert(ap_dial(&p));
+  listen_to(&p, (struct herz_subscribe_options){.pattern = "other"}, &h);
+  size_t before = sim_alloc(p.server_env)->live_bytes;
+  for (int i = 0; i < 1000000; i++) {
+    struct herz_message m = {.topic = topic, .kind = HERZ_BODY_TEXT, .body = "x", .body_len = 1};
+    int err;
+
+    (void)snprintf(topic, sizeof(topic), "t/%d", i);
+    while ((err = herz_client_publish(p.cl, &m, NULL, NULL)) == HERZ_EAGAIN) {
+      sim_run_for(p.sim, HZ_MS);
+    }
+    cr_assert_eq(err, 0);
+    if (i % 100000 == 0)
+      say_numbers(p.server, "other", (uint64_t)i / 100000, (uint64_t)i / 100000 + 1, 1);
+  }
+  sim_run_for(p.sim, HZ_SEC);
+  cr_assert_eq(hz_tally_get(&p.server->first.counters.v[HZ_C_publishes]), 1000010, "%zu",
+               (size_t)hz_tally_get(&p.server->first.counters.v[HZ_C_publishes]));
+  cr_assert_eq(p.server->hub->history.log_count, 1000);
+  cr_assert_lt(sim_alloc(p.server_env)->live_bytes, before + ((size_t)2 << 20));
+  cr_assert(h.events == 10 && h.wrong == 0 && h.gaps == 0);
+  ap_stop(&p);
+}
+
 Test(hub_recovery, what_was_missed_comes_after_a_reconnect) {
   struct app_pair p;
   struct hearer exact, pattern, unseen, live;
