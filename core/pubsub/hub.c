@@ -58,6 +58,7 @@ hz_err hz_hub_node_init(struct hz_hub *hub, uint32_t i, struct hz_env *env,
                 HZ_SUB_QUEUES_KEPT);
   hz_cache_init(&node->events, env->alloc, HZ_EVENT_CACHED_BYTES, 0, EVENTS_KEPT);
   hz_list_init(&node->dirty);
+  hz_list_init(&node->starved);
   node->flush.fn = flush;
   node->drain.fn = drain;
   node->wake.fn = woken;
@@ -119,12 +120,15 @@ static void flush(struct hz_task *t) {
 static void retry(struct hz_wheel_timer *t, hz_time now) {
   struct hz_hub_node *node = HZ_CONTAINER(t, struct hz_hub_node, retry);
 
+  struct hz_link *l;
+
   (void)now;
+  while ((l = hz_list_pop(&node->starved)) != NULL) hz_list_push(&node->dirty, l);
   hz_env_defer(node->env, &node->flush);
 }
 
 void hz_hub_node_later(struct hz_hub_node *node, struct hz_subscriber *s) {
-  hz_list_push(&node->dirty, &s->dirty);
+  hz_list_push(&node->starved, &s->dirty);
   hz_wheel_set(&node->env->wheel, &node->retry, node->env->now + 10 * HZ_MS, retry);
 }
 

@@ -54,6 +54,7 @@ struct hz_hub_node {
   struct hz_cache deliveries, queues; /* hz_delivery, hz_sub_queue */
   struct hz_cache events;             /* hz_event: those that nobody else will see */
   struct hz_link dirty;               /* hz_subscriber.dirty: something waits to leave */
+  struct hz_link starved;             /* the same, until `retry`: memory was short */
   struct hz_task flush;
   struct hz_wheel_timer retry;                /* the same, when memory was short */
   struct hz_delivery *backlog, **backlog_end; /* published while one was being handed out */
