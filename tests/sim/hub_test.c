@@ -143,7 +143,7 @@ Test(hub, a_client_that_subscribes_without_end_meets_its_bound) {
     frame[7] = 0;
     memmove(frame + 8, frame + 9, (size_t)n);
     frame[8 + n] = (char)0xc0;
-    raw_say(&p, &peer, frame, (size_t)(9 + n));
+    raw_say(&p, &peer, frame, (size_t)n + 9);
     if (i % 100 == 0) settle(&p);
   }
   settle(&p);
