@@ -293,10 +293,10 @@ static void sit(struct hz_lasting *l, struct hz_seat *s) {
  * lost with its connection. */
 static hz_err change_token(struct hz_lasting *l, const struct hz_seat_claim *c,
                            struct hz_env *env) {
-  uint8_t old[HZ_TOKEN_BYTES], shown[HZ_TOKEN_BYTES];
+  uint8_t old[HZ_TOKEN_BYTES], shown[HZ_TOKEN_BYTES] = {0};
 
   memcpy(old, l->token, sizeof(old));
-  (void)read_token(c->token, shown);
+  (void)read_token(c->token, shown); /* find() has read it, too */
   hz_err err = new_token(l, env);
   if (err != HZ_OK) {
     memcpy(l->token, old, sizeof(old));
