@@ -497,6 +497,7 @@ Test(resume, an_app_may_be_freed_with_sessions_that_wait) {
   sim_run_for(p.sim, HZ_SEC);
   cr_assert_eq(parked(&p), 1);
   ap_stop(&p);
+  herz_complete(p.promises[0], HERZ_OK, NULL, "x", 1);
 }
 
 /* Goodbye is said: nothing of it waits. */

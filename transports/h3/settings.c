@@ -172,7 +172,7 @@ hz_err hz_h3_settings_next(struct hz_h3_settings_in *in, const uint8_t **data, s
   if (in->state == IN_WRONG) return HZ_EPROTO;
   if (in->state == IN_LONG) return HZ_ETOOBIG;
   in->whole = in->state == IN_WHOLE;
-  *data += *len;
+  if (*len > 0) *data += *len; /* no bytes may have no address */
   *len = 0;
   return HZ_AGAIN;
 }
