@@ -68,7 +68,7 @@ static void work(herz_ctx *c) {
 }
 
 static void routes(herz_app *server) {
-  cr_assert_eq(herz_post(server, "/work/:n", work), 0);
+  cr_assert_eq(herz_post(server, "/jobs/:n", work), 0);
 }
 
 static void answered(const struct herz_response *rs, void *arg) {
@@ -119,7 +119,7 @@ static void call_and_publish(uint32_t n) {
   struct herz_request rq = {.method = "POST", .path = path};
 
   e->ledger = &ledger;
-  (void)snprintf(path, sizeof(path), "/work/%" PRIu32, n);
+  (void)snprintf(path, sizeof(path), "/jobs/%" PRIu32, n);
   cr_assert_eq(herz_call(ledger.p.cl, &rq, answered, e, NULL), 0);
   int len = snprintf(text, sizeof(text), "%" PRIu32, n);
   struct herz_message m = {

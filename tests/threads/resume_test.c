@@ -74,7 +74,7 @@ static void begin(herz_client *cl, unsigned n) {
   struct herz_request rq = {.method = "POST"};
   char path[32];
 
-  (void)snprintf(path, sizeof(path), "/work/%u", n);
+  (void)snprintf(path, sizeof(path), "/jobs/%u", n);
   rq.path = path;
   CHECK(herz_call(cl, &rq, on_answer, &answered[n], NULL) == 0, "call");
   while (herz_client_publish(cl, &m, on_ack, &acknowledged[n]) == HERZ_EAGAIN) turn();
@@ -124,7 +124,7 @@ int main(void) {
                         "limits.close_timeout_ms=300");
   client = herz_app_new("log.level=off\nlimits.close_timeout_ms=300");
   CHECK(server != NULL && client != NULL, "apps");
-  CHECK(herz_post(server, "/work/:n", work) == 0, "a route");
+  CHECK(herz_post(server, "/jobs/:n", work) == 0, "a route");
   CHECK(herz_listen(server, "tcp://127.0.0.1:0", url, sizeof(url)) == 0, "%s", herz_error(server));
   CHECK(pthread_create(&loop, NULL, serve, server) == 0, "a thread");
   for (unsigned i = 0; i < CLIENTS; i++) clients[i] = dial();
