@@ -108,8 +108,8 @@ struct hz_envelope {
   struct hz_sub_options {   /* SUB; absent keys are zero */
     struct hz_str delivery; /* "class" */
     struct hz_str slow;     /* what happens when it is slow */
+    struct hz_str as;       /* what the subscriber calls itself, where it is seen */
     bool has_from, has_since, has_credit;
-    bool presence;
     uint64_t from, epoch, since, ago_ms, credit, deadline_ms;
     struct hz_offsets_view offsets;
   } sub;

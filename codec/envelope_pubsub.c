@@ -7,7 +7,7 @@ enum {
   OPT_CLASS = 1,
   OPT_FROM = 2,
   OPT_EPOCH = 4,
-  OPT_PRESENCE = 8,
+  OPT_AS = 8,
   OPT_SLOW = 16,
   OPT_SINCE = 32,
   OPT_AGO = 64,
@@ -21,7 +21,7 @@ static const struct {
   unsigned bit;
 } options[] = {
     {{"class", 5}, OPT_CLASS},     {{"from", 4}, OPT_FROM},
-    {{"epoch", 5}, OPT_EPOCH},     {{"presence", 8}, OPT_PRESENCE},
+    {{"epoch", 5}, OPT_EPOCH},     {{"as", 2}, OPT_AS},
     {{"slow", 4}, OPT_SLOW},       {{"since", 5}, OPT_SINCE},
     {{"ago_ms", 6}, OPT_AGO},      {{"credit", 6}, OPT_CREDIT},
     {{"offsets", 7}, OPT_OFFSETS}, {{"deadline_ms", 11}, OPT_DEADLINE},
@@ -84,7 +84,7 @@ static hz_err read_option(struct hz_mp_reader *r, struct hz_str name, unsigned *
     case OPT_CREDIT: o->has_credit = true; return hz_field_uint(r, &o->credit);
     case OPT_DEADLINE: return hz_field_uint(r, &o->deadline_ms);
     case OPT_OFFSETS: return read_offsets(r, &o->offsets);
-    default: return hz_mp_read_bool(r, &o->presence);
+    default: return hz_field_text(r, HZ_TEXT_ANY, &o->as);
   }
 }
 
@@ -107,11 +107,11 @@ size_t hz_sub_size(struct hz_str pattern, const struct hz_sub_options *o) {
   size_t n = HZ_FIELDS_MAX + hz_text_bound(pattern) + 1;
   if (o == NULL) return n;
   for (size_t i = 0; i < OPTIONS; i++) n += 1 + options[i].name.n + HZ_MP_HEAD_MAX;
-  return n + o->delivery.n + o->slow.n + o->offsets.raw.n;
+  return n + o->delivery.n + o->slow.n + o->as.n + o->offsets.raw.n;
 }
 
 static size_t option_count(const struct hz_sub_options *o) {
-  return (size_t)(o->delivery.n > 0) + o->has_from + (size_t)(o->epoch > 0) + o->presence +
+  return (size_t)(o->delivery.n > 0) + o->has_from + (size_t)(o->epoch > 0) + (size_t)(o->as.n > 0) +
          (size_t)(o->slow.n > 0) + o->has_since + (size_t)(o->ago_ms > 0) + o->has_credit +
          (size_t)(o->deadline_ms > 0) + (size_t)(o->offsets.count > 0);
 }
@@ -127,7 +127,7 @@ hz_err hz_encode_sub(struct hz_buf *b, uint64_t id, struct hz_str pattern,
   if (o->delivery.n > 0) p = hz_put_str(hz_put_str(p, HZ_STR("class")), o->delivery);
   if (o->has_from) p = hz_put_uint(hz_put_str(p, HZ_STR("from")), o->from);
   if (o->epoch > 0) p = hz_put_uint(hz_put_str(p, HZ_STR("epoch")), o->epoch);
-  if (o->presence) p = hz_put_bool(hz_put_str(p, HZ_STR("presence")), true);
+  if (o->as.n > 0) p = hz_put_str(hz_put_str(p, HZ_STR("as")), o->as);
   if (o->slow.n > 0) p = hz_put_str(hz_put_str(p, HZ_STR("slow")), o->slow);
   if (o->has_since) p = hz_put_uint(hz_put_str(p, HZ_STR("since")), o->since);
   if (o->ago_ms > 0) p = hz_put_uint(hz_put_str(p, HZ_STR("ago_ms")), o->ago_ms);

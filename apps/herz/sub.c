@@ -12,7 +12,7 @@
 static struct {
   uint32_t count, wait_ms, credit;
   bool include, json, raw, reconnect;
-  const char *delivery, *slow, *from;
+  const char *delivery, *slow, *from, *as;
 } options;
 
 const struct args_option sub_flags[] = {
@@ -28,15 +28,18 @@ const struct args_option sub_flags[] = {
     {ARGS_TEXT, 0, "from", "OFFSET|-SECONDS",
      "begin with that offset, 0: with all there is; or with what was published so long ago",
      &options.from, 0},
+    {ARGS_TEXT, 0, "as", "NAME", "what this subscriber is called on a topic that has presence",
+     &options.as, 0},
     {ARGS_CHOICE, 0, "class", "ordered|stream|datagram|latest", "how events come",
      &options.delivery, 0},
     {ARGS_CHOICE, 0, "slow", "oldest|newest|latest|pause|close",
      "what the service does when they are not taken fast enough", &options.slow, 0},
     {0}};
 
-const char sub_notes[] =
-    "PATTERN is a topic, or has + for one segment and # at its end for the rest. Without URL that\n"
-    "of HERZ_URL is used.\n\n" URL_NOTES;
+const char sub_notes[] = "PATTERN is a topic, or has + for one segment and # at its end for the "
+                         "rest; '$presence/TOPIC'\n"
+                         "tells who is on TOPIC, if it has presence. Without URL that of HERZ_URL "
+                         "is used.\n\n" URL_NOTES;
 
 static struct {
   struct client client;
@@ -179,8 +182,11 @@ static int take_from(struct herz_subscribe_options *o) {
 }
 
 static int subscribe(const char *pattern) {
-  struct herz_subscribe_options o = {
-      .pattern = pattern, .delivery = class_wanted(), .slow = slow_wanted(), .credit = UINT32_MAX};
+  struct herz_subscribe_options o = {.pattern = pattern,
+                                     .delivery = class_wanted(),
+                                     .slow = slow_wanted(),
+                                     .credit = UINT32_MAX,
+                                     .as = options.as};
   if (take_from(&o) != EXIT_OK) return EXIT_USAGE;
   int err = herz_subscribe(sub.client.cl, &o, on_event, NULL, NULL);
   if (!err && options.wait_ms) err = herz_after(sub.client.app, options.wait_ms, too_late, NULL);

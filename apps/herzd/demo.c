@@ -45,7 +45,9 @@ static void index_page(herz_ctx *c) {
                   "  GET  /bytes/:n    n bytes, streamed\n"
                   "  GET  /slow/:ms    an answer after so many milliseconds\n"
                   "  GET  /fail        a handler that fails: 500, the service lives\n"
-                  "  GET  /counters    what was counted so far\n");
+                  "  GET  /counters    what was counted so far\n"
+                  "  POST /topics/T    publishes to topic T; GET hears T as server-sent events\n"
+                  "Who is on a topic room/... is told on $presence/room/...\n");
 }
 
 static void user(herz_ctx *c) {
@@ -271,6 +273,7 @@ struct demo *herzd_demo(herz_app *app, struct console *k) {
     err = herz_route(app, routes[i].method, routes[i].pattern, routes[i].handler, d);
   }
   if (!err) err = herz_topic_routes(app, "/topics");
+  if (!err) err = herz_presence(app, "room/#");
   herz_group *large = err ? NULL : herz_group_new(app, "/bytes");
   if (large) {
     herz_group_timeout(large, BYTES_TIMEOUT_MS);

@@ -77,6 +77,7 @@ static struct hz_sub_options options_of(const herz_subscription *s) {
 
   return (struct hz_sub_options){.delivery = classes[o->delivery],
                                  .slow = slows[o->slow],
+                                 .as = hz_str_of(o->as),
                                  .has_credit = o->slow == HERZ_PAUSE,
                                  .credit = o->credit,
                                  .deadline_ms = o->deadline_ms};
@@ -120,6 +121,9 @@ int herz_subscribe(herz_client *cl, const struct herz_subscribe_options *options
   struct hz_filter filter;
   const char *why = hz_filter_read(&filter, hz_str_of(options->pattern));
 
+  struct hz_str as = hz_str_of(options->as);
+
+  if (why == NULL) why = hz_presence_check(as);
   if (why != NULL) return hz_app_fail(cl->app, HZ_EINVAL, "%s: %s", options->pattern, why);
   if ((unsigned)options->delivery > HERZ_LATEST || (unsigned)options->slow > HERZ_DISCONNECT) {
     return hz_app_fail(cl->app, HZ_EINVAL, "%s: no such class, or policy", options->pattern);
@@ -129,12 +133,13 @@ int herz_subscribe(herz_client *cl, const struct herz_subscribe_options *options
     return hz_app_fail(cl->app, HZ_EUNSUPPORTED, "%s:// carries calls only", cl->ops->scheme);
   }
   struct hz_alloc *alloc = cl->w->env->alloc;
-  herz_subscription *s = hz_calloc(alloc, 1, sizeof(*s) + filter.len + 1u);
+  herz_subscription *s = hz_calloc(alloc, 1, sizeof(*s) + filter.len + 1u + as.n + 1u);
   if (s == NULL) return HERZ_ENOMEM;
   s->cl = cl;
   s->options = *options;
   s->options.pattern = s->pattern;
   memcpy(s->pattern, filter.text, filter.len);
+  s->options.as = as.n > 0 ? memcpy(s->pattern + filter.len + 1, as.p, as.n) : NULL;
   s->fn = fn;
   s->arg = arg;
   hz_seen_init(&s->seen, alloc);

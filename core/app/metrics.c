@@ -80,14 +80,17 @@ static uint64_t open_now(uint64_t closed, uint64_t opened) {
 }
 
 static void print_hub(const herz_app *app, FILE *out) {
-  uint64_t topics = 0, events = 0, bytes = 0;
+  uint64_t topics = 0, events = 0, bytes = 0, members = 0, attended = 0;
 
   if (app->hub != NULL) hz_history_sums(&app->hub->history, &topics, &events, &bytes);
+  if (app->hub != NULL) hz_presence_sums(&app->hub->presence, &members, &attended);
   print_one(out, HZ_PROM_GAUGE, "subscriptions", "subscriptions that stand",
             herz_subscription_count(app));
   print_one(out, HZ_PROM_GAUGE, "topics", "topics that have history", topics);
   print_one(out, HZ_PROM_GAUGE, "history_events", "events that are kept", events);
   print_one(out, HZ_PROM_GAUGE, "history_bytes", "bytes of memory that they take", bytes);
+  print_one(out, HZ_PROM_GAUGE, "presence_members", "members of topics that have presence", members);
+  print_one(out, HZ_PROM_GAUGE, "presence_topics", "topics that have members", attended);
 }
 
 static void print_transports(const herz_app *app, FILE *out) {

@@ -82,6 +82,7 @@ herz_tap *herz_tap_new(herz_app *app, const char *pattern,
     tap->arg = arg;
     if (hz_hub_subscribe(&tap->base, &filter, NULL, &sub, &mark) == HZ_OK) {
       hz_list_push(&w->taps, &tap->link);
+      hz_hub_begin(sub);
       return tap;
     }
     hz_free(w->env->alloc, tap);

@@ -1,4 +1,5 @@
-/* Which topics have history: herz_topic() and the key "topics". Not here: the history (core/pubsub). */
+/* Which topics have history, herz_topic() and the key "topics"; and which have presence, herz_presence() and the
+ * key "presence". Not here: what that is (core/pubsub). */
 #include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -10,19 +11,31 @@ static void forget(void *arg) {
   free(arg);
 }
 
+static hz_err read_pattern(herz_app *app, struct hz_str pattern, struct hz_filter *out) {
+  const char *why = hz_filter_read(out, pattern);
+
+  if (why == NULL) return HZ_OK;
+  return (hz_err)hz_app_fail(app, HZ_EINVAL, "%.*s: %s", HZ_STR_ARG(pattern), why);
+}
+
+/* Memory for a rule, which goes with the app. NULL: it has been said why. */
+static void *rule_new(herz_app *app, size_t size) {
+  void *r = malloc(size);
+
+  if (r != NULL && hz_app_keep(app, forget, r) == HZ_OK) return r;
+  free(r);
+  (void)hz_app_fail(app, HZ_ENOMEM, "memory is short");
+  return NULL;
+}
+
 static hz_err add(herz_app *app, struct hz_str pattern, const struct herz_topic_options *o) {
   const struct hz_history_rule **last = &app->hub_rules.history;
   struct hz_filter filter;
-  const char *why = hz_filter_read(&filter, pattern);
+  hz_err err = read_pattern(app, pattern, &filter);
 
-  if (why != NULL) {
-    return (hz_err)hz_app_fail(app, HZ_EINVAL, "%.*s: %s", HZ_STR_ARG(pattern), why);
-  }
-  struct hz_history_rule *r = malloc(sizeof(*r));
-  if (r == NULL || hz_app_keep(app, forget, r) != HZ_OK) {
-    free(r);
-    return (hz_err)hz_app_fail(app, HZ_ENOMEM, "memory is short");
-  }
+  if (err != HZ_OK) return err;
+  struct hz_history_rule *r = rule_new(app, sizeof(*r));
+  if (r == NULL) return HZ_ENOMEM;
   *r = (struct hz_history_rule){.pattern = filter,
                                 .events = o->events,
                                 .bytes = o->bytes,
@@ -34,12 +47,31 @@ static hz_err add(herz_app *app, struct hz_str pattern, const struct herz_topic_
   return HZ_OK;
 }
 
+static hz_err add_presence(herz_app *app, struct hz_str pattern) {
+  struct hz_filter filter;
+  hz_err err = read_pattern(app, pattern, &filter);
+
+  if (err != HZ_OK) return err;
+  struct hz_presence_rule *r = rule_new(app, sizeof(*r));
+  if (r == NULL) return HZ_ENOMEM;
+  *r = (struct hz_presence_rule){filter, app->hub_rules.presence};
+  app->hub_rules.presence = r;
+  return HZ_OK;
+}
+
+static int too_late(herz_app *app, const char *pattern) {
+  return hz_app_fail(app, HZ_EINVAL, "%s: set it before the first listener or dial", pattern);
+}
+
+int herz_presence(herz_app *app, const char *pattern) {
+  if (app->started) return too_late(app, pattern);
+  return (int)add_presence(app, hz_str_of(pattern));
+}
+
 int herz_topic(herz_app *app, const char *pattern, const struct herz_topic_options *options) {
   static const struct herz_topic_options all;
 
-  if (app->started) {
-    return hz_app_fail(app, HZ_EINVAL, "%s: set it before the first listener or dial", pattern);
-  }
+  if (app->started) return too_late(app, pattern);
   return (int)add(app, hz_str_of(pattern), options == NULL ? &all : options);
 }
 
@@ -81,6 +113,25 @@ static bool take(struct hz_str option, struct herz_topic_options *o) {
   return false;
 }
 
+/* The key "presence": "room/#; chat/+". */
+static hz_err read_presence(herz_app *app) {
+  const char *at = app->config.presence;
+
+  while (at != NULL && *at != '\0') {
+    const char *end = strchrnul(at, ';');
+    struct hz_str pattern = word(&at, end), more = word(&at, end);
+
+    if (more.n > 0) {
+      return (hz_err)hz_app_fail(app, HZ_EINVAL, "presence: \"%.*s\": put a ; between patterns",
+                                 HZ_STR_ARG(more));
+    }
+    hz_err err = pattern.n == 0 ? HZ_OK : add_presence(app, pattern);
+    if (err != HZ_OK) return err;
+    at = *end == ';' ? end + 1 : end;
+  }
+  return HZ_OK;
+}
+
 hz_err hz_app_read_topics(herz_app *app) {
   const char *at = app->config.topics;
 
@@ -99,5 +150,5 @@ hz_err hz_app_read_topics(herz_app *app) {
     if (err != HZ_OK) return err;
     at = *end == ';' ? end + 1 : end;
   }
-  return HZ_OK;
+  return read_presence(app);
 }

@@ -161,6 +161,22 @@ static void take_last_id(const char *text, struct hz_sub_options *o) {
   o->epoch = epoch;
 }
 
+/* Such a reader is seen where others are. False: answered. */
+static bool attend(struct feed *f, struct hz_subscription *sub, const struct hz_filter *pattern) {
+  struct hz_presence *p = &f->base.node->hub->presence;
+  struct hz_peer who = {.tls = false};
+
+  if (!hz_presence_of(p, pattern)) return true;
+  if (f->c->x != NULL && f->c->x->conn != NULL) who = hz_conn_peer(f->c->x->conn);
+  f->base.member = hz_presence_id(p);
+  if (hz_hub_attend(sub, pattern, hz_str_of(herz_query(f->c, "as")),
+                    hz_str_of(who.tls_verified ? hz_peer_subject(&who) : NULL)) == HZ_OK) {
+    return true;
+  }
+  herz_reply_error(f->c, HERZ_UNAVAILABLE, "too many are on topics already");
+  return false;
+}
+
 static void hear(herz_ctx *c) {
   herz_app *app = herz_arg(c);
   const struct hz_hub_rules *rules = &app->hub->rules;
@@ -170,11 +186,16 @@ static void hear(herz_ctx *c) {
   struct hz_filter filter;
   const char *why = hz_filter_read(&filter, hz_str_of(herz_param(c, "topic")));
 
+  if (why == NULL) why = hz_presence_check(hz_str_of(herz_query(c, "as")));
   if (why != NULL) {
     herz_reply_error(c, HERZ_BAD_REQUEST, "%s", why);
     return;
   }
   if (!allowed(c, rules->may_subscribe, rules->subscribe_arg, hz_filter_text(&filter))) return;
+  if (herz_query(c, "members") != NULL) {
+    hz_topic_members(c, app, herz_param(c, "topic"));
+    return;
+  }
   if (filter.kind == HZ_FILTER_EXACT) take_last_id(herz_header(c, "last-event-id"), &o);
   struct feed *f = hz_arena_zalloc(&c->arena, sizeof(*f));
   if (f == NULL) return;
@@ -185,6 +206,7 @@ static void hear(herz_ctx *c) {
     herz_reply_error(c, HERZ_UNAVAILABLE, "no more subscriptions are taken just now");
     return;
   }
+  if (!attend(f, sub, &filter)) return;
   if (herz_set_header(c, "cache-control", "no-store") != 0) return;
   f->said = env_of(f)->now;
   hz_wheel_set(&env_of(f)->wheel, &f->heartbeat, f->said + HEARTBEAT, beat);
@@ -204,6 +226,10 @@ static void say(herz_ctx *c) {
 
   if (why != NULL) {
     herz_reply_error(c, HERZ_BAD_REQUEST, "%s", why);
+    return;
+  }
+  if (hz_topic_reserved(hz_str_of(m.topic))) {
+    herz_reply_error(c, HERZ_FORBIDDEN, "topics that begin with $ are the service's");
     return;
   }
   if (!allowed(c, rules->may_publish, rules->publish_arg, hz_str_of(m.topic))) return;

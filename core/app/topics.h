@@ -23,4 +23,7 @@ void hz_event_text_fini(struct hz_event_text *t);
 HZ_MUST_USE hz_err hz_message_of(const struct herz_message *m, struct hz_header *headers,
                                  struct hz_message *out);
 
+/** Answers with who is on a topic. */
+void hz_topic_members(herz_ctx *c, herz_app *app, const char *topic);
+
 #endif

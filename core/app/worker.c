@@ -193,6 +193,7 @@ static hz_err make_hub(herz_app *app) {
   }
   app->hub->rules = app->hub_rules;
   app->hub->history.rules = app->hub_rules.history;
+  app->hub->presence.rules = app->hub_rules.presence;
   return HZ_OK;
 }
 

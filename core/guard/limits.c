@@ -44,6 +44,8 @@ void hz_limits_defaults(struct hz_limits *l) {
   u64(&l->history_bytes, 64 * (uint64_t)MIB);
   u32(&l->resume_sessions, 10000);
   u64(&l->resume_bytes, 64 * (uint64_t)MIB);
+  u32(&l->presence_members, 1000000);
+  u32(&l->presence_list, 256);
   u32(&l->datagrams, 256);
   u32(&l->retry_from, 128);
   u32(&l->prefix_retry_from, 64);
@@ -54,5 +56,6 @@ void hz_limits_defaults(struct hz_limits *l) {
   u64(&l->frame_timeout_ns, 10 * HZ_SEC);
   u64(&l->call_timeout_ns, 60 * HZ_SEC);
   u64(&l->resume_grace_ns, 30 * HZ_SEC);
+  u64(&l->presence_window_ns, 200 * HZ_MS);
   u64(&l->close_timeout_ns, 5 * HZ_SEC);
 }

@@ -39,6 +39,8 @@ struct hz_limits {
   uint64_t history_bytes;       /* of all of them: 64 MiB */
   uint32_t resume_sessions;     /* that wait for their client, of an app: 10000 */
   uint64_t resume_bytes;        /* what all sessions remember of answers: 64 MiB */
+  uint32_t presence_members;    /* on all topics: 1000000 */
+  uint32_t presence_list;       /* of a topic with more nobody is told who: 256 */
   uint32_t datagrams;           /* waiting to leave on one connection: 256 */
   uint32_t retry_from;          /* QUIC handshakes under way before Retry is asked for: 128 */
   uint32_t prefix_retry_from;   /* the same, of one network (/24, /48): 64 */
@@ -49,6 +51,7 @@ struct hz_limits {
   hz_time frame_timeout_ns;     /* 10 s from a frame's first byte to its last */
   hz_time call_timeout_ns;      /* 60 s from request to answer's end, unless a call asks for less */
   hz_time resume_grace_ns;      /* 30 s that a session waits for its client */
+  hz_time presence_window_ns;   /* 200 ms that changes of who is on a topic are gathered for */
   hz_time close_timeout_ns;     /* 5 s to flush what waits when closing */
 };
 

@@ -77,6 +77,9 @@
   X(events_mailbox_full, "events that found a worker's mailbox full")                  \
   X(events_stale, "events whose stream was given up at their deadline")                \
   X(subscribers_closed, "subscribers disconnected because they were slow")             \
+  X(presence_joins, "members that came to a topic")                                    \
+  X(presence_leaves, "members that left one")                                          \
+  X(presence_messages, "messages of who is on a topic")                                \
   X(hub_refused, "subscriptions and publishes that were refused")                      \
   X(sessions_resumed, "sessions that went on on another connection")                   \
   X(sessions_refused, "tokens that named no session of whoever showed them")           \

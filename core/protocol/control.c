@@ -301,7 +301,7 @@ static void server_frame(struct hz_lane *l, const struct hz_envelope *e) {
     case HZ_SUB:
     case HZ_UNSUB:
     case HZ_PUB: hz_pubsub_frame(l, e); break;
-    case HZ_GOAWAY: hz_resume_leave(s, true); break; /* it closes by itself */
+    case HZ_GOAWAY: (void)hz_resume_leave(s, true); break; /* it closes by itself */
     case HZ_DONE:
       if (s->seat != NULL) hz_seat_forget(s->seat, e->id, e->credit);
       break;

@@ -108,7 +108,8 @@ void hz_conn_hub_free(struct hz_conn_hub *h);
  * stands. */
 void hz_resume_hello(struct hz_session *s, const struct hz_hello *asked, struct hz_hello *welcome,
                      char token[HZ_TOKEN_TEXT]);
-void hz_resume_leave(struct hz_session *s, bool for_good);
+/** The connection has gone, or will and says that it does not come back. True: the session waits for another, or has one. */
+bool hz_resume_leave(struct hz_session *s, bool for_good);
 /** Answers `id` by what is kept of it, `len` bytes, or by ERROR 14. */
 void hz_resume_answer(struct hz_lane *l, uint64_t id, enum hz_known known, size_t len);
 

@@ -276,6 +276,22 @@ static uint32_t stale_of(uint64_t ms) {
   return ms > 163000 ? 16300u : (uint32_t)(ms + 9) / 10;
 }
 
+/* On topics that have presence others see who has subscribed. */
+static hz_err attend(struct hz_session *s, struct hz_subscription *sub, const struct hz_filter *f,
+                     struct hz_str as) {
+  struct hz_subscriber *base = &s->hub->base;
+  struct hz_presence *p = &base->node->hub->presence;
+  struct hz_peer who = {.tls = false};
+
+  if (!hz_presence_of(p, f)) return HZ_OK;
+  if (base->member == 0) {
+    base->member = hz_presence_id(p);
+    if (s->seat != NULL) base->member = hz_seat_member(s->seat, base->member);
+  }
+  s->conn->ops->peer(s->conn, &who);
+  return hz_hub_attend(sub, f, as, hz_str_of(who.tls_verified ? hz_peer_subject(&who) : NULL));
+}
+
 static void sub_came(struct hz_lane *l, const struct hz_envelope *e) {
   struct hz_session *s = l->session;
   const struct hz_hub_rules *rules = &s->owner->hub->hub->rules;
@@ -289,6 +305,7 @@ static void sub_came(struct hz_lane *l, const struct hz_envelope *e) {
     return;
   }
   const char *why = hz_filter_read(&filter, e->text);
+  if (why == NULL) why = hz_presence_check(e->sub.as);
   if (why != NULL) {
     refuse(l, e, HZ_WIRE_TOPIC, why);
     return;
@@ -303,6 +320,12 @@ static void sub_came(struct hz_lane *l, const struct hz_envelope *e) {
   if (err != HZ_OK) {
     refuse_for(l, e, err, "too many subscriptions");
     drop_empty(s);
+    return;
+  }
+  err = attend(s, sub, &filter, e->sub.as);
+  if (err != HZ_OK) {
+    refuse_for(l, e, err, "too many are on topics already");
+    hz_conn_hub_drop(s, sub);
     return;
   }
   sub->id = e->id;
@@ -348,6 +371,10 @@ static void pub_came(struct hz_lane *l, const struct hz_envelope *e) {
 
   if (why != NULL) {
     refuse(l, e, HZ_WIRE_TOPIC, why);
+    return;
+  }
+  if (hz_topic_reserved(e->text)) {
+    refuse(l, e, HZ_WIRE_DENIED, "topics that begin with $ are the service's");
     return;
   }
   if (s->conn->early) {

@@ -28,16 +28,16 @@ void hz_resume_hello(struct hz_session *s, const struct hz_hello *asked, struct 
   welcome->token = (struct hz_str){token, HZ_TOKEN_TEXT - 1};
 }
 
-void hz_resume_leave(struct hz_session *s, bool for_good) {
+bool hz_resume_leave(struct hz_session *s, bool for_good) {
   struct hz_seat *seat = s->seat;
 
-  if (seat == NULL) return;
+  if (seat == NULL) return false;
   if (for_good) {
     hz_seat_quit(seat);
-    return;
+    return false;
   }
   s->seat = NULL;
-  hz_seat_leave(seat);
+  return hz_seat_leave(seat);
 }
 
 static bool give_kept(struct hz_lane *l, uint64_t id, size_t len) {

@@ -321,7 +321,8 @@ static void on_closed(struct hz_conn *conn, const struct hz_close *why) {
   s->failing = true;
   hz_wheel_cancel(&env->wheel, &s->keepalive);
   hz_serve_end_all(s);
-  hz_resume_leave(s, false);
+  bool waits = hz_resume_leave(s, false);
+  if (s->hub != NULL) s->hub->base.stays = waits;
   hz_conn_hub_free(s->hub);
   s->hub = NULL;
   hz_invoke_end_all(s, reason.err == HZ_OK ? HZ_ECLOSED : reason.err, reason.text);

@@ -39,6 +39,7 @@ struct hz_hub *hz_hub_new(struct hz_env *env, bool shared, const struct hz_limit
   hub->node_count = count;
   env->ops->random(env, &hub->key, sizeof(hub->key));
   hz_history_init(&hub->history, hub->alloc, limits, &hub->key, wall_ms(env));
+  hz_presence_init(&hub->presence, hub->alloc, limits, &hub->key);
   return hub;
 }
 
@@ -59,6 +60,7 @@ hz_err hz_hub_node_init(struct hz_hub *hub, uint32_t i, struct hz_env *env,
   hz_cache_init(&node->events, env->alloc, HZ_EVENT_CACHED_BYTES, 0, EVENTS_KEPT);
   hz_list_init(&node->dirty);
   hz_list_init(&node->starved);
+  hz_list_init(&node->presence.due);
   node->flush.fn = flush;
   node->drain.fn = drain;
   node->wake.fn = woken;
@@ -86,6 +88,7 @@ static void node_fini(struct hz_hub_node *node) {
   hz_cache_fini(&node->events);
   hz_wheel_cancel(&node->env->wheel, &node->tick);
   hz_wheel_cancel(&node->env->wheel, &node->retry);
+  hz_wheel_cancel(&node->env->wheel, &node->presence.timer);
   hz_index_free(node->index);
   for (uint32_t i = 0; i < node->table_size; i++) hz_subscription_free(node, node->table[i]);
   hz_free(node->env->alloc, node->table);
@@ -95,6 +98,7 @@ void hz_hub_free(struct hz_hub *hub, struct hz_alloc *alloc) {
   if (hub == NULL) return;
   for (uint32_t i = 0; i < hub->node_count; i++) node_fini(&hub->nodes[i]);
   hz_history_fini(&hub->history);
+  hz_presence_fini(&hub->presence);
   hz_free(alloc, hub);
 }
 
@@ -307,6 +311,12 @@ static uint64_t wanted(struct hz_hub *hub, struct hz_hub_node *here, const struc
   }
   hz_rcu_read_unlock();
   return set;
+}
+
+bool hz_hub_wanted(struct hz_hub *hub, struct hz_hub_node *here, struct hz_str topic) {
+  struct hz_topic t;
+
+  return hz_topic_read(&t, topic, &hub->key) == NULL && wanted(hub, here, &t) != 0;
 }
 
 static hz_err check(const struct hz_hub *hub, const struct hz_message *m) {

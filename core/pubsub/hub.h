@@ -13,6 +13,7 @@
 #include "core/pubsub/event.h"
 #include "core/pubsub/history.h"
 #include "core/pubsub/index.h"
+#include "core/pubsub/presence.h"
 #include "core/pubsub/subscription.h"
 
 #define HZ_HUB_NODES_MAX 64u
@@ -40,6 +41,7 @@ struct hz_hub_rules {
   void *subscribe_arg, *publish_arg;
   const struct hz_history_rule
       *history; /* the first that meets a topic is its; NULL: nothing is kept */
+  const struct hz_presence_rule *presence; /* NULL: nobody is seen */
 };
 
 /** A worker's part. */
@@ -63,7 +65,8 @@ struct hz_hub_node {
   bool zombies;                 /* subscriptions that the index still has, for want of memory */
   uint8_t depth;                /* of the event whose tap runs */
   char gap_topic[HZ_TOPIC_MAX]; /* of the gap that was pulled last */
-  hz_tally subscriptions;       /* now */
+  struct hz_presence_teller presence;
+  hz_tally subscriptions; /* now */
   /* From other threads: */
   _Atomic(struct hz_delivery *) inbox; /* the newest first */
   struct hz_post wake;
@@ -81,6 +84,7 @@ struct hz_hub {
   struct hz_topic_key key;
   struct hz_hub_rules rules;
   struct hz_history history;
+  struct hz_presence presence;
   uint32_t node_count;
   struct hz_hub_node nodes[];
 };
@@ -101,6 +105,9 @@ HZ_MUST_USE hz_err hz_hub_publish(struct hz_hub *hub, struct hz_hub_node *here,
                                   const struct hz_message *m, struct hz_position *at,
                                   const char **why);
 
+/** Whether anybody here, or on another worker, may want the topic, which is one. */
+bool hz_hub_wanted(struct hz_hub *hub, struct hz_hub_node *here, struct hz_str topic);
+
 /** For subscriptions: an event as something that can be queued. NULL: memory is short. */
 struct hz_delivery *hz_delivery_new(struct hz_hub_node *node, struct hz_event *e);
 
@@ -110,6 +117,11 @@ struct hz_delivery *hz_delivery_new(struct hz_hub_node *node, struct hz_event *e
 HZ_MUST_USE hz_err hz_hub_subscribe(struct hz_subscriber *owner, const struct hz_filter *pattern,
                                     const struct hz_sub_options *options,
                                     struct hz_subscription **out, struct hz_position *mark);
+/** The subscriber, whose `member` says who it is, is on the topic `pattern` of `sub` as long as that stands: hz_presence_of() says that it
+ * is to be seen there. It is called `as`, and `name` was verified; each may be empty. HZ_ELIMIT: there are
+ * limits.presence_members; HZ_ENOMEM. */
+HZ_MUST_USE hz_err hz_hub_attend(struct hz_subscription *sub, const struct hz_filter *pattern,
+                                 struct hz_str as, struct hz_str name);
 /** Once the carrier is ready for events: what it asked to begin with comes first. */
 void hz_hub_begin(struct hz_subscription *sub);
 /** Takes it out, with all that waits for it, and frees it. */

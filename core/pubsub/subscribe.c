@@ -102,7 +102,28 @@ static hz_err set_begin(struct hz_subscription *sub, const struct hz_filter *pat
   return err;
 }
 
+hz_err hz_hub_attend(struct hz_subscription *sub, const struct hz_filter *pattern, struct hz_str as,
+                     struct hz_str name) {
+  struct hz_hub_node *node = sub->owner->node;
+  struct hz_who who = {sub->owner->member, as, name};
+
+  if (who.name.n > HZ_PRESENCE_NAME_MAX) who.name.n = 0;
+  return hz_presence_join(node, hz_filter_text(pattern), &who);
+}
+
+/* What did not attend is not on it: then nothing happens. */
+static void leave(const struct hz_subscription *sub) {
+  const struct hz_subscriber *s = sub->owner;
+  struct hz_presence *p = &s->node->hub->presence;
+  struct hz_filter f;
+
+  if (s->member == 0 || p->rules == NULL) return;
+  (void)hz_filter_read(&f, (struct hz_str){sub->pattern, sub->pattern_len});
+  if (hz_presence_of(p, &f)) hz_presence_leave(s->node, hz_filter_text(&f), s->member, s->stays);
+}
+
 void hz_hub_begin(struct hz_subscription *sub) {
+  hz_presence_show(sub);
   hz_subscription_refill(sub);
 }
 
@@ -140,6 +161,7 @@ void hz_hub_unsubscribe(struct hz_subscription *sub) {
   while (*link != sub) link = &(*link)->next;
   *link = sub->next;
   s->count--;
+  leave(sub);
   hz_subscription_clear(sub);
   sub->owner = NULL;
   hz_tally_sub(&node->subscriptions, 1);

@@ -50,7 +50,9 @@ struct hz_subscriber {
   struct hz_link dirty;         /* in node->dirty */
   size_t bytes;                 /* that wait, of all its subscriptions */
   uint32_t count;
-  bool blocked; /* its transport is full: no flush until hz_subscriber_go_on() */
+  bool blocked;    /* its transport is full: no flush until hz_subscriber_go_on() */
+  bool stays;      /* it goes, and may come back: others are not told for a while */
+  uint64_t member; /* who it is on topics that have presence; 0: nobody */
 };
 
 /** Most are idle, so what waits is elsewhere. */

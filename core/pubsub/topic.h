@@ -33,6 +33,11 @@ const char *hz_topic_check(struct hz_str topic);
 const char *hz_topic_read(struct hz_topic *out, struct hz_str topic,
                           const struct hz_topic_key *key);
 
+/** A topic that only the service publishes to: it begins with '$'. */
+static inline bool hz_topic_reserved(struct hz_str topic) {
+  return topic.n > 0 && topic.p[0] == '$';
+}
+
 /** A hash of the whole topic, for tables of topics. */
 uint64_t hz_topic_hash(const struct hz_topic *t);
 

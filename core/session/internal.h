@@ -33,6 +33,7 @@ struct hz_lasting {
   struct hz_idmap known; /* id: hz_known_id */
   struct hz_link kept;   /* hz_known_id.link of all, the oldest first */
   size_t bytes;
+  uint64_t member; /* hz_seat_member(); 0: nobody has asked */
   uint32_t subject_len, auth_len;
   char identity[];
 };

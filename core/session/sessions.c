@@ -258,20 +258,31 @@ void hz_seat_quit(struct hz_seat *s) {
   unlock(s->here->table);
 }
 
-void hz_seat_leave(struct hz_seat *s) {
+bool hz_seat_leave(struct hz_seat *s) {
   struct hz_lasting *l = s->session;
   struct hz_sessions *t = s->here->table;
 
   lock(t);
   s->user = NULL;
   if (l->at == s) park(s->here, l);
-  bool waits = !hz_list_empty(&t->parked), over = s->over;
+  bool waits = !hz_list_empty(&t->parked), over = s->over, lasts = !l->over;
   unlock(t);
   s->busy = true;
   while (over && !hz_list_empty(&s->calls)) s->here->ops->forsake(hz_list_pop(&s->calls));
   s->busy = false;
   if (waits && !hz_wheel_armed(&s->here->tick)) arm(s->here);
   hz_seat_settle(s);
+  return lasts;
+}
+
+uint64_t hz_seat_member(struct hz_seat *s, uint64_t fresh) {
+  struct hz_sessions *t = s->here->table;
+
+  lock(t);
+  if (s->session->member == 0) s->session->member = fresh;
+  uint64_t member = s->session->member;
+  unlock(t);
+  return member;
 }
 
 /* ---- taking a seat ---- */

@@ -76,8 +76,10 @@ void hz_sessions_free(struct hz_sessions *t, struct hz_alloc *alloc);
  * is the next one. NULL: memory is short, or the claim is too long to be kept. */
 struct hz_seat *hz_seat_take(struct hz_seats *here, const struct hz_seat_claim *claim, void *user,
                              char token[HZ_TOKEN_TEXT], bool *resumed);
-/** The connection has gone: the session waits for another, if this one held it. */
-void hz_seat_leave(struct hz_seat *s);
+/** The connection has gone: the session waits for another, if this one held it. False: it is over. */
+bool hz_seat_leave(struct hz_seat *s);
+/** The number that its session goes by where others see it: `fresh`, which nobody else has, if it has none yet. */
+uint64_t hz_seat_member(struct hz_seat *s, uint64_t fresh);
 /** The client says that it does not come back: if this one held the session, it ends with the connection. */
 void hz_seat_quit(struct hz_seat *s);
 /** A call that was among `calls` has ended; `s` may be gone after. */

@@ -72,4 +72,23 @@ shows later '"body":"two"\}$'
 eq "and nothing that was seen" 0 "$(grep -c '"n":1' "$work/later")"
 eq "no topic" 400 "$("$herz" req -o /dev/null -w '%{status}' -d x "$(url http '/topics/a/%2b')")"
 eq "no pattern" 400 "$("$herz" req -o /dev/null -w '%{status}' "$(url http '/topics/a/%23/b')")"
+
+# Who is on a topic: --dev has presence for room/...
+subscribe anna --as anna room/7 "$(url quic '')"
+subscribe watcher --json -C 2 '$presence/room/7' "$(url tcp '')"
+hears bert '/topics/room/7?as=bert'
+wait "$pid_watcher"
+member() { printf '\{"id":[0-9]+,"as":"%s","name":null\}' "$1"; }
+has "who is there when one begins to watch" "$(sed -n 1p "$work/watcher")" \
+  "\"count\":1,\"all\":true,\"join\":\[$(member anna)\],\"leave\":\[\]\}\}\$"
+has "and who comes" "$(sed -n 2p "$work/watcher")" "\"count\":2,.*$(member bert)"
+has "as JSON" "$("$herz" req "$(url https '/topics/room/7?members')")" \
+  "^\{\"topic\":\"room/7\",\"count\":2,\"members\":\[$(member anna),$(member bert)\]\}\$"
+eq "nobody" '{"topic":"room/8","count":0,"members":[]}' \
+  "$("$herz" req "$(url http '/topics/room/8?members')")"
+eq "publishing who is there" 403 \
+  "$("$herz" req -o /dev/null -w '%{status}' -d x "$(url http '/topics/$presence/room/7')")"
+exits "over a frame" 6 "the service's" "$herz" pub '$presence/room/7' x "$(url tcp '')"
+exits "a name that is too long" 2 'longer than 128 bytes' \
+  "$herz" sub --as "$(printf '%0200d' 0)" room/7 "$(url tcp '')"
 finish

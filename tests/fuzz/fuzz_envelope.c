@@ -29,7 +29,7 @@ static void check_same(const struct hz_envelope *a, const struct hz_envelope *b)
   check(same(a->hello.agent, b->hello.agent) && same(a->hello.offsets, b->hello.offsets));
   check(a->hello.credit == b->hello.credit && a->hello.max_frame == b->hello.max_frame);
   check(same(a->sub.delivery, b->sub.delivery) && a->sub.from == b->sub.from);
-  check(a->sub.has_from == b->sub.has_from && a->sub.presence == b->sub.presence);
+  check(a->sub.has_from == b->sub.has_from && same(a->sub.as, b->sub.as));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -5,10 +5,12 @@
 #include "core/app/app.h"
 #include "core/base/asan.h"
 #include "tests/support/app_pair.h"
+#include "tests/support/crowd.h"
 #include "tests/support/hear.h"
 
 struct visit {
   struct hearer live, kept;
+  struct crowd crowd; /* of "kept" */
   uint32_t done, failed;
 };
 
@@ -30,16 +32,20 @@ static int publish(struct app_pair *p, const char *topic, const char *text, stru
   return herz_client_publish(p->cl, &m, done, v);
 }
 
-/* A connection, two subscriptions, six events, a reconnect in between. True when all was heard. */
+/* A connection, three subscriptions, six events, a reconnect in between. True when all was heard. */
 static bool one_visit(struct app_pair *p) {
-  struct visit v = {.done = 0};
-  struct herz_subscribe_options live = {.pattern = "live/+"}, kept = {.pattern = "kept"};
+  static struct visit v;
+  struct herz_subscribe_options live = {.pattern = "live/+"},
+                                kept = {.pattern = "kept", .as = "me"},
+                                who = {.pattern = "$presence/kept"};
   uint32_t asked = 0;
 
+  memset(&v, 0, sizeof(v));
   p->cl = herz_dial(p->client, p->url, &(struct herz_dial_options){.reconnect = true});
   if (p->cl == NULL) return false;
   bool fine = herz_subscribe(p->cl, &live, hear, &v.live, NULL) == 0;
   fine = herz_subscribe(p->cl, &kept, hear, &v.kept, NULL) == 0 && fine;
+  fine = herz_subscribe(p->cl, &who, crowd_hear, &v.crowd, NULL) == 0 && fine;
   sim_run_for(p->sim, 40 * HZ_SEC);
   for (int i = 0; i < 3; i++) {
     char text[4] = {(char)('0' + i), 0};
@@ -52,7 +58,7 @@ static bool one_visit(struct app_pair *p) {
   }
   sim_run_for(p->sim, 40 * HZ_SEC);
   fine = fine && asked == 6 && v.failed == 0 && v.live.events == 3 && v.kept.events == 3 &&
-         v.live.wrong == 0 && v.kept.wrong == 0;
+         v.live.wrong == 0 && v.kept.wrong == 0 && v.crowd.known && v.crowd.members == 1;
   herz_client_close(p->cl);
   sim_run_for(p->sim, 120 * HZ_SEC);
   cr_assert_eq(v.done, asked, "each publish is answered");
@@ -62,7 +68,7 @@ static bool one_visit(struct app_pair *p) {
 }
 
 static void start(struct app_pair *p, const char *scheme) {
-  cr_assert(ap_start(p, "sim/hub_alloc", 7, scheme, "topics=kept events=10"));
+  cr_assert(ap_start(p, "sim/hub_alloc", 7, scheme, "topics=kept events=10\npresence=kept"));
 }
 
 static struct fault_alloc *side(struct app_pair *p, bool server) {

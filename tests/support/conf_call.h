@@ -117,6 +117,7 @@ void conf_calls_vanish(struct conf_calls *c);
   X(subscriptions_outlive_connections)                 \
   X(closing_ends_publishes)                            \
   X(events_come_in_every_class)                        \
+  X(who_is_on_a_topic_is_told)                         \
   X(one_event_reaches_many)                            \
   X(taps_hear_and_loops_end)
 

@@ -6,6 +6,7 @@
 
 #include "core/app/app.h"
 #include "tests/support/conf_call.h"
+#include "tests/support/crowd.h"
 
 /* What one subscription was told. */
 struct heard {
@@ -350,4 +351,44 @@ void conf_calls_taps_hear_and_loops_end(struct conf_calls *c) {
     hear(c, &h, 15);
   }
   herz_tap_free(t);
+}
+
+/* ---- presence ---- */
+
+static bool two_are_known(void *arg) {
+  const struct crowd *k = arg;
+  return k->known && k->members == 2;
+}
+static bool one_is_known(void *arg) {
+  const struct crowd *k = arg;
+  return k->known && k->members == 1;
+}
+
+/* Two connections on a topic; each hears of the other, and that it goes. */
+void conf_calls_who_is_on_a_topic_is_told(struct conf_calls *c) {
+  static struct crowd crowd;
+  struct herz_subscribe_options who = {.pattern = "$presence/room"}, in = {.pattern = "room"};
+  struct heard h[2] = {{.wanted = 0}};
+  herz_client *clients[2];
+  struct told t = {0};
+
+  memset(&crowd, 0, sizeof(crowd));
+  strcpy(c->config, "presence=room\n");
+  conf_calls_listen(c);
+  if (no_frames(c)) return;
+  clients[0] = c->cl;
+  clients[1] = conf_calls_dial(c, NULL, NULL);
+  CONF_CHECK(herz_subscribe(c->cl, &who, crowd_hear, &crowd, NULL) == 0);
+  for (int i = 0; i < 2; i++) {
+    in.as = i == 0 ? "anna" : "bert";
+    CONF_CHECK(herz_subscribe(clients[i], &in, on_event, &h[i], &h[i].sub) == 0);
+  }
+  conf_calls_until(c, two_are_known, &crowd, "both are known");
+  CONF_CHECK(crowd.as[0][0] + crowd.as[1][0] == 'a' + 'b', "%s %s", crowd.as[0], crowd.as[1]);
+  publish(c, "$presence/room", "forged", &t);
+  conf_calls_until(c, told_all, &t, "the forged one is answered");
+  CONF_CHECK(t.err == HERZ_EREFUSED, "%d", t.err);
+  herz_client_close(clients[1]);
+  conf_calls_until(c, one_is_known, &crowd, "one is known to have gone");
+  CONF_CHECK(strcmp(crowd.as[0], "anna") == 0, "%s", crowd.as[0]);
 }

@@ -88,6 +88,30 @@ struct herz_topic_info {
  * thread. */
 HERZ_API bool herz_topic_next(const herz_app *app, struct herz_topic_info *at);
 
+/* ---- presence -------------------------------------------------------------------------------- */
+
+/** Who subscribes to a topic of `pattern` by its name is seen on it (docs/presence.md): changes are published to
+ * "$presence/TOPIC". The same as the key "presence". Before the first herz_listen(). HERZ_EINVAL; HERZ_ENOMEM. */
+HERZ_API int herz_presence(herz_app *app, const char *pattern);
+
+/** Bytes of what a member calls itself, and of a name that is shown, with the NUL. */
+#define HERZ_MEMBER_AS 129u
+#define HERZ_MEMBER_NAME 257u
+
+/** Who is on a topic: a copy. */
+struct herz_member {
+  uint64_t id;             /* the same on all topics; never given twice */
+  char as[HERZ_MEMBER_AS]; /* what it calls itself; empty: nothing */
+  char name
+      [HERZ_MEMBER_NAME]; /* the subject of its certificate, if that was verified; empty: none */
+};
+
+/** How many are on `topic`. O(1). Any thread. */
+HERZ_API uint64_t herz_member_count(const herz_app *app, const char *topic);
+/** Copies of the first `room` of them, in the order in which they came; returns how many there are. Any thread. */
+HERZ_API uint64_t herz_members(const herz_app *app, const char *topic, struct herz_member *out,
+                               size_t room);
+
 /** Subscriptions that stand now, taps among them. Any thread. */
 HERZ_API uint64_t herz_subscription_count(const herz_app *app);
 
@@ -153,6 +177,8 @@ struct herz_subscribe_options {
   uint64_t from,
       epoch;       /* offset that each topic begins with, 0: all there is; 0: of whichever epoch */
   uint64_t ago_ms; /* with what was published so long ago */
+  /** What it calls itself on a topic that has presence; NULL: nothing. 128 bytes at most. */
+  const char *as;
   /** After a reconnect what was missed comes first, or a gap. True: it does not. */
   bool live_only;
 };

@@ -111,7 +111,7 @@ static void some_envelope(struct hz_rng *r, struct hz_envelope *e, struct hz_buf
       e->sub.has_from = hz_rng_below(r, 2) == 0;
       if (e->sub.has_from) e->sub.from = some_number(r);
       e->sub.epoch = some_number(r);
-      e->sub.presence = hz_rng_below(r, 2) == 0;
+      e->sub.as = some_text(r, 0);
       e->sub.slow = some_text(r, 0);
       e->sub.has_since = hz_rng_below(r, 2) == 0;
       if (e->sub.has_since) e->sub.since = some_number(r);

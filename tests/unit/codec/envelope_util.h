@@ -145,7 +145,7 @@ static inline void say_envelope(struct text *t, const struct hz_envelope *e) {
     say_text(t, "class", e->sub.delivery);
     if (e->sub.has_from) say(t, " from=%" PRIu64, e->sub.from);
     say_number(t, "epoch", e->sub.epoch);
-    if (e->sub.presence) say(t, " presence=true");
+    say_text(t, "as", e->sub.as);
     say_text(t, "slow", e->sub.slow);
     if (e->sub.has_since) say(t, " since=%" PRIu64, e->sub.since);
     say_number(t, "ago_ms", e->sub.ago_ms);
