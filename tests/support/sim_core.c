@@ -69,7 +69,7 @@ static uint64_t number(const char *name, uint64_t fallback) {
 struct sim_seeds sim_seeds(uint64_t first, uint64_t count) {
   const char *one = getenv("HERZ_SIM_SEED");
   if (one != NULL && *one != '\0') return (struct sim_seeds){number("HERZ_SIM_SEED", 0), 1};
-  return (struct sim_seeds){first, number("HERZ_SIM_SEEDS", count)};
+  return (struct sim_seeds){number("HERZ_SIM_SEED_FIRST", first), number("HERZ_SIM_SEEDS", count)};
 }
 
 bool sim_next_seed(struct sim_seeds *s, uint64_t *seed) {
@@ -202,6 +202,7 @@ struct hz_env *sim_host(struct sim *sim, const char *ip) {
   hz_list_init(&h->udps);
   hz_list_init(&h->dead_udps);
   hz_list_init(&h->acceptors);
+  hz_list_init(&h->dialled);
   fault_alloc_init(&h->alloc);
   hz_rng_seed(&h->rng, hz_rng_next(&sim->rng));
   if (hz_env_init(&h->env, &env_ops, &h->alloc.base, 0) != HZ_OK) sim_must(NULL);

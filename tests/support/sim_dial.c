@@ -87,6 +87,7 @@ static struct sim_pipe *pipe_new(struct sim_host *h, struct sim_host *other,
   p->end[1].out = sim_pair(sim, &other->ip, &h->ip);
   for (int i = 0; i < 2; i++) p->end[i].last = &p->end[i].first;
   hz_list_push(&sim->pipes, &p->link);
+  hz_list_push(&h->dialled, &p->of_host);
   return p;
 }
 
@@ -127,11 +128,25 @@ static void kill_end(struct sim_end *end) {
   }
 }
 
+static void kill_pipe(struct sim_pipe *p) {
+  kill_end(&p->end[0]);
+  kill_end(&p->end[1]);
+}
+
 void sim_kill_streams(struct sim *sim, struct hz_env *e) {
   for (struct hz_link *l = sim->pipes.next; l != &sim->pipes; l = l->next) {
     struct sim_pipe *p = HZ_CONTAINER(l, struct sim_pipe, link);
-    if (&p->end[0].host->env != e && &p->end[1].host->env != e) continue;
-    kill_end(&p->end[0]);
-    kill_end(&p->end[1]);
+    if (&p->end[0].host->env == e || &p->end[1].host->env == e) kill_pipe(p);
   }
+}
+
+bool sim_kill_stream(struct sim *sim, struct hz_env *e, uint64_t nth) {
+  const struct hz_link *all = &sim_host_of(e)->dialled;
+  struct hz_link *l = all->next;
+
+  (void)sim;
+  for (; nth > 0 && l != all; nth--) l = l->next;
+  if (l == all) return false;
+  kill_pipe(HZ_CONTAINER(l, struct sim_pipe, of_host));
+  return true;
 }

@@ -65,6 +65,7 @@ struct sim_host {
   struct hz_link udps;      /* sim_udp.link */
   struct hz_link dead_udps; /* closed in this turn: freed when nobody is on the stack any more */
   struct hz_link acceptors; /* sim_acceptor.link */
+  struct hz_link dialled;   /* sim_pipe.of_host, oldest first */
   uint16_t next_port;
   bool unplugged;
 };

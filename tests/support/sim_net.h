@@ -135,6 +135,10 @@ void sim_nat(struct sim *, struct hz_env *, const char *outer_ip);
 /** Every byte stream of the host gets a reset, on both ends, at once. */
 void sim_kill_streams(struct sim *, struct hz_env *);
 
+/** The same for one: the nth, from 0, oldest first, of those that the host has dialled. False: it has not so
+ * many. */
+bool sim_kill_stream(struct sim *, struct hz_env *, uint64_t nth);
+
 /** The host stands still for `ns`: a handler that blocks, a machine that was suspended. What comes to it
  * waits; then it has all of that in one turn, and its clock has jumped. */
 void sim_stall(struct sim *, struct hz_env *, hz_time ns);
@@ -146,7 +150,7 @@ void sim_step_wall(struct hz_env *, int64_t ns);
 void sim_unplug(struct sim *, struct hz_env *, bool out);
 
 /** Which seeds a test runs: `count` from `first` on; HERZ_SIM_SEEDS=n asks for another count,
- * HERZ_SIM_SEED=s for this one alone.
+ * HERZ_SIM_SEED_FIRST=s for another beginning, HERZ_SIM_SEED=s for this one alone.
  *   SIM_FOR_SEEDS(seed, 1, 50) { struct sim *sim = sim_new("...", seed); ... } */
 struct sim_seeds {
   uint64_t next, left;

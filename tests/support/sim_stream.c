@@ -36,6 +36,7 @@ void sim_end_drop(struct sim_end *end) {
 
 void sim_pipe_free(struct sim_pipe *p) {
   hz_list_remove(&p->link);
+  hz_list_remove(&p->of_host);
   for (int i = 0; i < 2; i++) {
     sim_end_drop(&p->end[i]);
     free(p->end[i].unread);

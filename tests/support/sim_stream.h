@@ -31,8 +31,9 @@ struct sim_end {
 /* A connection. Freed when both ends are gone and no event refers to it. */
 struct sim_pipe {
   struct sim *sim;
-  struct hz_link link;
-  struct sim_end end[2]; /* 0 has dialled */
+  struct hz_link link;    /* of all */
+  struct hz_link of_host; /* of those that its host has dialled */
+  struct sim_end end[2];  /* 0 has dialled */
   struct sim_addr from, to;
   uint32_t events;
 };
