@@ -29,6 +29,8 @@ static void drop_first(struct hz_history *h, struct hz_topic_log *log) {
   log->count--;
   log->bytes -= hz_event_cost(e);
   log->lost_seq = e->seq;
+  log->lost_ms = e->at_ms;
+  log->losses = ++h->losses;
   if (e->seq > h->lost) h->lost = e->seq;
   h->bytes -= hz_event_cost(e);
   h->events--;

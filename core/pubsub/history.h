@@ -43,6 +43,7 @@ struct hz_history {
   uint64_t seq;       /* of the event that was kept last */
   uint64_t forgotten; /* the highest of a log that went as a whole */
   uint64_t lost;      /* the highest of an event that went */
+  uint64_t losses;    /* how many have gone */
   uint64_t epoch;     /* the hub's own, and the last that was given to a log */
   uint64_t first_epoch;
 };
@@ -51,12 +52,17 @@ struct hz_history {
 struct hz_replay {
   struct hz_filter pattern;
   struct hz_event
-      *at;      /* the last that was taken, held; NULL: none, or it is not known where it lies */
-  uint64_t seq; /* nothing up to here is wanted */
+      *at;       /* the last that was taken, held; NULL: none, or it is not known where it lies */
+  uint64_t seq;  /* it has walked up to here */
+  uint64_t mark; /* of topics that it did not name nothing up to here is wanted */
   uint64_t next_offset; /* of an exact pattern: the next that is wanted; 0: by `seq` */
   uint64_t epoch;       /* that next_offset belongs to; 0: whichever */
   uint64_t from_ms;     /* nothing older is wanted */
   bool begun;
+  bool searching; /* for where what was missed begins: from the end, back to `at` */
+  uint64_t unseen,
+      unnamed; /* while it searches: what lies before that, at most, of topics that were named and others */
+  uint64_t losses;      /* the hub's when that was looked at last */
   struct hz_seen *seen; /* positions that the subscriber named */
   uint32_t seen_count;
   struct hz_idmap seen_by; /* hash of the topic: hz_seen */

@@ -13,6 +13,7 @@ struct hz_topic_log {
   uint64_t epoch, next_offset;
   uint64_t made_seq;           /* the hub's when it was made */
   uint64_t last_seq, lost_seq; /* of the newest, and of the newest that went */
+  uint64_t lost_ms, losses;    /* when that was kept; the hub's losses, when it went */
   uint32_t count, name_len;
   char name[];
 };

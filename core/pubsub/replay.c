@@ -62,7 +62,7 @@ hz_err hz_replay_new(struct hz_history *h, const struct hz_filter *pattern,
   if (r == NULL) return HZ_ENOMEM;
   r->pattern = *pattern;
   hz_idmap_init(&r->seen_by, h->alloc);
-  if (o->has_since) r->seq = o->since;
+  if (o->has_since) r->mark = o->since;
   r->epoch = o->epoch;
   if (o->has_from) r->next_offset = o->from > 0 ? o->from : 1;
   if (o->ago_ms > 0) r->from_ms = now_ms > o->ago_ms ? now_ms - o->ago_ms : 0;
@@ -128,7 +128,7 @@ static void look_at_seen(const struct walk *w, const struct hz_seen *s) {
 }
 
 static void look_at_unseen(const struct walk *w, const struct hz_topic_log *log) {
-  if (log->lost_seq <= w->r->seq || seen_of(w->r, log) != NULL) return;
+  if (log->lost_seq <= w->r->mark || seen_of(w->r, log) != NULL) return;
   if (!hz_filter_match(&w->r->pattern, hz_topic_log_name(log))) return;
   tell_gap(w, log, 0, 0);
 }
@@ -136,7 +136,7 @@ static void look_at_unseen(const struct walk *w, const struct hz_topic_log *log)
 static void look_at_all_unseen(const struct walk *w) {
   const struct hz_history *h = w->h;
 
-  if (h->lost <= w->r->seq) return;
+  if (h->lost <= w->r->mark) return;
   for (struct hz_link *l = h->logs.next; l != &h->logs; l = l->next) {
     look_at_unseen(w, HZ_CONTAINER(l, struct hz_topic_log, link));
   }
@@ -151,7 +151,7 @@ static void begin_exact(const struct walk *w) {
   const struct hz_seen *s = r->seen_count == 0 ? NULL : hz_idmap_get(&r->seen_by, hash);
 
   if (log == NULL) {
-    if (s != NULL || w->h->forgotten > r->seq) w->ops->gap(w->arg, name, 0, 0, 0);
+    if (s != NULL || w->h->forgotten > r->mark) w->ops->gap(w->arg, name, 0, 0, 0);
     return;
   }
   r->epoch = log->epoch;
@@ -160,14 +160,36 @@ static void begin_exact(const struct walk *w) {
     r->next_offset = s->offset < log->next_offset ? s->offset + 1 : 1;
     if (s->offset >= log->next_offset) r->epoch = 0; /* nobody can have seen that */
     if (r->epoch == 0) tell_gap(w, log, 0, 0);
-  } else if (log->made_seq >= r->seq) {
+  } else if (log->made_seq >= r->mark) {
     r->next_offset = 1;
   } else {
     const struct hz_event *e = log->first;
 
-    while (e != NULL && e->seq <= r->seq) e = e->next;
+    while (e != NULL && e->seq <= r->mark) e = e->next;
     r->next_offset = e == NULL ? log->next_offset : e->offset;
-    if (log->lost_seq > r->seq) tell_gap(w, log, 0, 0);
+    if (log->lost_seq > r->mark) tell_gap(w, log, 0, 0);
+  }
+}
+
+/* Events of a log that the subscriber has not seen: rather too many than too few. */
+static uint64_t unseen_of(const struct hz_replay *r, const struct hz_topic_log *log,
+                          const struct hz_seen *s) {
+  if (s == NULL) return log->last_seq > r->mark ? log->count : 0;
+  if (s->epoch != log->epoch || s->offset < first_offset(log)) return log->count;
+  return s->offset < log->next_offset ? log->next_offset - s->offset - 1 : 0;
+}
+
+static void begin_search(const struct walk *w) {
+  const struct hz_history *h = w->h;
+  struct hz_replay *r = w->r;
+
+  r->searching = true;
+  for (struct hz_link *l = h->logs.next; l != &h->logs; l = l->next) {
+    const struct hz_topic_log *log = HZ_CONTAINER(l, struct hz_topic_log, link);
+
+    if (!hz_filter_match(&r->pattern, hz_topic_log_name(log))) continue;
+    const struct hz_seen *s = seen_of(r, log);
+    *(s != NULL ? &r->unseen : &r->unnamed) += unseen_of(r, log, s);
   }
 }
 
@@ -175,13 +197,14 @@ static void begin_exact(const struct walk *w) {
 static void begin(const struct walk *w) {
   struct hz_history *h = w->h;
   struct hz_replay *r = w->r;
-  bool recovers = r->next_offset == 0 && (r->seq > 0 || r->seen_count > 0 || r->epoch != 0);
+  bool recovers = r->next_offset == 0 && (r->mark > 0 || r->seen_count > 0 || r->epoch != 0);
 
   r->begun = true;
+  r->losses = h->losses;
   if (!recovers) return;
-  if ((r->epoch != 0 && r->epoch != h->first_epoch) || r->seq > h->seq) {
+  if ((r->epoch != 0 && r->epoch != h->first_epoch) || r->mark > h->seq) {
     /* Of another run: nothing that it names means anything here. */
-    r->seq = r->epoch = 0;
+    r->mark = r->epoch = 0;
     r->seen_count = 0;
     w->ops->gap(w->arg, (struct hz_str){NULL, 0}, 0, 0, 0);
     return;
@@ -191,8 +214,9 @@ static void begin(const struct walk *w) {
     return;
   }
   for (uint32_t i = 0; i < r->seen_count; i++) look_at_seen(w, &r->seen[i]);
-  if (h->forgotten > r->seq) w->ops->gap(w->arg, (struct hz_str){NULL, 0}, 0, 0, 0);
+  if (h->forgotten > r->mark) w->ops->gap(w->arg, (struct hz_str){NULL, 0}, 0, 0, 0);
   look_at_all_unseen(w);
+  begin_search(w);
 }
 
 /* ---- by offset: one topic ---- */
@@ -215,10 +239,14 @@ static struct hz_event *seek(const struct walk *w, struct hz_topic_log *log) {
   return e;
 }
 
-static void remember(struct hz_replay *r, struct hz_event *e) {
+static void stand_on(struct hz_replay *r, struct hz_event *e) {
   hz_event_ref(e);
   hz_event_unref(r->at);
   r->at = e;
+}
+
+static void remember(struct hz_replay *r, struct hz_event *e) {
+  stand_on(r, e);
   r->seq = e->seq;
 }
 
@@ -237,35 +265,86 @@ static bool walk_topic(const struct walk *w) {
 
 /* ---- by sequence: all topics of a pattern ---- */
 
-static bool already_seen(const struct hz_replay *r, const struct hz_event *e) {
+static bool is_wanted(const struct hz_replay *r, const struct hz_event *e) {
+  if (e->seq <= r->seq || e->at_ms < r->from_ms || e->offset < r->next_offset ||
+      !hz_filter_match(&r->pattern, e->topic)) {
+    return false;
+  }
   const struct hz_seen *s = seen_of(r, e->log);
-
-  return s != NULL && s->epoch == e->epoch && e->offset <= s->offset;
+  return s == NULL ? e->seq > r->mark : s->epoch != e->epoch || e->offset > s->offset;
 }
 
-static struct hz_link *resume(const struct walk *w) {
+/* Who was away for a moment has missed the end of a history that may be long: from there back, until all that
+ * was missed is ahead. False: not there yet. */
+static bool search(const struct walk *w) {
+  struct hz_replay *r = w->r;
+  const struct hz_link *end = &w->h->all;
+  struct hz_link *l = r->at == NULL ? w->h->all.prev : r->at->all.prev;
+  struct hz_event *e = NULL;
+
+  if (r->at != NULL && r->at->log == NULL) l = &w->h->all; /* gone meanwhile: all of it, then */
+  for (uint32_t left = LOOKS_AT_A_TIME; l != end && left > 0; l = l->prev, left--) {
+    e = HZ_CONTAINER(l, struct hz_event, all);
+    r->searching = r->unseen > 0 || (r->unnamed > 0 && e->seq > r->mark);
+    if (!r->searching) break;
+    if (is_wanted(r, e)) --*(seen_of(r, e->log) != NULL ? &r->unseen : &r->unnamed);
+  }
+  if (l == end) {
+    r->searching = false;
+    hz_event_unref(r->at);
+    r->at = NULL;
+    return true;
+  }
+  stand_on(r, e);
+  if (!r->searching) r->seq = e->seq;
+  return !r->searching;
+}
+
+/* Of a log something has gone that lay ahead: was it wanted? */
+static bool was_wanted(const struct hz_replay *r, const struct hz_topic_log *log) {
+  const struct hz_seen *s = seen_of(r, log);
+
+  if (log->lost_ms < r->from_ms || first_offset(log) <= r->next_offset) return false;
+  if (s == NULL) return log->lost_seq > r->mark;
+  return s->epoch != log->epoch || first_offset(log) > s->offset + 1;
+}
+
+/* What has gone since the last piece, before it came to that. */
+static void look_at_lost(const struct walk *w) {
+  const struct hz_history *h = w->h;
   struct hz_replay *r = w->r;
 
-  if (r->at != NULL && r->at->log != NULL) return r->at->all.next;
-  if (r->at != NULL) look_at_all_unseen(w); /* what it stood on has gone, and maybe more */
-  return w->h->all.next;
+  if (h->losses == r->losses) return;
+  for (struct hz_link *l = h->logs.next; l != &h->logs; l = l->next) {
+    const struct hz_topic_log *log = HZ_CONTAINER(l, struct hz_topic_log, link);
+
+    if (log->losses > r->losses && log->lost_seq > r->seq &&
+        hz_filter_match(&r->pattern, hz_topic_log_name(log)) && was_wanted(r, log)) {
+      tell_gap(w, log, 0, 0);
+    }
+  }
+  r->losses = h->losses;
 }
 
 static bool walk_all(const struct walk *w) {
   struct hz_replay *r = w->r;
   uint32_t left = LOOKS_AT_A_TIME;
+  struct hz_event *last = NULL;
 
-  for (struct hz_link *l = resume(w), *next; l != &w->h->all; l = next) {
+  if (r->searching && !search(w)) return false;
+  look_at_lost(w);
+  bool known =
+      r->at != NULL && r->at->log != NULL; /* else from the beginning to what comes behind `seq` */
+  struct hz_link *l = known ? r->at->all.next : w->h->all.next;
+  for (; l != &w->h->all; l = l->next) {
     struct hz_event *e = HZ_CONTAINER(l, struct hz_event, all);
-    bool fits = e->seq > r->seq && e->at_ms >= r->from_ms && e->offset >= r->next_offset &&
-                hz_filter_match(&r->pattern, e->topic) && !already_seen(r, e);
 
-    next = l->next;
-    if (left-- == 0) return false;
-    if (fits && !w->ops->event(w->arg, e)) return false;
-    if (e->seq > r->seq) remember(r, e);
+    if (left-- == 0 || (is_wanted(r, e) && !w->ops->event(w->arg, e))) break;
+    if (e->seq > r->seq) r->seq = e->seq;
+    last = e;
   }
-  return true;
+  if (last != NULL) stand_on(r, last);
+  return l == &w->h->all;
 }
 
 bool hz_replay_run(struct hz_history *h, struct hz_replay *r, const struct hz_replay_ops *ops,
