@@ -20,14 +20,14 @@ struct hz_topic_log;
  * number of threads; immutable once it has been placed. */
 struct hz_event {
   struct hz_alloc *alloc;
-  struct hz_cache *cache;   /* where it goes back to; NULL: to `alloc` */
-  struct hz_event *next;    /* history's: of its topic */
-  struct hz_link all;       /* history's: of all topics */
-  struct hz_topic_log *log; /* history's; NULL: it is not kept, or not any more */
-  uint64_t seq;             /* among all that were kept; 0: it never was */
-  uint64_t at_ms;           /* wall clock, when it was kept */
-  uint64_t epoch, offset;   /* 0, 0: of a topic without history */
-  struct hz_str topic;      /* in `mem` */
+  struct hz_cache *cache;       /* where it goes back to; NULL: to `alloc` */
+  struct hz_event *prev, *next; /* history's: of its topic */
+  struct hz_link all;           /* history's: of all topics */
+  struct hz_topic_log *log;     /* history's; NULL: it is not kept, or not any more */
+  uint64_t seq;                 /* among all that were kept; 0: it never was */
+  uint64_t at_ms;               /* wall clock, when it was kept */
+  uint64_t epoch, offset;       /* 0, 0: of a topic without history */
+  struct hz_str topic;          /* in `mem` */
   atomic_uint refs;
   uint32_t size;       /* of `mem` */
   uint32_t body_at;    /* where headers begin in `mem` */

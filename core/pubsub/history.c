@@ -25,7 +25,10 @@ static void drop_first(struct hz_history *h, struct hz_topic_log *log) {
   struct hz_event *e = log->first;
 
   log->first = e->next;
-  if (log->first == NULL) log->last = NULL;
+  if (log->first == NULL)
+    log->last = NULL;
+  else
+    log->first->prev = NULL;
   log->count--;
   log->bytes -= hz_event_cost(e);
   log->lost_seq = e->seq;
@@ -169,6 +172,7 @@ hz_err hz_history_append(struct hz_history *h, const struct hz_history_rule *rul
   e->at_ms = now_ms;
   e->seq = log->last_seq = ++h->seq;
   e->log = log;
+  e->prev = log->last;
   e->next = NULL;
   if (log->last == NULL)
     log->first = e;

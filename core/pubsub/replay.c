@@ -163,10 +163,10 @@ static void begin_exact(const struct walk *w) {
   } else if (log->made_seq >= r->mark) {
     r->next_offset = 1;
   } else {
-    const struct hz_event *e = log->first;
+    const struct hz_event *e = log->last; /* back to the last that is not wanted */
 
-    while (e != NULL && e->seq <= r->mark) e = e->next;
-    r->next_offset = e == NULL ? log->next_offset : e->offset;
+    while (e != NULL && e->seq > r->mark) e = e->prev;
+    r->next_offset = e == NULL ? first_offset(log) : e->offset + 1;
     if (log->lost_seq > r->mark) tell_gap(w, log, 0, 0);
   }
 }
@@ -235,7 +235,12 @@ static struct hz_event *seek(const struct walk *w, struct hz_topic_log *log) {
   }
   r->epoch = log->epoch;
   if (r->at != NULL && r->at->log == log && r->at->offset + 1 == r->next_offset) return r->at->next;
-  while (e != NULL && e->offset < r->next_offset) e = e->next;
+  if (e == NULL || r->next_offset >= log->next_offset) return NULL;
+  if (r->next_offset - e->offset < log->next_offset - r->next_offset) {
+    while (e->offset < r->next_offset) e = e->next;
+  } else {
+    for (e = log->last; e->offset > r->next_offset;) e = e->prev;
+  }
   return e;
 }
 
