@@ -1,6 +1,7 @@
 /* Sessions that outlive connections. The ledger: a session moves from quic to ws to tcp, in the middle of calls,
  * publishes and events, by connections that are cut and by a client that vanishes without a word: nothing is
- * lost, nothing is done twice. And what must not be possible: tokens that are forged, used, another's.
+ * lost, nothing is done twice. And what a client is told when its session is gone. Not here: tokens
+ * (resume_token_test.c), bounds (resume_bounds_test.c).
  *
  * HERZ_RESUME_CALLS, HERZ_RESUME_EVENTS, HERZ_SIM_SEEDS make it as large as one likes. */
 #include <criterion/criterion.h>
@@ -8,17 +9,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "codec/frame.h"
 #include "core/app/app.h"
 #include "core/app/client.h"
 #include "tests/support/app_pair.h"
 #include "tests/support/hear.h"
-#include "tests/support/raw_peer.h"
+#include "tests/support/raw_session.h"
 
 #define CALLS_MAX 1000u
 #define THREE "quic://" AP_SERVER ":4433 ws://" AP_SERVER ":4434 tcp://" AP_SERVER ":4435"
-
-/* ---- the ledger ---- */
 
 struct ledger;
 struct entry {
@@ -220,15 +218,17 @@ static void run_ledger(uint64_t seed) {
     if (hz_rng_below(sim_rng(ledger.p.sim), 200) == 0) disturb();
   }
   settle_accounts(seed);
-  const struct hz_counters *n = &ledger.p.server->first.counters;
-  cr_assert_eq(hz_tally_get(&n->v[HZ_C_sessions_refused]), 0);
-  cr_assert_eq(hz_tally_get(&n->v[HZ_C_sessions_overflowed]), 0);
+  cr_assert_eq(raw_counted(&ledger.p, HZ_C_sessions_refused), 0);
+  cr_assert_eq(raw_counted(&ledger.p, HZ_C_sessions_overflowed), 0);
   ap_stop(&ledger.p);
 }
 
-Test(resume, nothing_is_lost_and_nothing_is_done_twice, .timeout = 600) {
+Test(resume, nothing_is_lost_and_nothing_is_done_twice) {
   SIM_FOR_SEEDS(seed, 1, 50) run_ledger(seed);
 }
+
+/* One limit of time for all tests: where they differ, Criterion leaks a timer. */
+TestSuite(resume, .timeout = 600);
 
 static bool noticed(void *arg) {
   (void)arg;
@@ -251,253 +251,8 @@ Test(resume, it_moves_from_quic_to_ws_to_tcp) {
   }
   settle_accounts(7);
   cr_assert_str_eq(ledger.transports, "qwt");
-  cr_assert_eq(hz_tally_get(&ledger.p.server->first.counters.v[HZ_C_sessions_resumed]), 2);
+  cr_assert_eq(raw_counted(&ledger.p, HZ_C_sessions_resumed), 2);
   ap_stop(&ledger.p);
-}
-
-/* ---- without manners ---- */
-
-static void say_hello(struct app_pair *p, struct raw_peer *peer, const char *resume,
-                      const char *auth) {
-  struct hz_hello h = {.v = 1, .resume = hz_str_of(resume), .auth = hz_str_of(auth)};
-  struct hz_buf *b = hz_buf_new(&p->client_env->pool, hz_hello_size(&h));
-
-  memset(peer, 0, sizeof(*peer));
-  raw_connect(p, peer);
-  cr_assert_eq(hz_encode_hello(b, HZ_HELLO, &h), HZ_OK);
-  cr_assert_eq(hz_frame_seal(b, 0), HZ_OK);
-  raw_say(p, peer, hz_buf_data(b), b->len);
-  hz_buf_unref(b);
-  sim_run_for(p->sim, 100 * HZ_MS);
-}
-
-struct welcome {
-  char token[64];
-  bool resumed, came;
-};
-
-static void see_welcome(const struct hz_envelope *e, size_t length, void *arg) {
-  struct welcome *w = arg;
-
-  (void)length;
-  if (e->kind != HZ_WELCOME) return;
-  w->came = true;
-  w->resumed = e->hello.resumed;
-  (void)snprintf(w->token, sizeof(w->token), "%.*s", HZ_STR_ARG(e->hello.token));
-}
-
-static struct welcome welcome(struct app_pair *p, struct raw_peer *peer, const char *resume,
-                              const char *auth) {
-  struct welcome w = {.came = false};
-
-  say_hello(p, peer, resume, auth);
-  raw_frames(peer, see_welcome, &w);
-  cr_assert(w.came);
-  return w;
-}
-
-/* Takes the buffer. */
-static void say(struct app_pair *p, struct raw_peer *peer, struct hz_buf *b, hz_err err) {
-  cr_assert_eq(err, HZ_OK);
-  cr_assert_eq(hz_frame_seal(b, 0), HZ_OK);
-  raw_say(p, peer, hz_buf_data(b), b->len);
-  hz_buf_unref(b);
-  sim_run_for(p->sim, 100 * HZ_MS);
-}
-
-static void say_done(struct app_pair *p, struct raw_peer *peer) {
-  struct hz_buf *b = hz_buf_new(&p->client_env->pool, 64);
-
-  say(p, peer, b, hz_encode_done(b, 0, 0));
-}
-
-static void ask(struct app_pair *p, struct raw_peer *peer, uint64_t id, const char *method,
-                const char *path, size_t len) {
-  static char content[8192];
-  struct hz_body body = {len > 0 ? HZ_BODY_BYTES : HZ_BODY_NONE, {content, len}};
-  struct hz_str m = hz_str_of(method), to = hz_str_of(path);
-  struct hz_buf *b = hz_buf_new(&p->client_env->pool, hz_req_size(m, to, NULL, 0, &body));
-
-  say(p, peer, b, hz_encode_req(b, id, m, to, NULL, 0, &body));
-}
-
-static uint64_t counted(const struct app_pair *p, enum hz_counter c) {
-  return hz_tally_get(&p->server->first.counters.v[c]);
-}
-
-Test(resume, a_token_is_good_once_and_for_its_owner_only) {
-  struct app_pair p;
-  struct raw_peer a, b, c, d, e, f, g;
-
-  cr_assert(ap_start(&p, "sim/resume", 3, "tcp", NULL));
-  struct welcome none = welcome(&p, &a, NULL, NULL);
-  cr_assert(none.token[0] == '\0' && !none.resumed); /* who does not ask gets none */
-  raw_hang_up(&p, &a);
-  struct welcome first = welcome(&p, &a, "new", "me");
-  cr_assert(strlen(first.token) == 32 && !first.resumed);
-  raw_hang_up(&p, &a);
-  struct welcome foreign = welcome(&p, &b, first.token, "you");
-  cr_assert(!foreign.resumed && strcmp(foreign.token, first.token) != 0);
-  struct welcome forged = welcome(&p, &c, "0123456789abcdef0123456789abcdef", "me");
-  cr_assert(!forged.resumed && strlen(forged.token) == 32);
-  struct welcome odd = welcome(&p, &d, "not a token", "me");
-  cr_assert(!odd.resumed && strlen(odd.token) == 32);
-  struct welcome mine = welcome(&p, &e, first.token, "me");
-  cr_assert(mine.resumed && strcmp(mine.token, first.token) != 0);
-  say_done(&p, &e);
-  struct welcome used = welcome(&p, &f, first.token, "me");
-  cr_assert(!used.resumed);
-  cr_assert(!e.closed);
-  struct welcome next = welcome(&p, &g, mine.token, "me"); /* of a session that lives */
-  cr_assert(next.resumed);
-  sim_run_for(p.sim, HZ_SEC);
-  cr_assert(e.closed && !g.closed && raw_error_code(&e) == HZ_WIRE_SHUTDOWN);
-  cr_assert_eq(counted(&p, HZ_C_sessions_refused), 3);
-  cr_assert_eq(counted(&p, HZ_C_sessions_resumed), 2);
-  raw_hang_up(&p, &b), raw_hang_up(&p, &c), raw_hang_up(&p, &d), raw_hang_up(&p, &f);
-  raw_hang_up(&p, &g);
-  ap_stop(&p);
-}
-
-/* WELCOME was lost with its connection: the token that was shown still stands. */
-Test(resume, a_welcome_that_is_lost_costs_nothing) {
-  struct app_pair p;
-  struct raw_peer a, b, c;
-
-  cr_assert(ap_start(&p, "sim/resume", 4, "tcp", NULL));
-  struct welcome first = welcome(&p, &a, "new", NULL), lost = welcome(&p, &b, first.token, NULL);
-  cr_assert(lost.resumed);
-  struct welcome again = welcome(&p, &c, first.token, NULL);
-  cr_assert(again.resumed);
-  sim_run_for(p.sim, HZ_SEC);
-  cr_assert(a.closed && b.closed && !c.closed); /* of two at once one has it */
-  say_done(&p, &c);
-  raw_hang_up(&p, &c);
-  struct welcome dead = welcome(&p, &a, lost.token, NULL);
-  cr_assert(!dead.resumed);
-  struct welcome alive = welcome(&p, &b, again.token, NULL);
-  cr_assert(alive.resumed);
-  raw_hang_up(&p, &a), raw_hang_up(&p, &b);
-  ap_stop(&p);
-}
-
-Test(resume, nobody_waits_longer_than_the_grace_time) {
-  struct app_pair p;
-  struct raw_peer a, b;
-  uint32_t waiting;
-  size_t bytes;
-
-  cr_assert(ap_start(&p, "sim/resume", 5, "tcp", "limits.resume_grace_ms=5000"));
-  struct welcome first = welcome(&p, &a, "new", NULL);
-  raw_hang_up(&p, &a);
-  sim_run_for(p.sim, 4 * HZ_SEC);
-  struct welcome in_time = welcome(&p, &a, first.token, NULL);
-  cr_assert(in_time.resumed);
-  raw_hang_up(&p, &a);
-  hz_sessions_sums(p.server->sessions, &waiting, &bytes);
-  cr_assert_eq(waiting, 1);
-  sim_run_for(p.sim, 11 * HZ_SEC);
-  hz_sessions_sums(p.server->sessions, &waiting, &bytes);
-  cr_assert(waiting == 0 && bytes == 0);
-  struct welcome late = welcome(&p, &b, in_time.token, NULL);
-  cr_assert(!late.resumed);
-  cr_assert_eq(counted(&p, HZ_C_sessions_expired), 1);
-  raw_hang_up(&p, &b);
-  ap_stop(&p);
-}
-
-Test(resume, so_many_wait_and_the_oldest_goes) {
-  struct app_pair p;
-  struct raw_peer peer;
-  struct welcome w[5];
-  uint32_t waiting;
-  size_t bytes;
-
-  cr_assert(ap_start(&p, "sim/resume", 6, "tcp", "limits.resume_sessions=3"));
-  for (int i = 0; i < 5; i++) {
-    w[i] = welcome(&p, &peer, "new", NULL);
-    raw_hang_up(&p, &peer);
-  }
-  hz_sessions_sums(p.server->sessions, &waiting, &bytes);
-  cr_assert_eq(waiting, 3);
-  cr_assert_eq(counted(&p, HZ_C_sessions_evicted), 2);
-  struct welcome gone = welcome(&p, &peer, w[0].token, NULL);
-  cr_assert(!gone.resumed);
-  raw_hang_up(&p, &peer);
-  struct welcome there = welcome(&p, &peer, w[4].token, NULL);
-  cr_assert(there.resumed);
-  raw_hang_up(&p, &peer);
-  ap_stop(&p);
-}
-
-static unsigned parked(struct app_pair *p) {
-  uint32_t n;
-  size_t bytes;
-
-  hz_sessions_sums(p->server->sessions, &n, &bytes);
-  return n;
-}
-
-/* The answers that are kept, the ids that are known; who keeps to nothing is served on, without a session. */
-Test(resume, what_is_kept_is_bounded) {
-  struct app_pair p;
-  struct raw_peer a, b, c;
-  uint32_t n;
-  size_t bytes;
-
-  cr_assert(ap_start(&p, "sim/resume", 8, "tcp", "limits.resume_bytes=65536"));
-  struct welcome first = welcome(&p, &a, "new", NULL);
-  for (uint64_t id = 1; id <= 3; id++) ask(&p, &a, id, "POST", "/echo", 1500);
-  hz_sessions_sums(p.server->sessions, &n, &bytes);
-  cr_assert(n == 0 && bytes > 1500 && bytes <= 4096);
-  struct welcome second = welcome(&p, &b, first.token, NULL);
-  cr_assert(second.resumed);
-  ask(&p, &b, 1, "POST", "/echo", 1500); /* done, and its answer gone */
-  cr_assert(raw_error_code(&b) == HZ_WIRE_LOST && raw_answers(&b, 200) == 0);
-  ask(&p, &b, 3, "POST", "/echo", 1500);
-  cr_assert_eq(raw_answers(&b, 200), 1);
-  cr_assert_eq(counted(&p, HZ_C_calls), 3);
-  for (uint64_t id = 4; id <= 200; id++) ask(&p, &b, id, "POST", "/echo", 0);
-  cr_assert_eq(raw_answers(&b, 200), 198);
-  cr_assert_eq(counted(&p, HZ_C_sessions_overflowed), 1);
-  hz_sessions_sums(p.server->sessions, &n, &bytes);
-  cr_assert_eq(bytes, 0);
-  struct welcome third = welcome(&p, &c, second.token, NULL);
-  cr_assert(!third.resumed && !b.closed);
-  raw_hang_up(&p, &b), raw_hang_up(&p, &c);
-  ap_stop(&p);
-}
-
-Test(resume, calls_of_a_session_that_nobody_comes_back_for_are_cancelled) {
-  struct app_pair p;
-  struct raw_peer a;
-
-  cr_assert(ap_start(&p, "sim/resume", 9, "tcp", "limits.resume_grace_ms=5000"));
-  (void)welcome(&p, &a, "new", NULL);
-  ask(&p, &a, 1, "GET", "/later", 0);
-  sim_kill_streams(p.sim, p.client_env);
-  sim_run_for(p.sim, 4 * HZ_SEC);
-  cr_assert(p.promised == 1 && p.ended == 0 && parked(&p) == 1);
-  sim_run_for(p.sim, 2 * HZ_SEC);
-  cr_assert(p.ended == 1 && parked(&p) == 0);
-  herz_complete(p.promises[0], 200, NULL, NULL, 0);
-  ap_stop(&p);
-}
-
-/* The app goes while a call of a session without a connection runs. */
-Test(resume, an_app_may_be_freed_with_sessions_that_wait) {
-  struct app_pair p;
-  struct raw_peer a;
-
-  cr_assert(ap_start(&p, "sim/resume", 10, "tcp",
-                     "limits.resume_grace_ms=3600000\nlimits.call_timeout_ms=3600000"));
-  (void)welcome(&p, &a, "new", NULL);
-  ask(&p, &a, 1, "GET", "/later", 0);
-  sim_kill_streams(p.sim, p.client_env);
-  sim_run_for(p.sim, HZ_SEC);
-  cr_assert_eq(parked(&p), 1);
-  ap_stop(&p);
-  herz_complete(p.promises[0], HERZ_OK, NULL, "x", 1);
 }
 
 /* Goodbye is said: nothing of it waits. */
@@ -507,7 +262,7 @@ Test(resume, a_client_that_is_closed_leaves_nothing) {
   sim_run_for(ledger.p.sim, 5 * HZ_SEC);
   herz_client_close(ledger.p.cl);
   sim_run_for(ledger.p.sim, HZ_SEC);
-  cr_assert_eq(parked(&ledger.p), 0);
+  cr_assert_eq(raw_parked(&ledger.p), 0);
   ap_stop(&ledger.p);
 }
 
