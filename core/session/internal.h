@@ -8,6 +8,7 @@
 #include "core/session/sessions.h"
 
 #define HZ_TOKEN_BYTES 16u
+#define HZ_SIZE_CLASSES 64u
 
 struct hz_sessions {
   pthread_mutex_t lock;
@@ -18,6 +19,8 @@ struct hz_sessions {
       parked; /* hz_lasting.link, .parked: the one that waits for longest is first */
   uint32_t parked_count;
   size_t bytes;
+  struct hz_link by_size[HZ_SIZE_CLASSES]; /* hz_lasting.in_class: from 2^i bytes on */
+  uint64_t sizes;                          /* bit i: there are some */
   bool shut;
 };
 
@@ -31,9 +34,12 @@ struct hz_lasting {
   struct hz_seat *at;    /* who holds it; NULL: it is over */
   struct hz_link seats;  /* hz_seat.of_session */
   struct hz_idmap known; /* id: hz_known_id */
-  struct hz_link kept;   /* hz_known_id.link of all, the oldest first */
+  struct hz_link bare,
+      answers; /* hz_known_id.link: those without an answer; those with one, the oldest first */
   size_t bytes;
   uint64_t member; /* hz_seat_member(); 0: nobody has asked */
+  struct hz_link in_class;
+  unsigned size_class; /* HZ_SIZE_CLASSES: it holds nothing */
   uint32_t subject_len, auth_len;
   char identity[];
 };
@@ -46,5 +52,13 @@ void hz_lasting_end(struct hz_lasting *l);
 void hz_lasting_confirm(struct hz_lasting *l);
 /** ledger.c: forgets all ids. */
 void hz_lasting_forget_all(struct hz_lasting *l);
+
+/* share.c */
+
+void hz_share_init(struct hz_sessions *t);
+/** `l` holds so many bytes more, and less. */
+void hz_share_count(struct hz_lasting *l, size_t more, size_t less);
+/** One of those that hold most: none holds more than twice as much. NULL: nobody holds anything. */
+struct hz_lasting *hz_share_largest(const struct hz_sessions *t);
 
 #endif

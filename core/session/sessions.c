@@ -19,6 +19,7 @@ struct hz_sessions *hz_sessions_new(struct hz_alloc *alloc, bool shared,
   hz_idmap_init(&t->tokens, t->alloc);
   hz_list_init(&t->all);
   hz_list_init(&t->parked);
+  hz_share_init(t);
   return t;
 }
 
@@ -126,7 +127,9 @@ static struct hz_lasting *lasting_new(struct hz_sessions *t, const struct hz_sea
   if (c->subject.n > 0) memcpy(l->identity, c->subject.p, c->subject.n);
   if (c->auth.n > 0) memcpy(l->identity + c->subject.n, c->auth.p, c->auth.n);
   hz_idmap_init(&l->known, t->alloc);
-  hz_list_init(&l->kept);
+  hz_list_init(&l->bare);
+  hz_list_init(&l->answers);
+  l->size_class = HZ_SIZE_CLASSES;
   hz_list_init(&l->seats);
   hz_list_push(&t->all, &l->link);
   return l;
@@ -134,7 +137,6 @@ static struct hz_lasting *lasting_new(struct hz_sessions *t, const struct hz_sea
 
 static void lasting_free(struct hz_lasting *l) {
   hz_lasting_forget_all(l);
-  hz_idmap_fini(&l->known);
   hz_list_remove(&l->link);
   hz_free(l->table->alloc, l);
 }
