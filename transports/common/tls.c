@@ -199,7 +199,9 @@ hz_err hz_tls_ctx_new(struct hz_alloc *a, const struct hz_tls_config *config,
   if (err == HZ_OK) err = set_trust(ctx, config, why, why_len);
   if (err == HZ_OK) err = open_keylog(ctx, config->keylog_file, why, why_len);
   if (err == HZ_OK && params->role == HZ_SERVER) {
-    err = hz_tls_tickets_new(ctx, config->ticket_secret);
+    /* Who is asked for a certificate shows it each time. */
+    err = config->ca_file != NULL ? hz_tls_tickets_none(ctx)
+                                  : hz_tls_tickets_new(ctx, config->ticket_secret);
     if (err != HZ_OK) (void)snprintf(why, why_len, "no memory for the keys of session tickets");
   }
   if (err != HZ_OK) {

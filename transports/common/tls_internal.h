@@ -22,6 +22,9 @@ struct hz_tls_ctx {
 /** Makes a server's tickets good for every context with the same secret; NULL: for this one alone.
  * HZ_ENOMEM, HZ_ETLS. */
 HZ_MUST_USE hz_err hz_tls_tickets_new(struct hz_tls_ctx *ctx, const uint8_t *secret);
+/** The context neither gives tickets nor takes any: wolfSSL would not ask who has one for its certificate, and would not
+ * know whose it was. HZ_ETLS. */
+HZ_MUST_USE hz_err hz_tls_tickets_none(struct hz_tls_ctx *ctx);
 void hz_tls_tickets_free(struct hz_tls_tickets *t); /* NULL is ignored */
 
 /** Verify callback of sessions to an address: `trusted` is wolfSSL's verdict, store->userCtx the

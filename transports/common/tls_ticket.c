@@ -116,6 +116,20 @@ static int on_ticket(WOLFSSL *ssl, unsigned char *name, unsigned char *iv, unsig
                   : open_ticket(arg, ssl, name, iv, mac, ticket, out_len);
 }
 
+static int on_unwanted(WOLFSSL *ssl, unsigned char *name, unsigned char *iv, unsigned char *mac,
+                       int enc, unsigned char *ticket, int len, int *out_len, void *arg) {
+  (void)ssl, (void)name, (void)iv, (void)mac, (void)enc, (void)ticket, (void)arg;
+  *out_len = len;
+  return WOLFSSL_TICKET_RET_REJECT;
+}
+
+hz_err hz_tls_tickets_none(struct hz_tls_ctx *ctx) {
+  if (wolfSSL_CTX_set_TicketEncCb(ctx->native, on_unwanted) != WOLFSSL_SUCCESS ||
+      wolfSSL_CTX_no_ticket_TLSv13(ctx->native) != 0)
+    return HZ_ETLS;
+  return HZ_OK;
+}
+
 hz_err hz_tls_tickets_new(struct hz_tls_ctx *ctx, const uint8_t *secret) {
   struct hz_tls_tickets *t = hz_new(ctx->alloc, struct hz_tls_tickets);
 

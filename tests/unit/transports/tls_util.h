@@ -1,55 +1,15 @@
-/* For tests with TLS: certificates in files of the test's own, and a client and a server over an
- * io_pair on virtual time. Not here: what is tested. */
+/* For tests with TLS: a client and a server over an io_pair on virtual time. Not here: what is tested. */
 #ifndef TESTS_UNIT_TRANSPORTS_TLS_UTIL_H
 #define TESTS_UNIT_TRANSPORTS_TLS_UTIL_H
 
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "tests/support/test_env.h"
+#include "tests/support/tls_files.h"
 #include "tests/unit/transports/io_pair.h"
-#include "transports/common/cert.h"
 #include "transports/common/tls_io.h"
-
-/* A certificate and its key as files, under a folder that the test removes. */
-struct tls_files {
-  char cert[64], key[64];
-  struct hz_cert_pem pem;
-};
-
-static inline void tls_write(char *path, size_t size, const char *name, const char *text) {
-  (void)snprintf(path, size, "/tmp/herz-%d-%s", (int)getpid(), name);
-  FILE *f = fopen(path, "w");
-  cr_assert_not_null(f);
-  cr_assert(fputs(text, f) >= 0);
-  fclose(f);
-}
-
-/* `from` and `until` are seconds from now. */
-static inline void tls_make(struct tls_files *f, const char *name, const char *cn, long from,
-                            long until) {
-  const char *dns[] = {cn, NULL}, *ip[] = {"127.0.0.1", "::1", NULL};
-  uint64_t now = (uint64_t)time(NULL);
-  const struct hz_cert_spec spec = {.common_name = cn,
-                                    .dns = dns,
-                                    .ip = ip,
-                                    .not_before_s = (uint64_t)((long)now + from),
-                                    .not_after_s = (uint64_t)((long)now + until)};
-  char why[256] = "", file[32];
-  cr_assert_eq(hz_cert_make(&spec, &f->pem, why, sizeof(why)), HZ_OK, "%s", why);
-  (void)snprintf(file, sizeof(file), "%s.crt", name);
-  tls_write(f->cert, sizeof(f->cert), file, f->pem.cert);
-  (void)snprintf(file, sizeof(file), "%s.key", name);
-  tls_write(f->key, sizeof(f->key), file, f->pem.key);
-}
-
-static inline void tls_remove(struct tls_files *f) {
-  (void)unlink(f->cert);
-  (void)unlink(f->key);
-}
 
 struct tls_end {
   struct hz_io *io;
