@@ -75,6 +75,11 @@ static bool outlives(const herz_client *cl) {
          cl->last.code == HZ_CLOSE_NONE;
 }
 
+/* Who does not reconnect tries each URL once until one answers. */
+static bool is_next_due(const herz_client *cl) {
+  return !cl->closing && !cl->options.reconnect && !cl->stood && cl->tried < cl->target_count;
+}
+
 /* The connection has gone, or never came: from the turn's end. */
 static void settle(struct hz_task *t) {
   herz_client *cl = HZ_CONTAINER(t, herz_client, settle);
@@ -90,6 +95,10 @@ static void settle(struct hz_task *t) {
     return;
   }
   cl->target = (cl->target + 1) % cl->target_count;
+  if (is_next_due(cl)) {
+    dial(cl);
+    return;
+  }
   if (cl->closing || !cl->options.reconnect) {
     finish(cl);
     return;
@@ -115,6 +124,7 @@ static void on_ready(struct hz_session *s) {
   hz_directory_moved(s->conn, hz_conn_addr(s->conn, &(struct hz_peer){.tls = false}));
 
   cl->failures = 0;
+  cl->stood = true;
   hz_client_resume_ready(cl);
   tell(cl, HERZ_CONNECTED, NULL);
   hz_env_defer(cl->w->env, &cl->settle);
@@ -151,6 +161,7 @@ static void dial(herz_client *cl) {
   struct hz_conn *conn = NULL;
   hz_err err;
 
+  cl->tried++;
   tell(cl, HERZ_CONNECTING, NULL);
   if (cl->closing) {
     hz_env_defer(env, &cl->settle);
@@ -218,59 +229,14 @@ static void set_up(herz_client *cl, const struct herz_dial_options *o) {
   hz_list_init(&cl->active);
 }
 
-static hz_err read_url(herz_app *app, struct hz_str url, struct hz_client_target *out) {
-  struct hz_worker *w = hz_worker_here(app);
-  hz_err err = hz_endpoint_parse(url, HZ_TO_DIAL, &out->endpoint, w->error, sizeof(w->error));
-
-  if (err != HZ_OK) return err;
-  out->ops = hz_transport_find(hz_str_of(out->endpoint.scheme));
-  if (out->ops != NULL) return HZ_OK;
-  char schemes[128];
-
-  hz_transport_list(false, schemes, sizeof(schemes));
-  return (hz_err)hz_app_fail(app, HZ_EUNSUPPORTED,
-                             "%.*s: there is no transport \"%s://\" in this version; there are: %s",
-                             HZ_STR_ARG(url), out->endpoint.scheme, schemes);
-}
-
-/* One, or several with spaces between. 0: `herz_error()` says what is wrong. */
-static uint32_t read_urls(herz_app *app, const char *urls,
-                          struct hz_client_target out[HZ_CLIENT_URLS_MAX]) {
-  uint32_t n = 0;
-
-  do {
-    size_t len = strcspn(urls, " ");
-
-    if (n == HZ_CLIENT_URLS_MAX) {
-      (void)hz_app_fail(app, HZ_EINVAL, "there are more than %u URLs", HZ_CLIENT_URLS_MAX);
-      return 0;
-    }
-    if (read_url(app, (struct hz_str){urls, len}, &out[n]) != HZ_OK) return 0;
-    n++;
-    urls += len + strspn(urls + len, " ");
-  } while (*urls != '\0');
-  return n;
-}
-
-/* A client that carries calls only has no session, and cannot be one of several. */
-static bool go_together(herz_app *app, const struct hz_client_target *t, uint32_t n, bool resume) {
-  for (uint32_t i = 0; i < n; i++) {
-    if (t[i].ops->request == NULL || (n == 1 && !resume)) continue;
-    (void)hz_app_fail(app, HZ_EUNSUPPORTED, "%s:// carries calls only: it has no sessions",
-                      t[i].ops->scheme);
-    return false;
-  }
-  return true;
-}
-
 herz_client *herz_dial(herz_app *app, const char *url, const struct herz_dial_options *options) {
   static const struct herz_dial_options defaults;
   struct hz_client_target targets[HZ_CLIENT_URLS_MAX];
   struct hz_worker *w = hz_worker_here(app);
 
   if (options == NULL) options = &defaults;
-  uint32_t n = read_urls(app, url, targets);
-  if (n == 0 || !go_together(app, targets, n, options->resume)) return NULL;
+  uint32_t n = hz_client_read_urls(app, url, options->resume, targets);
+  if (n == 0) return NULL;
   if (options->token != NULL && !hz_utf8_valid(options->token, strlen(options->token))) {
     (void)hz_app_fail(app, HZ_EINVAL, "the token is not UTF-8");
     return NULL;

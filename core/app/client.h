@@ -29,6 +29,8 @@ struct herz_client {
   struct hz_worker *w;              /* whose it is */
   struct hz_client_target *targets; /* owned: in turn */
   uint32_t target_count, target;
+  uint32_t tried;                     /* connections begun */
+  bool stood;                         /* one of them */
   const struct hz_transport_ops *ops; /* of the one in use */
   struct hz_client_resume resume;
   struct hz_transport_config config; /* the app's, with this client's own timeout */
@@ -91,6 +93,10 @@ bool hz_client_topic(struct hz_session *s, const struct hz_envelope *e);
 
 /** The session is not the old one: publishes of which nobody knows whether they were done end. */
 void hz_client_topics_forsaken(herz_client *cl);
+
+/** client_urls.c: one URL, or several with blanks between. How many; 0: herz_error() says what is wrong. */
+uint32_t hz_client_read_urls(herz_app *app, const char *urls, bool resume,
+                             struct hz_client_target out[HZ_CLIENT_URLS_MAX]);
 
 /* client_resume.c */
 void hz_client_resume_init(herz_client *cl);

@@ -408,8 +408,10 @@ struct herz_dial_options {
   void *arg;
 };
 
-/** Starts to connect to a URL, or to up to 8 with spaces between, tried in turn whenever there is no connection. Calls may
- * be made at once: they wait until it stands. TLS and QUIC settings are the app's keys. NULL: herz_error(app) says why. */
+/** Starts to connect to a URL, or to up to 8 with blanks between, tried in turn whenever there is no connection; without
+ * `reconnect` each once, until one has stood. Several, and one with `resume`, have to carry frames (not http, https, h3). The
+ * path is that of the first. Calls may be made at once: they wait until it stands. TLS and QUIC settings are the app's
+ * keys. NULL: herz_error(app) says why. */
 HERZ_API herz_client *herz_dial(herz_app *app, const char *url,
                                 const struct herz_dial_options *options);
 
