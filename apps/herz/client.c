@@ -67,13 +67,24 @@ static bool writable(const char *flag, const char *file) {
   return false;
 }
 
+static bool all_local(char *urls) {
+  struct url u;
+  char *rest = NULL;
+  for (char *one = strtok_r(urls, " ", &rest); one; one = strtok_r(NULL, " ", &rest)) {
+    if (!url_split(one, &u) || !url_is_local(&u)) return false;
+  }
+  return true;
+}
+
 /* The development certificate is trusted for the names it has, and only when there is one: every
  * other host is checked against the system's authorities. */
-static const char *trust_file(const char *url) {
+static const char *trust_file(const char *urls) {
   static struct dev_files f;
-  struct url u;
   if (client_options.cacert) return client_options.cacert;
-  if (!url_split(url, &u) || !url_is_local(&u) || !dev_files_find(&f)) return NULL;
+  char *copy = strdup(urls);
+  bool local = copy && all_local(copy);
+  free(copy);
+  if (!local || !dev_files_find(&f)) return NULL;
   return access(f.cert, R_OK) == 0 ? f.cert : NULL;
 }
 
@@ -120,48 +131,94 @@ static void remember_peer(struct client *c) {
   c->peer.tls_subject = c->subject;
 }
 
+/* Another connection after the first: with or without what was under way. */
+static void tell_again(const struct client *c) {
+  const char *session = "";
+  if (c->resume) {
+    session = herz_client_resumed(c->cl) ? ": the session goes on" : ": the old session is gone";
+  }
+  notice("* connected again to %s by %s%s", c->address, c->transport, session);
+}
+
+static void take_connection(struct client *c) {
+  bool again = c->connected;
+  c->connected = c->stands = true;
+  c->told = false;
+  if (!again) c->connected_ns = client_now_ns();
+  remember_peer(c);
+  if (again) {
+    tell_again(c);
+  } else if (client_options.verbose) {
+    notice("* connected to %s by %s%s%s", c->address, c->transport, c->peer.tls ? ", tls" : "",
+           c->peer.early ? ", early data" : "");
+  }
+  if (c->on_connected) c->on_connected(c, c->arg);
+}
+
+static void keep_reason(struct client *c, const struct herz_close_info *info) {
+  if (!info || c->gave_up) return;
+  c->err = info->err;
+  snprintf(c->text, sizeof c->text, "%s", info->text ? info->text : "");
+}
+
+/* Nobody could be reached at any URL: who is not patient does not wait for somebody to come. */
+static void take_pause(struct client *c, const struct herz_close_info *info) {
+  const char *why = info && info->text && *info->text ? info->text : "closed";
+  if (!c->connected && !c->patient && c->tries >= c->urls) {
+    keep_reason(c, info);
+    c->gave_up = true;
+    herz_client_close(c->cl);
+  } else if (c->stands) {
+    notice("* the connection went: %s", why);
+  } else if (!c->told || client_options.verbose) {
+    notice("* no connection: %s; trying again", why);
+    c->told = true;
+  }
+  c->stands = false;
+}
+
 static void on_state(herz_client *cl, enum herz_client_state state,
                      const struct herz_close_info *info, void *arg) {
   struct client *c = arg;
   c->cl = cl; /* may come before herz_dial() has returned */
-  if (state == HERZ_CONNECTED) {
-    c->connected = true;
-    c->connected_ns = client_now_ns();
-    remember_peer(c);
-    if (client_options.verbose) {
-      notice("* connected to %s by %s%s%s", c->address, c->transport, c->peer.tls ? ", tls" : "",
-             c->peer.early ? ", early data" : "");
-    }
-    if (c->on_connected) c->on_connected(c, c->arg);
-  }
-  if (state == HERZ_WAITING && info) {
-    notice("* the connection went: %s", info->text && *info->text ? info->text : "closed");
-  }
-  if (state == HERZ_CLOSED) {
-    c->closed = true;
-    c->cl = NULL;
-    if (info) {
-      c->err = info->err;
-      snprintf(c->text, sizeof c->text, "%s", info->text ? info->text : "");
-    }
-    herz_stop(c->app);
+  switch (state) {
+    case HERZ_CONNECTING: c->tries++; break;
+    case HERZ_CONNECTED: take_connection(c); break;
+    case HERZ_WAITING: take_pause(c, info); break;
+    case HERZ_CLOSED:
+      keep_reason(c, info);
+      c->closed = true;
+      c->cl = NULL;
+      herz_stop(c->app);
+      break;
   }
 }
 
-int client_prepare(struct client *c, const char *url) {
+static int prepare(struct client *c, char *const urls[], int count) {
   if (client_options.quiet) exits_quiet();
-  const char *why = url_complete(url, c->url, sizeof c->url);
-  if (why) return fail(EXIT_USAGE, "%s: %s", url, why);
+  size_t len = 0;
+  for (int i = 0; i < count; i++) {
+    if (i > 0 && len + 1 < sizeof c->url) c->url[len++] = ' ';
+    const char *why = url_complete(urls[i], c->url + len, sizeof c->url - len);
+    if (why) return fail(EXIT_USAGE, "%s: %s", urls[i], why);
+    len += strlen(c->url + len);
+  }
+  c->urls = (uint32_t)count;
   c->app = herz_app_new(NULL);
   return c->app && apply_flags(c->app, c->url) ? EXIT_OK : EXIT_USAGE;
 }
 
-int client_open(struct client *c, const char *url) {
-  int code = client_prepare(c, url);
+int client_prepare(struct client *c, const char *url) {
+  return prepare(c, (char *[]){(char *)(uintptr_t)url}, 1);
+}
+
+int client_open(struct client *c, char *const urls[], int count) {
+  int code = count > 0 ? prepare(c, urls, count) : client_prepare(c, "/");
   if (code != EXIT_OK) return code;
   const struct herz_dial_options options = {.connect_timeout_ms = client_options.timeout_ms,
                                             .token = getenv("HERZ_TOKEN"),
-                                            .reconnect = c->reconnect,
+                                            .reconnect = c->reconnect || c->resume,
+                                            .resume = c->resume,
                                             .on_state = on_state,
                                             .arg = c};
   c->start_ns = client_now_ns();

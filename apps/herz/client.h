@@ -19,11 +19,15 @@ extern struct client_options client_options;
 extern const struct args_option client_flags[];
 
 struct client {
-  char url[8192];
+  char url[8192]; /* or several, blanks between */
   herz_app *app;
   herz_client *cl;
-  bool reconnect;                 /* set before client_open() */
+  bool reconnect,
+      resume; /* set before client_open(): when the connection goes, another; the session goes on */
+  bool patient;                   /* and so: waits for as long as nobody can be reached at first */
   bool connected, closed, faulty; /* faulty: the dial itself failed, before anything was sent */
+  bool stands, told, gave_up;     /* told: that there is no connection yet */
+  uint32_t urls, tries;
   uint64_t start_ns, connected_ns;
   int err; /* why the connection ended */
   char text[256];
@@ -39,8 +43,8 @@ uint64_t client_now_ns(void);
  * saying why. */
 int client_prepare(struct client *c, const char *url);
 
-/** The same, and starts to connect. */
-int client_open(struct client *c, const char *url);
+/** The same with all of them, or the path "/" when there are none, and starts to connect. */
+int client_open(struct client *c, char *const urls[], int count);
 
 /** Starts to close; the loop ends when that is done. */
 void client_close(struct client *c);

@@ -17,6 +17,11 @@
   "A server on this machine is also trusted by the development certificate that\n"         \
   "herzd --dev left in $XDG_STATE_HOME/herz (default ~/.local/state/herz).\n"
 
+/** And about several of them. */
+#define SEVERAL_NOTES                                                                         \
+  "Of several URLs the next is tried when one cannot be reached, or with --resume when its\n" \
+  "connection goes. All of them must carry frames, which HTTP does not.\n\n"
+
 extern const struct args_option req_flags[];
 extern const char req_notes[];
 int herz_req(const struct args *a);

@@ -5,6 +5,8 @@
 #include "apps/common/exits.h"
 #include "apps/herz/commands.h"
 
+#define URLS_MAX 8 /* of herz_dial() */
+
 static const struct args_program herz;
 
 static bool show_build;
@@ -36,13 +38,13 @@ static int man_page(const struct args *a) {
 
 static const struct args_command commands[] = {
     {.name = "req",
-     .operands = "URL",
+     .operands = "URL...",
      .summary = "Makes one call and prints the answer's body.",
      .notes = req_notes,
      .options = req_flags,
      .common = client_flags,
      .operands_min = 1,
-     .operands_max = 1,
+     .operands_max = URLS_MAX,
      .run = herz_req},
     {.name = "ping",
      .operands = "URL",
@@ -54,22 +56,22 @@ static const struct args_command commands[] = {
      .operands_max = 1,
      .run = herz_ping_command},
     {.name = "pub",
-     .operands = "TOPIC DATA [URL]",
+     .operands = "TOPIC DATA [URL...]",
      .summary = "Publishes to a topic.",
      .notes = pub_notes,
      .options = pub_flags,
      .common = client_flags,
      .operands_min = 2,
-     .operands_max = 3,
+     .operands_max = 2 + URLS_MAX,
      .run = herz_pub},
     {.name = "sub",
-     .operands = "PATTERN [URL]",
+     .operands = "PATTERN [URL...]",
      .summary = "Prints what is published to the topics of a pattern.",
      .notes = sub_notes,
      .options = sub_flags,
      .common = client_flags,
      .operands_min = 1,
-     .operands_max = 2,
+     .operands_max = 1 + URLS_MAX,
      .run = herz_sub},
     {.name = "bench",
      .operands = "req|pub|sub|connect URL",

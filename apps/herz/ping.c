@@ -74,7 +74,7 @@ static void print_summary(void) {
 
 int herz_ping_command(const struct args *a) {
   ping.client.on_connected = on_connected;
-  int code = client_open(&ping.client, a->operands[0]);
+  int code = client_open(&ping.client, a->operands, 1);
   if (code == EXIT_OK) {
     herz_handle_signals(ping.client.app); /* an interrupt ends it with the summary */
     herz_loop(ping.client.app);

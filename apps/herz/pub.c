@@ -15,7 +15,7 @@
 
 static struct {
   struct args_list headers;
-  bool json, lines, include;
+  bool json, lines, include, resume;
 } options;
 
 const struct args_option pub_flags[] = {
@@ -25,10 +25,13 @@ const struct args_option pub_flags[] = {
     {ARGS_LIST, 'H', "header", "K:V", "a header of the event; repeatable", &options.headers, 0},
     {ARGS_FLAG, 'i', "include", NULL, "print where each event stands: epoch and offset",
      &options.include, 0},
+    {ARGS_FLAG, 0, "resume", NULL,
+     "when the connection goes, go on over another: no event is lost, none published twice",
+     &options.resume, 0},
     {0}};
 
 const char pub_notes[] = "DATA is text, a file (@FILE), or standard input (@-). Without URL that "
-                         "of HERZ_URL is used.\n\n" URL_NOTES;
+                         "of HERZ_URL is used.\n\n" SEVERAL_NOTES URL_NOTES;
 
 static struct {
   struct client client;
@@ -123,7 +126,8 @@ int herz_pub(const struct args *a) {
   pub.topic = a->operands[0];
   int code = take_data(a->operands[1]);
   if (code == EXIT_OK) code = headers_make(&pub.headers, &options.headers);
-  if (code == EXIT_OK) code = client_open(&pub.client, a->operand_count > 2 ? a->operands[2] : "/");
+  pub.client.resume = options.resume;
+  if (code == EXIT_OK) code = client_open(&pub.client, a->operands + 2, a->operand_count - 2);
   if (code == EXIT_OK) {
     go_on();
     if (pub.in_flight > 0) herz_loop(pub.client.app);

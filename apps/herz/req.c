@@ -17,7 +17,7 @@
 static struct {
   const char *method, *data, *write_out, *output;
   struct args_list headers;
-  bool include, fail, raw, json, rebind;
+  bool include, fail, raw, json, rebind, resume;
 } options;
 
 const struct args_option req_flags[] = {
@@ -41,11 +41,15 @@ const struct args_option req_flags[] = {
      "print this at the end; %{name} is replaced, \\n and \\t too", &options.write_out, 0},
     {ARGS_FLAG, 0, "rebind", NULL, "QUIC: move to another local port when the answer begins",
      &options.rebind, 0},
+    {ARGS_FLAG, 0, "resume", NULL,
+     "when the connection goes, go on over another: the call is done once, and its answer given",
+     &options.resume, 0},
     {0}};
 
 const char req_notes[] =
     "-w knows %{status} %{method} %{url} %{transport} %{address} %{tls} %{early} %{size}\n"
-    "%{size_upload} %{time_connect} %{time_first} %{time_total} %{rate}.\n\n" URL_NOTES;
+    "%{size_upload} %{time_connect} %{time_first} %{time_total} %{rate}.\n\n" SEVERAL_NOTES
+        URL_NOTES;
 
 static struct {
   struct client client;
@@ -269,7 +273,8 @@ int herz_req(const struct args *a) {
     body_close(&req.body);
     return EXIT_USAGE;
   }
-  code = client_open(&req.client, a->operands[0]);
+  req.client.resume = options.resume;
+  code = client_open(&req.client, a->operands, a->operand_count);
   bool wanted = !client_options.quiet && !(req.out.terminal && !options.output);
   progress_start(&req.progress, wanted, client_now_ns());
   if (code == EXIT_OK) code = start_call(&rq);

@@ -11,7 +11,7 @@
 
 static struct {
   uint32_t count, wait_ms, credit;
-  bool include, json, raw, reconnect;
+  bool include, json, raw, reconnect, resume;
   const char *delivery, *slow, *from, *as;
 } options;
 
@@ -21,6 +21,8 @@ const struct args_option sub_flags[] = {
      &options.wait_ms, 86400},
     {ARGS_FLAG, 'r', "reconnect", NULL, "when the connection goes, connect and subscribe again",
      &options.reconnect, 0},
+    {ARGS_FLAG, 0, "resume", NULL, "the same, in the same session where the service has kept it",
+     &options.resume, 0},
     {ARGS_FLAG, 'i', "include", NULL, "print topic, epoch and offset in front of each event",
      &options.include, 0},
     {ARGS_FLAG, 0, "json", NULL, "print each event as one line of JSON", &options.json, 0},
@@ -39,7 +41,7 @@ const struct args_option sub_flags[] = {
 const char sub_notes[] = "PATTERN is a topic, or has + for one segment and # at its end for the "
                          "rest; '$presence/TOPIC'\n"
                          "tells who is on TOPIC, if it has presence. Without URL that of HERZ_URL "
-                         "is used.\n\n" URL_NOTES;
+                         "is used.\n\n" SEVERAL_NOTES URL_NOTES;
 
 static struct {
   struct client client;
@@ -208,8 +210,9 @@ static int finish(void) {
 }
 
 int herz_sub(const struct args *a) {
-  sub.client.reconnect = options.reconnect;
-  int code = client_open(&sub.client, a->operand_count > 1 ? a->operands[1] : "/");
+  sub.client.reconnect = sub.client.patient = options.reconnect || options.resume;
+  sub.client.resume = options.resume;
+  int code = client_open(&sub.client, a->operands + 1, a->operand_count - 1);
   if (code == EXIT_OK) code = subscribe(a->operands[0]);
   if (code == EXIT_OK) {
     herz_handle_signals(sub.client.app); /* an interrupt is a way to end it */

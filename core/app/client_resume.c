@@ -30,6 +30,7 @@ void hz_client_welcomed(struct hz_session *s, bool resumed, struct hz_str token)
     (void)snprintf(r->token, sizeof(r->token), "%.*s", HZ_STR_ARG(token));
     r->held = true;
   }
+  r->resumed = resumed;
   if (resumed) {
     s->next_id = r->next_id;
     return;
@@ -53,6 +54,11 @@ void hz_client_resume_ready(herz_client *cl) {
 
 void hz_client_resume_lost(herz_client *cl, const struct hz_session *s) {
   if (s->ready) cl->resume.next_id = s->next_id;
+  cl->resume.resumed = false;
+}
+
+bool herz_client_resumed(const herz_client *cl) {
+  return cl->resume.resumed;
 }
 
 void hz_client_settled(herz_client *cl, uint64_t id) {

@@ -36,7 +36,7 @@ eq "completion offers nothing of later" "" "$(offers herz to)"
 
 exits "herz alone" 2 '^Commands:' "$herz"
 exits "req: no URL" 2 'req: give URL' "$herz" req
-exits "req: two URLs" 2 'b: one word too many' "$herz" req a b
+exits "req: nine URLs" 2 'i: one word too many' "$herz" req a b c d e f g h i
 exits "req: unknown flag" 2 '--nope: no such flag' "$herz" req --nope x
 exits "req: unknown letter" 2 '-Z: no such flag' "$herz" req -Z x
 exits "req: value missing" 2 '--timeout: give its value too' "$herz" req --timeout

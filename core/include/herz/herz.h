@@ -421,6 +421,9 @@ HERZ_API void herz_client_close(herz_client *cl);
 /** What is known of the other end; `transport` NULL while not connected. Texts stand until the next call. */
 HERZ_API struct herz_peer herz_client_peer(const herz_client *cl);
 
+/** Whether the connection that stands goes on with the session of the one before it (option `resume`). */
+HERZ_API bool herz_client_resumed(const herz_client *cl);
+
 /** QUIC: moves to a new local port. HERZ_EUNSUPPORTED elsewhere. */
 HERZ_API int herz_client_rebind(herz_client *cl);
 
