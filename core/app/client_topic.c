@@ -29,6 +29,7 @@ struct herz_subscription {
   /* Where to go on after a reconnect: what it has seen, and of other topics what came after it began. */
   bool began;
   uint64_t epoch, mark;
+  uint32_t frame; /* what the peer took then; on a new connection it has not said yet */
   struct hz_seen_topics seen;
   char pattern[];
 };
@@ -83,12 +84,30 @@ static struct hz_sub_options options_of(const herz_subscription *s) {
                                  .deadline_ms = o->deadline_ms};
 }
 
+static enum hz_seen_order order_of(const struct herz_subscribe_options *o) {
+  if (o->delivery == HERZ_DATAGRAM) return HZ_SEEN_LOOSE;
+  if (o->delivery != HERZ_STREAM) return HZ_SEEN_KEPT;
+  return o->deadline_ms > 0 || o->slow == HERZ_KEEP_LATEST ? HZ_SEEN_LOOSE : HZ_SEEN_MIXED;
+}
+
+static bool chosen(const struct herz_subscribe_options *o) {
+  return o->has_from || o->ago_ms > 0;
+}
+
+/* On this connection from now on. */
+static void begin_seen(herz_subscription *s) {
+  const struct herz_subscribe_options *o = &s->options;
+
+  s->seen.generation++;
+  s->seen.one_stream = s->cl->session->mux;
+  s->seen.late = !chosen(o) || (o->ago_ms == 0 && o->from <= 1);
+}
+
 /* Where it begins: as it was asked to, or, when it has heard something, behind that. */
 static hz_err say_begin(const herz_subscription *s, struct hz_sub_options *o) {
   const struct herz_subscribe_options *wanted = &s->options;
-  bool chosen = wanted->has_from || wanted->ago_ms > 0;
 
-  if (!s->began || (chosen && s->seen.map.count == 0)) {
+  if (!s->began || (chosen(wanted) && s->seen.map.count == 0)) {
     o->has_from = wanted->has_from;
     o->from = wanted->from;
     o->epoch = wanted->epoch;
@@ -97,18 +116,19 @@ static hz_err say_begin(const herz_subscription *s, struct hz_sub_options *o) {
   }
   if (wanted->live_only) return HZ_OK;
   o->has_since = true;
-  o->since = chosen ? 0 : s->mark; /* who wanted what was before wants that of all topics */
+  o->since = chosen(wanted) ? 0 : s->mark; /* who wanted what was before wants that of all topics */
   o->epoch = s->epoch;
-  return hz_seen_encode(&s->seen, &o->offsets);
+  size_t size = hz_sub_size(hz_str_of(s->pattern), o);
+  return hz_seen_encode(&s->seen, s->frame > size ? s->frame - size : 0, &o->offsets);
 }
 
 /* False: not now. */
 static bool send_sub(herz_subscription *s) {
-  s->seen.generation++;
   struct hz_sub_options o = options_of(s);
   uint64_t id;
-  hz_err err = say_begin(s, &o);
 
+  begin_seen(s);
+  hz_err err = say_begin(s, &o);
   if (err == HZ_OK) err = hz_session_subscribe(s->cl->session, hz_str_of(s->pattern), &o, &id);
   hz_free(s->seen.alloc, (void *)(uintptr_t)o.offsets.raw.p);
   if (err == HZ_ENOMEM || (err == HZ_OK && !put_id(s->cl, &s->named, id))) no_memory(s->cl);
@@ -142,7 +162,7 @@ int herz_subscribe(herz_client *cl, const struct herz_subscribe_options *options
   s->options.as = as.n > 0 ? memcpy(s->pattern + filter.len + 1, as.p, as.n) : NULL;
   s->fn = fn;
   s->arg = arg;
-  hz_seen_init(&s->seen, alloc);
+  hz_seen_init(&s->seen, alloc, order_of(options));
   hz_list_push(&cl->subs, &s->link);
   /* At once if possible: what is published behind it is heard. */
   if (cl->session == NULL || !hz_session_usable(cl->session) || !send_sub(s)) {
@@ -407,6 +427,7 @@ static void note_begin(herz_subscription *s, struct herz_position at) {
     hz_seen_forget_older(&s->seen); /* events may have overtaken this on streams of their own */
   if (!s->began || anew) s->mark = anew ? 0 : at.offset;
   s->epoch = at.epoch;
+  s->frame = s->cl->session->peer_frame;
   s->began = true;
 }
 
@@ -424,12 +445,16 @@ static void acknowledged(herz_client *cl, struct named *n, const struct hz_envel
   s->fn(s, &event, s->arg);
 }
 
-/* A gap that has been told is behind it, too. */
-static void note(herz_subscription *s, const struct hz_envelope *e) {
-  uint64_t last = e->kind == HZ_EVENT ? e->offset : e->missed > 0 ? e->offset + e->missed - 1 : 0;
+/* False: it has come before. A gap that has been told is behind it, too. */
+static bool note(herz_subscription *s, const struct hz_envelope *e) {
+  const struct hz_topic_key *key = &s->cl->app->hub->key;
 
-  if (e->epoch == 0 || e->offset == 0 || last == 0) return;
-  hz_seen_note(&s->seen, &s->cl->app->hub->key, e->text, e->epoch, last);
+  if (e->epoch == 0 || e->offset == 0) return true;
+  if (e->kind == HZ_EVENT) return hz_seen_event(&s->seen, key, e->text, e->epoch, e->offset);
+  if (e->missed > 0 && e->missed - 1 <= UINT64_MAX - e->offset) {
+    hz_seen_gap(&s->seen, key, e->text, e->epoch, e->offset, e->offset + e->missed - 1);
+  }
+  return true;
 }
 
 static void came(herz_subscription *s, const struct hz_envelope *e) {
@@ -439,9 +464,12 @@ static void came(herz_subscription *s, const struct hz_envelope *e) {
     no_memory(s->cl);
     return;
   }
-  if (e->kind == HZ_EVENT && s->options.credit > 0) s->options.credit--;
-  note(s, e);
-  s->fn(s, &t.event, s->arg); /* `s` may have gone */
+  if (note(s, e)) {
+    if (e->kind == HZ_EVENT && s->options.credit > 0) s->options.credit--;
+    s->fn(s, &t.event, s->arg); /* `s` may have gone */
+  } else if (s->options.slow == HERZ_PAUSE) {
+    hz_session_sub_credit(s->cl->session, s->named.id, 1); /* it was not one of those */
+  }
   hz_event_text_fini(&t);
 }
 

@@ -222,6 +222,33 @@ Test(hub_recovery, what_is_lost_is_a_gap_of_known_size) {
   ap_stop(&p);
 }
 
+/* What there is no room for comes as if it had not been seen, and the subscription stands. */
+Test(hub_recovery, more_topics_than_a_frame_can_name) {
+  struct app_pair p;
+  struct hearer h;
+  char topic[160];
+
+  start(&p, "tcp", KEPT "\nlimits.frame_bytes=131072");
+  reconnecting(&p);
+  listen_to(&p, (struct herz_subscribe_options){.pattern = "many/#"}, &h);
+  for (uint64_t i = 0; i < 2000; i++) {
+    (void)snprintf(topic, sizeof(topic), "many/%0120u", (unsigned)i);
+    say_numbers(p.server, topic, i, i + 1, 1);
+    if (i % 500 == 0) sim_run_for(p.sim, HZ_SEC);
+  }
+  sim_run_for(p.sim, HZ_SEC);
+  cr_assert(h.events == 2000 && h.wrong == 0);
+  cut_off(&p);
+  sim_run_for(p.sim, 5 * HZ_SEC);
+  cr_assert_eq(h.stands, 2);
+  cr_assert(h.events > 2000 && h.events < 3500, "%u: some were named", h.events);
+  uint32_t before = h.events;
+  say_numbers(p.server, "many/new", 0, 1, 1);
+  sim_run_for(p.sim, HZ_SEC);
+  cr_assert_eq(h.events, before + 1);
+  ap_stop(&p);
+}
+
 /* What never was: another run's epoch, offsets and marks of the future. */
 Test(hub_recovery, forged_positions_are_a_gap) {
   static const struct {
