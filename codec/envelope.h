@@ -50,7 +50,7 @@ enum hz_wire_code {
   HZ_WIRE_INTERNAL = 10,
   HZ_WIRE_DENIED = 11, /* authentication is missing or refused */
   HZ_WIRE_FLOW = 12,   /* more content than was granted */
-  HZ_WIRE_TOPIC = 13,  /* no topic, or no pattern; the message says why */
+  HZ_WIRE_TOPIC = 13,  /* no topic, no pattern, or options of a SUB that exclude each other */
   HZ_WIRE_LOST = 14    /* a call that was repeated has been done, and its answer is gone */
 };
 

@@ -148,6 +148,9 @@ int herz_subscribe(herz_client *cl, const struct herz_subscribe_options *options
   if ((unsigned)options->delivery > HERZ_LATEST || (unsigned)options->slow > HERZ_DISCONNECT) {
     return hz_app_fail(cl->app, HZ_EINVAL, "%s: no such class, or policy", options->pattern);
   }
+  if (options->slow == HERZ_PAUSE && order_of(options) == HZ_SEEN_LOOSE) {
+    return hz_app_fail(cl->app, HZ_EINVAL, "%s: " HZ_PAUSE_OF_LOSSY, options->pattern);
+  }
   if (cl->closing) return HERZ_ECLOSED;
   if (cl->ops->request != NULL) {
     return hz_app_fail(cl->app, HZ_EUNSUPPORTED, "%s:// carries calls only", cl->ops->scheme);

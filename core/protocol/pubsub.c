@@ -66,6 +66,7 @@ static void leave_out(struct hz_buf *b, struct hz_pulled *p, uint8_t flags) {
   p->offset = e->offset;
   p->missed = 1;
   write_gap(b, p, flags);
+  hz_subscription_credit(p->sub, 1); /* what pulling it took */
 }
 
 static void drop_tail(struct hz_event_parts *o) {
@@ -272,6 +273,13 @@ static enum hz_slow_policy slow_of(struct hz_str text) {
   return HZ_SLOW_OLDEST;
 }
 
+/* Credit that such an event took would be lost with it. */
+static bool paused_and_lossy(const struct hz_sub_options *o) {
+  bool lossy = is(o->delivery, "datagram") || (is(o->delivery, "stream") && o->deadline_ms > 0);
+
+  return lossy && is(o->slow, "pause");
+}
+
 static uint32_t stale_of(uint64_t ms) {
   return ms > 163000 ? 16300u : (uint32_t)(ms + 9) / 10;
 }
@@ -306,6 +314,7 @@ static void sub_came(struct hz_lane *l, const struct hz_envelope *e) {
   }
   const char *why = hz_filter_read(&filter, e->text);
   if (why == NULL) why = hz_presence_check(e->sub.as);
+  if (why == NULL && paused_and_lossy(&e->sub)) why = HZ_PAUSE_OF_LOSSY;
   if (why != NULL) {
     refuse(l, e, HZ_WIRE_TOPIC, why);
     return;

@@ -34,6 +34,10 @@ enum hz_slow_policy {
   HZ_SLOW_CLOSE   /* the subscriber is disconnected */
 };
 
+/** Why a SUB is refused that asks for credit of a class that loses events: credit counts what arrives. */
+#define HZ_PAUSE_OF_LOSSY \
+  "slow \"pause\" goes with no class that loses events: datagram, or stream with a deadline"
+
 struct hz_subscriber_ops {
   /** Something waits: pull and send. From the turn's end. */
   void (*flush)(struct hz_subscriber *);

@@ -130,6 +130,45 @@ Test(hub_slow, nothing_comes_beyond_the_credit) {
   ap_stop(&s.p);
 }
 
+/* A gap takes no credit, not even where an event was that the client's frames cannot carry. */
+static void over_the_frame(const char *scheme, enum herz_class delivery) {
+  struct herz_subscribe_options o = {
+      .pattern = "t", .delivery = delivery, .slow = HERZ_PAUSE, .credit = 2};
+  static char large[200000];
+  struct hearer h = {.next = 0};
+  struct app_pair p;
+
+  cr_assert(ap_start(&p, "sim/hub_slow", 7, scheme, NULL));
+  cr_assert_eq(herz_set(p.client, "limits.frame_bytes", "131072"), 0);
+  cr_assert(ap_dial(&p));
+  cr_assert_eq(herz_subscribe(p.cl, &o, hear, &h, &h.sub), 0);
+  sim_run_for(p.sim, HZ_SEC);
+  cr_assert_eq(h.stands, 1);
+  memset(large, 'x', sizeof(large) - 1);
+  for (uint64_t i = 0; i < 7; i++) {
+    if (i % 2 == 0)
+      say_numbers(p.server, "t", i, i + 1, 1);
+    else
+      cr_assert_eq(herz_publish_text(p.server, "t", large), 0);
+    sim_run_for(p.sim, HZ_SEC);
+  }
+  cr_assert(h.events == 2 && h.last == 2 && h.missed == 1, "%u events, %" PRIu64 " missed",
+            h.events, h.missed);
+  herz_subscription_credit(h.sub, 1);
+  sim_run_for(p.sim, HZ_SEC);
+  cr_assert(h.events == 3 && h.last == 4 && h.missed == 2);
+  herz_subscription_credit(h.sub, 1);
+  sim_run_for(p.sim, HZ_SEC);
+  cr_assert(h.events == 4 && h.last == 6 && h.missed == 3 && h.wrong == 0);
+  ap_stop(&p);
+}
+
+Test(hub_slow, what_is_left_out_takes_no_credit) {
+  over_the_frame("tcp", HERZ_ORDERED);
+  over_the_frame("quic", HERZ_ORDERED);
+  over_the_frame("quic", HERZ_STREAM);
+}
+
 /* What a queue cannot hold is read from history when there is credit again. */
 Test(hub_slow, a_paused_reader_of_a_topic_with_history_misses_nothing) {
   struct slow s;

@@ -114,6 +114,49 @@ Test(hub, what_is_no_topic_is_refused_and_the_connection_stays) {
   finish(&p, &peer);
 }
 
+/* Credit counts what arrives. A client that asks for both is told so, whoever wrote it. */
+Test(hub, credit_for_a_class_that_loses_events_is_refused) {
+  static const char datagram[] = FRAME("\x29") "\x94\x08\x07\xa1"
+                                               "a\x83\xa5"
+                                               "class\xa8"
+                                               "datagram\xa4"
+                                               "slow\xa5"
+                                               "pause\xa6"
+                                               "credit\x05";
+  static const char deadline[] = FRAME("\x2c") "\x94\x08\x08\xa1"
+                                               "a\x83\xa5"
+                                               "class\xa6"
+                                               "stream\xa4"
+                                               "slow\xa5"
+                                               "pause\xab"
+                                               "deadline_ms\x05";
+  static const char reliable[] = FRAME("\x27") "\x94\x08\x09\xa1"
+                                               "a\x83\xa5"
+                                               "class\xa6"
+                                               "stream\xa4"
+                                               "slow\xa5"
+                                               "pause\xa6"
+                                               "credit\x05";
+  struct raw_peer peer;
+  struct app_pair p;
+
+  start(&p, &peer, NULL);
+  SAY(&p, &peer, datagram);
+  settle(&p);
+  struct told t = told_by(&peer);
+  cr_assert(t.errors == 1 && t.code == 13 && t.id == 7, "%u %" PRIu64, t.errors, t.code);
+  SAY(&p, &peer, deadline);
+  settle(&p);
+  t = told_by(&peer);
+  cr_assert(t.errors == 2 && t.code == 13 && t.id == 8);
+  cr_assert_eq(hz_tally_get(&p.server->first.counters.v[HZ_C_hub_refused]), 2);
+  SAY(&p, &peer, reliable);
+  settle(&p);
+  t = told_by(&peer);
+  cr_assert(t.errors == 2 && t.acks == 1);
+  finish(&p, &peer);
+}
+
 Test(hub, an_id_stands_for_one_subscription) {
   struct raw_peer peer;
   struct app_pair p;

@@ -180,13 +180,18 @@ void conf_calls_unsubscribing_ends_events(struct conf_calls *c) {
 
 void conf_calls_refused_topics_leave_the_connection(struct conf_calls *c) {
   struct heard secret = {.wanted = 0}, third = {.wanted = 0}, ok[2] = {{.wanted = 0}};
-  struct herz_subscribe_options bad = {.pattern = "a/#/b"};
+  const struct herz_subscribe_options bad[] = {
+      {.pattern = "a/#/b"},
+      {.pattern = "a", .delivery = HERZ_DATAGRAM, .slow = HERZ_PAUSE},
+      {.pattern = "a", .delivery = HERZ_STREAM, .deadline_ms = 1, .slow = HERZ_PAUSE}};
   struct told t = {0};
 
   strcpy(c->config, "limits.subscriptions=2\n");
   conf_calls_listen(c);
   if (no_frames(c)) return;
-  CONF_CHECK(herz_subscribe(c->cl, &bad, on_event, &secret, NULL) == HERZ_EINVAL);
+  for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+    CONF_CHECK(herz_subscribe(c->cl, &bad[i], on_event, &secret, NULL) == HERZ_EINVAL, "%zu", i);
+  }
   subscribe(c, "secret/#", &secret);
   CONF_CHECK(secret.refused == HERZ_EREFUSED, "%d", secret.refused);
   publish(c, "secret/x", "1", &t);

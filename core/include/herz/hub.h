@@ -184,8 +184,9 @@ struct herz_subscribe_options {
 };
 
 /** Subscribes, now or as soon as the client is connected, and again after each new connection. `fn` hears
- * everything, in order. `out` (NULL allowed). HERZ_EINVAL: no pattern; HERZ_ECLOSED; HERZ_EUNSUPPORTED: the
- * connection carries no frames; HERZ_ENOMEM. */
+ * everything, in order. `out` (NULL allowed). HERZ_EINVAL: no pattern, or HERZ_PAUSE with a class that loses
+ * events (HERZ_DATAGRAM, HERZ_STREAM with a deadline); HERZ_ECLOSED; HERZ_EUNSUPPORTED: the connection carries
+ * no frames; HERZ_ENOMEM. */
 HERZ_API int herz_subscribe(herz_client *cl, const struct herz_subscribe_options *options,
                             void (*fn)(herz_subscription *s, const struct herz_event *e, void *arg),
                             void *arg, herz_subscription **out);
