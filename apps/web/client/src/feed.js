@@ -37,7 +37,9 @@ export class Feed {
     this.liveOnly = options.liveOnly === true;
     this.max = count('buffer', options.buffer, 1) ?? EVENTS;
     this.maxBytes = count('bufferBytes', options.bufferBytes, 1) ?? BYTES;
-    this.positions = new Positions(lossy ? 'loose' : this.class === 'stream' ? 'mixed' : 'kept', !this.chosen);
+    // What was replaced would come again behind what replaced it.
+    const loose = lossy || (this.class === 'stream' && this.slow === 'latest');
+    this.positions = new Positions(loose ? 'loose' : this.class === 'stream' ? 'mixed' : 'kept', !this.chosen);
     this.queue = [];
     this.events = 0;
     this.bytes = 0;

@@ -296,15 +296,17 @@ test('a stream an event, datagrams, the control stream', async () => {
 test('a loss while streams are under way: what did not arrive comes, what did does not come again', async () => {
   const { clock, client, wt, sessions, control } = await overStreams();
   const events = client.subscribe('a', { class: 'stream' });
+  client.subscribe('b', { class: 'stream', slow: 'latest' });
   await settled();
-  control(0).say(ack(1, 3, 0));
+  control(0).say(ack(1, 3, 0), ack(2, 3, 0));
   for (const o of [1, 2, 5, 4]) wt.push().fin(event(1, 'a', o));
+  for (const o of [1, 5, 4]) wt.push().fin(event(2, 'b', o)); // 2 and 3 were replaced
   await settled();
   wt.breakOff();
   await clock.advance(1000);
   await sessions[1].accept();
   await settled();
-  assert.deepEqual(subs(control(1).frames)[0].options.offsets, { a: [7, 2] });
+  assert.deepEqual(subs(control(1).frames).map((m) => m.options.offsets), [{ a: [7, 2] }, { b: [7, 5] }]);
   for (const o of [3, 4, 5, 6]) sessions[1].push().fin(event(1, 'a', o));
   assert.deepEqual(told((await all(events)).out), ['a 1', 'a 2', 'a 5', 'a 4', 'a 3', 'a 6']);
 });
