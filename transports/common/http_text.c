@@ -54,6 +54,14 @@ const char *hz_http_reason(uint32_t status) {
   return words[0] == '\0' ? "Unknown" : words;
 }
 
+uint16_t hz_http_status_of_cancel(uint32_t code) {
+  switch (code) {
+    case HZ_CANCEL_DEADLINE: return 504;
+    case HZ_CANCEL_REFUSED: return 503;
+    default: return 500;
+  }
+}
+
 void hz_http_host(const struct hz_endpoint *ep, uint16_t usual_port, char *out, size_t len) {
   bool v6 = ep->host_kind == HZ_HOST_IPV6;
   int host_len = (int)strcspn(ep->host, "%"); /* a zone means nothing to the other side */

@@ -1,4 +1,4 @@
-/* Small pieces of text that HTTP is made of: tokens, lists, the words behind a status, hosts. Not here: what they
+/* Small pieces of text that HTTP is made of: tokens, lists, statuses and the words behind them, hosts. Not here: what they
  * mean (transports/http), heads (http_head.h). */
 #ifndef TRANSPORTS_COMMON_HTTP_TEXT_H
 #define TRANSPORTS_COMMON_HTTP_TEXT_H
@@ -25,6 +25,9 @@ bool hz_http_is_token(struct hz_str s);
 
 /** The words behind a status number: "Bad Request"; "Unknown" for one that has none. Static. */
 const char *hz_http_reason(uint32_t status);
+
+/** The status that an answer gets in place of the one that was cancelled with `code` (enum hz_cancel_code). */
+uint16_t hz_http_status_of_cancel(uint32_t code);
 
 /** The Host field, or :authority, of a request to `ep`: brackets around IPv6, the port unless it is the
  * scheme's own (RFC 9110 4.2, 7.2). Cut at `len`, NUL included. */

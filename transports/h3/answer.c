@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/uio.h>
 
+#include "transports/common/place.h"
 #include "transports/h3/conn.h"
 #include "transports/http/request.h"
 #include "transports/http/response.h"
@@ -193,10 +194,7 @@ static hz_err on_body(struct hz_exchange *x, const void *data, size_t len) {
 uint8_t *hz_h3_reserve(struct hz_h3_stream *s, size_t *cap) {
   size_t room = deaf(s) ? 0 : hz_h3_room(s);
   if (room == 0) return NULL;
-  if (s->place == NULL) s->place = hz_buf_new(&s->env->pool, HZ_H3_PIECE);
-  if (s->place == NULL) return NULL;
-  if (*cap > room) *cap = room;
-  return hz_buf_data(s->place);
+  return hz_place_offer(&s->place, &s->env->pool, HZ_H3_PIECE, room, cap);
 }
 
 static uint8_t *on_reserve(struct hz_exchange *x, size_t *cap) {
@@ -204,13 +202,8 @@ static uint8_t *on_reserve(struct hz_exchange *x, size_t *cap) {
 }
 
 hz_err hz_h3_commit(struct hz_h3_stream *s, size_t len) {
-  struct hz_buf *b = s->place;
-  s->place = NULL;
-  if (b == NULL || len == 0) {
-    hz_buf_unref(b);
-    return len == 0 ? HZ_OK : HZ_ECLOSED;
-  }
-  b->len = (uint32_t)len;
+  struct hz_buf *b = hz_place_take(&s->place, len);
+  if (b == NULL) return len == 0 ? HZ_OK : HZ_ECLOSED;
   return send_piece(s, b);
 }
 

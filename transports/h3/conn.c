@@ -35,19 +35,6 @@ int hz_h3_count_cancel(struct hz_h3 *h3) {
 
 /* ---- making ---- */
 
-static void *mem_malloc(size_t size, void *a) {
-  return hz_malloc(a, size);
-}
-static void mem_free(void *p, void *a) {
-  hz_free(a, p);
-}
-static void *mem_calloc(size_t count, size_t size, void *a) {
-  return hz_calloc(a, count, size);
-}
-static void *mem_realloc(void *p, size_t size, void *a) {
-  return hz_realloc(a, p, size);
-}
-
 /* nghttp3 asks for random bytes while it is made, and says not for whom. */
 static _Thread_local struct hz_env *seeding;
 
@@ -86,7 +73,8 @@ hz_err hz_h3_begin(struct hz_quic_conn *c) {
   struct hz_h3 *h3 = hz_new(env->alloc, struct hz_h3);
   if (h3 == NULL) return HZ_ENOMEM;
   h3->qc = c;
-  h3->mem = (nghttp3_mem){env->alloc, mem_malloc, mem_free, mem_calloc, mem_realloc};
+  h3->mem =
+      (nghttp3_mem){env->alloc, hz_quic_malloc, hz_quic_free, hz_quic_calloc, hz_quic_realloc};
   h3->reading.id = -1;
   h3->cancels = (struct hz_quic_limiter){.interval_ns = HZ_SEC / c->limits->cancels_per_second,
                                          .burst = c->limits->cancels};

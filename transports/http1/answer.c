@@ -1,5 +1,6 @@
 /* Answers: each in its turn, whole ones in one buffer, others piece by piece. Not here: requests
  * (server.c), which fields leave (transports/http/response.h). */
+#include "transports/common/place.h"
 #include "transports/http1/server.h"
 
 static struct hz_h1_call *call_of(struct hz_exchange *x) {
@@ -231,22 +232,16 @@ static hz_err on_body(struct hz_exchange *x, const void *data, size_t len) {
 static uint8_t *on_reserve(struct hz_exchange *x, size_t *cap) {
   struct hz_h1_call *c = call_of(x);
   if (c->h == NULL || on_room(x) == 0) return NULL;
-  if (c->place == NULL) c->place = hz_buf_new(&c->env->pool, HZ_H1_PIECE + HZ_H1_CHUNK_TAIL);
-  if (c->place == NULL) return NULL;
-  if (*cap > HZ_H1_PIECE) *cap = HZ_H1_PIECE;
-  return hz_buf_data(c->place);
+  return hz_place_offer(&c->place, &c->env->pool, HZ_H1_PIECE + HZ_H1_CHUNK_TAIL, HZ_H1_PIECE, cap);
 }
 
 static hz_err on_commit(struct hz_exchange *x, size_t len) {
   struct hz_h1_call *c = call_of(x);
-  struct hz_buf *b = c->place;
-  c->place = NULL;
-  if (!takes_content(c) || b == NULL || len == 0) {
-    hz_buf_unref(b);
-    return len == 0 ? HZ_OK : HZ_ECLOSED;
-  }
-  b->len = (uint32_t)len;
-  return send_piece(c, b);
+  struct hz_buf *b = hz_place_take(&c->place, len);
+  if (b == NULL) return len == 0 ? HZ_OK : HZ_ECLOSED;
+  if (takes_content(c)) return send_piece(c, b);
+  hz_buf_unref(b);
+  return HZ_ECLOSED;
 }
 
 static void on_end(struct hz_exchange *x, const struct hz_header *trailers, uint32_t count) {
@@ -278,14 +273,6 @@ static void on_end(struct hz_exchange *x, const struct hz_header *trailers, uint
   hz_h1_pump(c->h);
 }
 
-static uint16_t status_of(uint32_t code) {
-  switch (code) {
-    case HZ_CANCEL_DEADLINE: return 504;
-    case HZ_CANCEL_REFUSED: return 503;
-    default: return 500;
-  }
-}
-
 static void on_abort(struct hz_exchange *x, uint32_t code) {
   struct hz_h1_call *c = call_of(x);
   if (c->h == NULL || c->ended) return;
@@ -297,7 +284,7 @@ static void on_abort(struct hz_exchange *x, uint32_t code) {
   hz_buf_unref(c->out);
   c->out = NULL;
   c->responded = c->streaming = false;
-  hz_h1_refuse(c, status_of(code), "the request could not be answered");
+  hz_h1_refuse(c, hz_http_status_of_cancel(code), "the request could not be answered");
 }
 
 static void on_consume(struct hz_exchange *x, size_t n) {

@@ -22,16 +22,16 @@
  * 100 ms gives it six; a path slower than 300 ms pays with an Initial or two too many. */
 #define INITIAL_RTT_NS (100 * HZ_MS)
 
-static void *mem_malloc(size_t size, void *a) {
+void *hz_quic_malloc(size_t size, void *a) {
   return hz_malloc(a, size);
 }
-static void mem_free(void *p, void *a) {
+void hz_quic_free(void *p, void *a) {
   hz_free(a, p);
 }
-static void *mem_calloc(size_t count, size_t size, void *a) {
+void *hz_quic_calloc(size_t count, size_t size, void *a) {
   return hz_calloc(a, count, size);
 }
-static void *mem_realloc(void *p, size_t size, void *a) {
+void *hz_quic_realloc(void *p, size_t size, void *a) {
   return hz_realloc(a, p, size);
 }
 
@@ -44,7 +44,7 @@ struct hz_quic_conn *hz_quic_conn_new(struct hz_env *env, const struct hz_limits
   c->net = hz_net_of(env);
   c->limits = limits;
   c->app = &hz_quic_native;
-  c->mem = (ngtcp2_mem){env->alloc, mem_malloc, mem_free, mem_calloc, mem_realloc};
+  c->mem = (ngtcp2_mem){env->alloc, hz_quic_malloc, hz_quic_free, hz_quic_calloc, hz_quic_realloc};
   c->flush.fn = hz_quic_flush_task;
   c->bury.fn = hz_quic_bury_task;
   hz_quic_route_init(&c->route, HZ_QUIC_ROUTE_CONN);

@@ -160,6 +160,11 @@ HZ_MUST_USE hz_err hz_quic_conn_accept(struct hz_quic_listener *ln, const struct
 /** What client and server have in common: an object with nothing but its lists and tasks. `limits`
  * outlive it. */
 struct hz_quic_conn *hz_quic_conn_new(struct hz_env *env, const struct hz_limits *limits);
+/** Of struct ngtcp2_mem and nghttp3_mem; `alloc` is a struct hz_alloc. */
+void *hz_quic_malloc(size_t size, void *alloc);
+void hz_quic_free(void *p, void *alloc);
+void *hz_quic_calloc(size_t count, size_t size, void *alloc);
+void *hz_quic_realloc(void *p, size_t size, void *alloc);
 /** Settings and transport parameters that do not depend on the side. */
 void hz_quic_conn_settings(struct hz_quic_conn *c, const struct hz_transport_config *config,
                            ngtcp2_settings *s, ngtcp2_transport_params *p);

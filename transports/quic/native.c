@@ -3,6 +3,7 @@
  * inside its events. Not here: those operations (stream.c), packets (egress.c). */
 #include <sys/uio.h>
 
+#include "transports/common/close_code.h"
 #include "transports/quic/conn.h"
 #include "transports/quic/quic.h"
 
@@ -228,20 +229,8 @@ static uint64_t code_of(const struct hz_close *why) {
   }
 }
 
-static hz_err err_of(uint64_t code) {
-  switch (code) {
-    case HZ_CLOSE_NONE: return HZ_OK;
-    case HZ_CLOSE_IDLE: return HZ_ETIMEOUT;
-    case HZ_CLOSE_PROTOCOL: return HZ_EPROTO;
-    case HZ_CLOSE_LIMIT: return HZ_ELIMIT;
-    case HZ_CLOSE_INTERNAL: return HZ_EINTERNAL;
-    case HZ_CLOSE_AUTH: return HZ_EREFUSED;
-    default: return HZ_ECLOSED;
-  }
-}
-
 static void reason_of(struct hz_close *out, uint64_t code, const char *phrase) {
-  hz_close_set(out, HZ_BY_PEER, HZ_LAYER_APP, code, err_of(code),
+  hz_close_set(out, HZ_BY_PEER, HZ_LAYER_APP, code, hz_close_code_err(code),
                "closed by the peer, code %llu%s%s", (unsigned long long)code,
                phrase[0] != '\0' ? ": " : "", phrase);
 }

@@ -1,8 +1,8 @@
 /* Plain mode's exchanges: answers leave in the order of their messages, whole ones as one frame,
  * streamed ones as fragments. Not here: messages coming in (plain.c). */
-#include <stdio.h>
-
-#include "transports/common/http_head.h"
+#include "transports/common/http_text.h"
+#include "transports/common/place.h"
+#include "transports/common/plain_mode.h"
 #include "transports/websocket/plain.h"
 
 static struct hz_ws_call *call_of(struct hz_exchange *x) {
@@ -147,12 +147,6 @@ static hz_err answer(struct hz_ws_call *c, struct hz_str body) {
   return HZ_OK;
 }
 
-static hz_err answer_status(struct hz_ws_call *c, uint32_t status) {
-  char text[64];
-  int n = snprintf(text, sizeof(text), "%u %s", (unsigned)status, hz_http_reason(status));
-  return answer(c, (struct hz_str){text, (size_t)n});
-}
-
 static hz_err on_respond(struct hz_exchange *x, const struct hz_response *r) {
   struct hz_ws_call *c = call_of(x);
   if (c->plain == NULL) return HZ_ECLOSED;
@@ -160,10 +154,8 @@ static hz_err on_respond(struct hz_exchange *x, const struct hz_response *r) {
     c->streaming = true;
     return HZ_OK;
   }
-  struct hz_str body = r->body.kind == HZ_BODY_NONE ? (struct hz_str){"", 0} : r->body.data;
-  /* There is no place for a status in a message, so an error without words says its own. */
-  if (body.n == 0 && r->status >= 400) return answer_status(c, r->status);
-  return answer(c, body);
+  char status[HZ_PLAIN_STATUS_MAX];
+  return answer(c, hz_plain_body(r, status));
 }
 
 static size_t on_room(struct hz_exchange *x) {
@@ -224,21 +216,13 @@ static hz_err on_body(struct hz_exchange *x, const void *data, size_t len) {
 static uint8_t *on_reserve(struct hz_exchange *x, size_t *cap) {
   struct hz_ws_call *c = call_of(x);
   if (c->plain == NULL || on_room(x) == 0) return NULL;
-  if (c->place == NULL) c->place = hz_buf_new(&c->env->pool, HZ_WS_PIECE);
-  if (c->place == NULL) return NULL;
-  if (*cap > HZ_WS_PIECE) *cap = HZ_WS_PIECE;
-  return hz_buf_data(c->place);
+  return hz_place_offer(&c->place, &c->env->pool, HZ_WS_PIECE, HZ_WS_PIECE, cap);
 }
 
 static hz_err on_commit(struct hz_exchange *x, size_t len) {
   struct hz_ws_call *c = call_of(x);
-  struct hz_buf *b = c->place;
-  c->place = NULL;
-  if (c->plain == NULL || b == NULL || len == 0) {
-    hz_buf_unref(b);
-    return len == 0 ? HZ_OK : HZ_ECLOSED;
-  }
-  b->len = (uint32_t)len;
+  struct hz_buf *b = hz_place_take(&c->place, len); /* there is none any more without `plain` */
+  if (b == NULL) return len == 0 ? HZ_OK : HZ_ECLOSED;
   return send_piece(c, b, false);
 }
 
@@ -254,18 +238,11 @@ static void on_end(struct hz_exchange *x, const struct hz_header *trailers, uint
     (void)send_piece(c, b, true);
 }
 
-static uint32_t status_of(uint32_t code) {
-  switch (code) {
-    case HZ_CANCEL_DEADLINE: return 504;
-    case HZ_CANCEL_REFUSED: return 503;
-    default: return 500;
-  }
-}
-
 static void on_abort(struct hz_exchange *x, uint32_t code) {
   struct hz_ws_call *c = call_of(x);
   if (c->plain == NULL || c->out != NULL) return;
-  if (c->begun || answer_status(c, status_of(code)) != HZ_OK)
+  const struct hz_response r = {.status = hz_http_status_of_cancel(code)};
+  if (c->begun || on_respond(x, &r) != HZ_OK)
     break_off(c->plain, "an answer could not be completed");
 }
 

@@ -1,6 +1,7 @@
 /* The two tables of docs/websocket.md, "Close codes". Not here: when a close frame is sent. */
 #include "transports/websocket/close.h"
 
+#include "transports/common/close_code.h"
 #include "transports/websocket/frame.h"
 
 /* For peers that know nothing of Herz: the nearest that RFC 6455 and IANA's registry have. */
@@ -31,18 +32,6 @@ uint16_t hz_ws_code_of(const struct hz_close *why, bool herz) {
   return code <= 999 ? (uint16_t)(HZ_WS_4000_PRIVATE + code) : HZ_WS_1011_INTERNAL;
 }
 
-static hz_err app_err(uint64_t code) {
-  switch (code) {
-    case HZ_CLOSE_NONE: return HZ_OK;
-    case HZ_CLOSE_IDLE: return HZ_ETIMEOUT;
-    case HZ_CLOSE_PROTOCOL: return HZ_EPROTO;
-    case HZ_CLOSE_LIMIT: return HZ_ELIMIT;
-    case HZ_CLOSE_INTERNAL: return HZ_EINTERNAL;
-    case HZ_CLOSE_AUTH: return HZ_EREFUSED;
-    default: return HZ_ECLOSED;
-  }
-}
-
 static hz_err protocol_err(uint16_t code) {
   switch (code) {
     case HZ_WS_1003_KIND:
@@ -68,7 +57,7 @@ void hz_ws_close_of(uint16_t code, struct hz_str reason, struct hz_close *out) {
     err = HZ_ECLOSED;
   } else if (code >= HZ_WS_4000_PRIVATE) {
     number = (uint64_t)code - HZ_WS_4000_PRIVATE;
-    err = app_err(number);
+    err = hz_close_code_err(number);
   } else {
     layer = HZ_LAYER_PROTOCOL;
     number = code;

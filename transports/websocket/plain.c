@@ -2,7 +2,7 @@
  * was opened on. Here messages come in; answers go out in answer.c. Not here: what a call does. */
 #include "transports/websocket/plain.h"
 
-#include "transports/common/plain_head.h"
+#include "transports/common/plain_mode.h"
 
 /* A message has to come in at this rate or more, else its sender is holding memory, not sending. */
 #define SLOW_BYTES_PER_SEC 1024u

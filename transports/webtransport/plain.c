@@ -1,11 +1,9 @@
 /* Plain mode's calls: content in as it comes, answers out as far as their stream takes them. There is no head
- * either way, so an error without words says its own status. Not here: where streams come from (hub.c). */
+ * either way. Not here: where streams come from (hub.c). */
 #include "transports/webtransport/plain.h"
 
-#include <stdio.h>
-
-#include "transports/common/http_text.h"
-#include "transports/common/plain_head.h"
+#include "transports/common/place.h"
+#include "transports/common/plain_mode.h"
 #include "transports/webtransport/code.h"
 
 /** One stream or datagram and its answer. Freed when dispatch has released it and nothing refers to it. */
@@ -240,16 +238,11 @@ static hz_err whole(struct call *c, struct hz_str body) {
 
 static hz_err on_respond(struct hz_exchange *x, const struct hz_response *r) {
   struct call *c = of(x);
-  char text[64];
+  char status[HZ_PLAIN_STATUS_MAX];
   if (deaf(c)) return HZ_ECLOSED;
   if (c->ending) return HZ_EINVAL; /* one answer a call */
   if (r->body.kind == HZ_BODY_FOLLOWS) return HZ_OK;
-  struct hz_str body = r->body.kind == HZ_BODY_NONE ? (struct hz_str){"", 0} : r->body.data;
-  if (body.n == 0 && r->status >= 400) {
-    (void)snprintf(text, sizeof(text), "%u %s", (unsigned)r->status, hz_http_reason(r->status));
-    body = hz_str_of(text);
-  }
-  return whole(c, body);
+  return whole(c, hz_plain_body(r, status));
 }
 
 static size_t on_room(struct hz_exchange *x) {
@@ -271,21 +264,13 @@ static uint8_t *on_reserve(struct hz_exchange *x, size_t *cap) {
   struct call *c = of(x);
   size_t room = deaf(c) ? 0 : on_room(x);
   if (room == 0) return NULL;
-  if (c->place == NULL) c->place = hz_buf_new(&c->env->pool, HZ_WT_PIECE);
-  if (c->place == NULL) return NULL;
-  if (*cap > room) *cap = room;
-  return hz_buf_data(c->place);
+  return hz_place_offer(&c->place, &c->env->pool, HZ_WT_PIECE, room, cap);
 }
 
 static hz_err on_commit(struct hz_exchange *x, size_t len) {
   struct call *c = of(x);
-  struct hz_buf *b = c->place;
-  c->place = NULL;
-  if (b == NULL || len == 0) {
-    hz_buf_unref(b);
-    return len == 0 ? HZ_OK : HZ_ECLOSED;
-  }
-  b->len = (uint32_t)len;
+  struct hz_buf *b = hz_place_take(&c->place, len);
+  if (b == NULL) return len == 0 ? HZ_OK : HZ_ECLOSED;
   if (!c->datagram) return send_piece(c, b, false);
   hz_err err = deaf(c) ? HZ_ECLOSED : add(c, hz_buf_data(b), len);
   hz_buf_unref(b);

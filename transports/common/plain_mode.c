@@ -1,7 +1,10 @@
-/* The head of plain mode's calls. */
-#include "transports/common/plain_head.h"
+/* The head of plain mode's calls, and the content of their answers. */
+#include "transports/common/plain_mode.h"
+
+#include <stdio.h>
 
 #include "core/base/utf8.h"
+#include "transports/common/http_text.h"
 
 /* What a handler may want to know about who opened it; the rest was between browser and server. */
 static const struct hz_str kept_fields[] = {
@@ -25,4 +28,12 @@ struct hz_head *hz_plain_head(struct hz_alloc *alloc, struct hz_str path,
     if (name != NULL) few[rq.header_count++] = (struct hz_header){*name, fields[i].value};
   }
   return hz_head_new(alloc, &rq);
+}
+
+struct hz_str hz_plain_body(const struct hz_response *r, char room[HZ_PLAIN_STATUS_MAX]) {
+  struct hz_str body = r->body.kind == HZ_BODY_NONE ? (struct hz_str){"", 0} : r->body.data;
+  if (body.n > 0 || r->status < 400) return body;
+  (void)snprintf(room, HZ_PLAIN_STATUS_MAX, "%u %s", (unsigned)r->status,
+                 hz_http_reason(r->status));
+  return hz_str_of(room);
 }
