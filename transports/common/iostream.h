@@ -120,6 +120,21 @@ HZ_MUST_USE hz_err hz_iostream_connect(struct hz_iostream *s, const struct hz_en
                                        const struct hz_conn_events *events, void *user, char *why,
                                        size_t why_len);
 
+/** What hz_iostream_dial() needs beside the endpoint: `limits` is the connection's own room for those of
+ * `config`; `alpn` is what is agreed when its adapter is HZ_CAP_SECURE. */
+struct hz_iostream_dial {
+  const struct hz_transport_config *config;
+  struct hz_limits *limits;
+  const char *alpn;
+  const struct hz_conn_events *events;
+  void *user;
+};
+
+/** As ops->dial with `s`, which is as after init and belongs to this: freed when it fails. */
+HZ_MUST_USE hz_err hz_iostream_dial(struct hz_iostream *s, const struct hz_endpoint *ep,
+                                    const struct hz_iostream_dial *how, struct hz_conn **out,
+                                    char *why, size_t why_len);
+
 /** Client: the same with an `io` that connects already and has not said anything yet. */
 void hz_iostream_join(struct hz_iostream *s, struct hz_io *io, const struct hz_conn_events *events,
                       void *user);
@@ -170,5 +185,12 @@ hz_err hz_iostream_op_send(struct hz_stream *st, struct hz_buf *b, bool fin);
 void hz_iostream_op_consume(struct hz_stream *st, size_t n);
 hz_err hz_iostream_op_datagram(struct hz_conn *c, struct hz_buf *b);
 size_t hz_iostream_op_datagram_max(const struct hz_conn *c);
+
+/** All of them: in the table of every adapter whose connections are such ones. */
+#define HZ_IOSTREAM_OPS                                                                          \
+  .close = hz_iostream_op_close, .destroy = hz_iostream_op_destroy, .peer = hz_iostream_op_peer, \
+  .stream_open = hz_iostream_op_open, .stream_send = hz_iostream_op_send,                        \
+  .stream_consume = hz_iostream_op_consume, .datagram_send = hz_iostream_op_datagram,            \
+  .datagram_max = hz_iostream_op_datagram_max
 
 #endif

@@ -4,9 +4,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "transports/common/tls.h"
+#include "transports/common/place.h"
 #include "transports/http/outgoing.h"
 #include "transports/http1/client_conn.h"
+#include "transports/http1/http1.h"
 
 static struct hz_h1_client *client_of(struct hz_outcall *x) {
   return x->carrier;
@@ -14,35 +15,21 @@ static struct hz_h1_client *client_of(struct hz_outcall *x) {
 
 /* --- dialling ------------------------------------------------------------------------------------ */
 
-hz_err hz_h1_dial(const struct hz_transport_ops *ops, struct hz_env *env,
-                  const struct hz_endpoint *ep, const struct hz_transport_config *config,
-                  const struct hz_conn_events *events, void *user, struct hz_conn **out, char *why,
-                  size_t why_len) {
-  bool secure = (ops->caps & HZ_CAP_SECURE) != 0;
-  struct hz_tls_ctx *tls = NULL;
-  hz_err e = HZ_OK;
+hz_err hz_h1_dial(struct hz_env *env, const struct hz_endpoint *ep,
+                  const struct hz_transport_config *config, const struct hz_conn_events *events,
+                  void *user, struct hz_conn **out, char *why, size_t why_len) {
+  bool secure = strcmp(ep->scheme, "https") == 0;
   struct hz_h1_client *c = hz_new(env->alloc, struct hz_h1_client);
   if (c == NULL) {
     snprintf(why, why_len, "no memory for a connection");
     return HZ_ENOMEM;
   }
-  c->limits = config->limits;
-  hz_limits_defaults(&c->limits);
+  const struct hz_iostream_dial how = {
+      .config = config, .limits = &c->limits, .alpn = "http/1.1", .events = events, .user = user};
   hz_http_host(ep, secure ? 443 : 80, c->host, sizeof(c->host));
-  hz_iostream_init(&c->s, ops, &hz_h1_client_hooks, env, NULL);
-  if (secure) {
-    const struct hz_tls_params params = {
-        .role = HZ_CLIENT, .use = HZ_TLS_STREAM, .alpn = "http/1.1", .name = ep->host};
-    e = hz_tls_ctx_new(env->alloc, &config->tls, &params, &tls, why, why_len);
-  }
-  if (e == HZ_OK) e = hz_iostream_connect(&c->s, ep, &c->limits, tls, events, user, why, why_len);
-  hz_tls_ctx_unref(tls);
-  if (e != HZ_OK) {
-    hz_iostream_discard(&c->s);
-    return e;
-  }
-  *out = &c->s.conn;
-  return HZ_OK;
+  hz_iostream_init(&c->s, secure ? hz_transport_https() : hz_transport_http(), &hz_h1_client_hooks,
+                   env, NULL);
+  return hz_iostream_dial(&c->s, ep, &how, out, why, why_len);
 }
 
 /* --- the request --------------------------------------------------------------------------------- */
@@ -73,10 +60,9 @@ static size_t on_room(struct hz_outcall *x) {
 static uint8_t *on_reserve(struct hz_outcall *x, size_t *cap) {
   struct hz_h1_client *c = client_of(x);
   if (on_room(x) == 0) return NULL;
-  if (c->place == NULL) c->place = hz_buf_new(&c->s.conn.env->pool, HZ_H1_PIECE + HZ_H1_CHUNK_TAIL);
-  if (c->place == NULL) return NULL;
   *cap = HZ_H1_PIECE;
-  return hz_buf_data(c->place);
+  return hz_place_offer(&c->place, &c->s.conn.env->pool, HZ_H1_PIECE + HZ_H1_CHUNK_TAIL,
+                        HZ_H1_PIECE, cap);
 }
 
 static void send(struct hz_h1_client *c, struct hz_buf *b) {
@@ -91,13 +77,12 @@ static void send(struct hz_h1_client *c, struct hz_buf *b) {
 
 static hz_err on_commit(struct hz_outcall *x, size_t len) {
   struct hz_h1_client *c = client_of(x);
-  struct hz_buf *b = c->place;
-  c->place = NULL;
-  if (len == 0 || b == NULL || !c->sending) {
+  struct hz_buf *b = hz_place_take(&c->place, len);
+  if (b == NULL) return len == 0 ? HZ_OK : HZ_ECLOSED;
+  if (!c->sending) {
     hz_buf_unref(b);
-    return len == 0 ? HZ_OK : HZ_ECLOSED;
+    return HZ_ECLOSED;
   }
-  b->len = (uint32_t)len;
   if (!c->chunked && len > c->owed) {
     hz_buf_unref(b); /* the server would take the rest for the next request */
     hz_h1_client_fail(c, HZ_EINVAL, "more content than was announced");

@@ -5,9 +5,8 @@
 #include "core/message/outcall.h"
 #include "core/transport/transport.h"
 
-/** As ops->dial, for the adapter `ops`: over TLS when it is HZ_CAP_SECURE. */
-HZ_MUST_USE hz_err hz_h1_dial(const struct hz_transport_ops *ops, struct hz_env *env,
-                              const struct hz_endpoint *ep,
+/** As ops->dial, of `http` and `https`. */
+HZ_MUST_USE hz_err hz_h1_dial(struct hz_env *env, const struct hz_endpoint *ep,
                               const struct hz_transport_config *config,
                               const struct hz_conn_events *events, void *user, struct hz_conn **out,
                               char *why, size_t why_len);

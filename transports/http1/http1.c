@@ -6,31 +6,10 @@
 #include "transports/http1/client.h"
 #include "transports/http1/server.h"
 
-static hz_err dial_http(struct hz_env *env, const struct hz_endpoint *ep,
-                        const struct hz_transport_config *config,
-                        const struct hz_conn_events *events, void *user, struct hz_conn **out,
-                        char *why, size_t why_len) {
-  return hz_h1_dial(hz_transport_http(), env, ep, config, events, user, out, why, why_len);
-}
-
-static hz_err dial_https(struct hz_env *env, const struct hz_endpoint *ep,
-                         const struct hz_transport_config *config,
-                         const struct hz_conn_events *events, void *user, struct hz_conn **out,
-                         char *why, size_t why_len) {
-  return hz_h1_dial(hz_transport_https(), env, ep, config, events, user, out, why, why_len);
-}
-
 static const struct hz_transport_ops http_ops = {
     .scheme = "http",
-    .dial = dial_http,
-    .close = hz_iostream_op_close,
-    .destroy = hz_iostream_op_destroy,
-    .peer = hz_iostream_op_peer,
-    .stream_open = hz_iostream_op_open,
-    .stream_send = hz_iostream_op_send,
-    .stream_consume = hz_iostream_op_consume,
-    .datagram_send = hz_iostream_op_datagram,
-    .datagram_max = hz_iostream_op_datagram_max,
+    .dial = hz_h1_dial,
+    HZ_IOSTREAM_OPS,
     .request = hz_h1_op_request,
     .drain = hz_h1_op_drain,
 };
@@ -38,15 +17,8 @@ static const struct hz_transport_ops http_ops = {
 static const struct hz_transport_ops https_ops = {
     .scheme = "https",
     .caps = HZ_CAP_SECURE,
-    .dial = dial_https,
-    .close = hz_iostream_op_close,
-    .destroy = hz_iostream_op_destroy,
-    .peer = hz_iostream_op_peer,
-    .stream_open = hz_iostream_op_open,
-    .stream_send = hz_iostream_op_send,
-    .stream_consume = hz_iostream_op_consume,
-    .datagram_send = hz_iostream_op_datagram,
-    .datagram_max = hz_iostream_op_datagram_max,
+    .dial = hz_h1_dial,
+    HZ_IOSTREAM_OPS,
     .request = hz_h1_op_request,
     .drain = hz_h1_op_drain,
 };

@@ -4,10 +4,10 @@
 #include "transports/tcp/tcp.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "transports/common/iostream.h"
 #include "transports/common/sniff.h"
-#include "transports/common/tls.h"
 #include "transports/tcp/listener.h"
 
 #define ALPN_FRAMES "herz/1"
@@ -28,56 +28,24 @@ static void free_client(struct hz_iostream *s) {
 
 static const struct hz_iostream_hooks client_hooks = {.free = free_client};
 
-static hz_err dial_over(const struct hz_transport_ops *ops, struct hz_env *env,
-                        const struct hz_endpoint *ep, const struct hz_transport_config *config,
-                        struct hz_tls_ctx *tls, const struct hz_conn_events *events, void *user,
-                        struct hz_conn **out, char *why, size_t why_len) {
+static const struct hz_transport_ops *ops_for(const char *scheme) {
+  if (strcmp(scheme, "tls") == 0) return &tls_ops;
+  return strcmp(scheme, "unix") == 0 ? &unix_ops : &tcp_ops;
+}
+
+static hz_err dial(struct hz_env *env, const struct hz_endpoint *ep,
+                   const struct hz_transport_config *config, const struct hz_conn_events *events,
+                   void *user, struct hz_conn **out, char *why, size_t why_len) {
   struct client *c = hz_new(env->alloc, struct client);
 
   if (c == NULL) {
     (void)snprintf(why, why_len, "no memory for a connection");
     return HZ_ENOMEM;
   }
-  struct hz_iostream *s = &c->s;
-  c->limits = config->limits;
-  hz_limits_defaults(&c->limits);
-  hz_iostream_init(s, ops, &client_hooks, env, NULL);
-  hz_err err = hz_iostream_connect(s, ep, &c->limits, tls, events, user, why, why_len);
-  if (err != HZ_OK) {
-    hz_iostream_discard(s);
-    return err;
-  }
-  *out = &s->conn;
-  return HZ_OK;
-}
-
-static hz_err dial_tcp(struct hz_env *env, const struct hz_endpoint *ep,
-                       const struct hz_transport_config *config,
-                       const struct hz_conn_events *events, void *user, struct hz_conn **out,
-                       char *why, size_t why_len) {
-  return dial_over(&tcp_ops, env, ep, config, NULL, events, user, out, why, why_len);
-}
-
-static hz_err dial_unix(struct hz_env *env, const struct hz_endpoint *ep,
-                        const struct hz_transport_config *config,
-                        const struct hz_conn_events *events, void *user, struct hz_conn **out,
-                        char *why, size_t why_len) {
-  return dial_over(&unix_ops, env, ep, config, NULL, events, user, out, why, why_len);
-}
-
-static hz_err dial_tls(struct hz_env *env, const struct hz_endpoint *ep,
-                       const struct hz_transport_config *config,
-                       const struct hz_conn_events *events, void *user, struct hz_conn **out,
-                       char *why, size_t why_len) {
-  const struct hz_tls_params params = {
-      .role = HZ_CLIENT, .use = HZ_TLS_STREAM, .alpn = ALPN_FRAMES, .name = ep->host};
-  struct hz_tls_ctx *tls = NULL;
-  hz_err err = hz_tls_ctx_new(env->alloc, &config->tls, &params, &tls, why, why_len);
-
-  if (err != HZ_OK) return err;
-  err = dial_over(&tls_ops, env, ep, config, tls, events, user, out, why, why_len);
-  hz_tls_ctx_unref(tls);
-  return err;
+  const struct hz_iostream_dial how = {
+      .config = config, .limits = &c->limits, .alpn = ALPN_FRAMES, .events = events, .user = user};
+  hz_iostream_init(&c->s, ops_for(ep->scheme), &client_hooks, env, NULL);
+  return hz_iostream_dial(&c->s, ep, &how, out, why, why_len);
 }
 
 /* --- taking ------------------------------------------------------------------------------------ */
@@ -126,44 +94,23 @@ static const struct hz_transport_ops tcp_ops = {
     .shares_address = true,
     .listen = hz_tcp_listen,
     .unlisten = hz_tcp_unlisten,
-    .dial = dial_tcp,
-    .close = hz_iostream_op_close,
-    .destroy = hz_iostream_op_destroy,
-    .peer = hz_iostream_op_peer,
-    .stream_open = hz_iostream_op_open,
-    .stream_send = hz_iostream_op_send,
-    .stream_consume = hz_iostream_op_consume,
-    .datagram_send = hz_iostream_op_datagram,
-    .datagram_max = hz_iostream_op_datagram_max,
+    .dial = dial,
+    HZ_IOSTREAM_OPS,
 };
 
 static const struct hz_transport_ops tls_ops = {
     .scheme = "tls",
     .caps = HZ_CAP_SECURE,
-    .dial = dial_tls,
-    .close = hz_iostream_op_close,
-    .destroy = hz_iostream_op_destroy,
-    .peer = hz_iostream_op_peer,
-    .stream_open = hz_iostream_op_open,
-    .stream_send = hz_iostream_op_send,
-    .stream_consume = hz_iostream_op_consume,
-    .datagram_send = hz_iostream_op_datagram,
-    .datagram_max = hz_iostream_op_datagram_max,
+    .dial = dial,
+    HZ_IOSTREAM_OPS,
 };
 
 static const struct hz_transport_ops unix_ops = {
     .scheme = "unix",
     .listen = hz_tcp_listen,
     .unlisten = hz_tcp_unlisten,
-    .dial = dial_unix,
-    .close = hz_iostream_op_close,
-    .destroy = hz_iostream_op_destroy,
-    .peer = hz_iostream_op_peer,
-    .stream_open = hz_iostream_op_open,
-    .stream_send = hz_iostream_op_send,
-    .stream_consume = hz_iostream_op_consume,
-    .datagram_send = hz_iostream_op_datagram,
-    .datagram_max = hz_iostream_op_datagram_max,
+    .dial = dial,
+    HZ_IOSTREAM_OPS,
 };
 
 const struct hz_transport_ops *hz_transport_tcp(void) {

@@ -3,53 +3,25 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "transports/common/tls.h"
 #include "transports/websocket/internal.h"
 #include "transports/websocket/websocket.h"
 
-static hz_err dial(bool secure, struct hz_env *env, const struct hz_endpoint *ep,
+static hz_err dial(struct hz_env *env, const struct hz_endpoint *ep,
                    const struct hz_transport_config *config, const struct hz_conn_events *events,
                    void *user, struct hz_conn **out, char *why, size_t why_len);
 
-static hz_err dial_ws(struct hz_env *env, const struct hz_endpoint *ep,
-                      const struct hz_transport_config *config, const struct hz_conn_events *events,
-                      void *user, struct hz_conn **out, char *why, size_t why_len) {
-  return dial(false, env, ep, config, events, user, out, why, why_len);
-}
-
-static hz_err dial_wss(struct hz_env *env, const struct hz_endpoint *ep,
-                       const struct hz_transport_config *config,
-                       const struct hz_conn_events *events, void *user, struct hz_conn **out,
-                       char *why, size_t why_len) {
-  return dial(true, env, ep, config, events, user, out, why, why_len);
-}
-
 static const struct hz_transport_ops ws_ops = {
     .scheme = "ws",
-    .dial = dial_ws,
-    .close = hz_iostream_op_close,
-    .destroy = hz_iostream_op_destroy,
-    .peer = hz_iostream_op_peer,
-    .stream_open = hz_iostream_op_open,
-    .stream_send = hz_iostream_op_send,
-    .stream_consume = hz_iostream_op_consume,
-    .datagram_send = hz_iostream_op_datagram,
-    .datagram_max = hz_iostream_op_datagram_max,
+    .dial = dial,
+    HZ_IOSTREAM_OPS,
     .keepalive = hz_ws_op_keepalive,
 };
 
 static const struct hz_transport_ops wss_ops = {
     .scheme = "wss",
     .caps = HZ_CAP_SECURE,
-    .dial = dial_wss,
-    .close = hz_iostream_op_close,
-    .destroy = hz_iostream_op_destroy,
-    .peer = hz_iostream_op_peer,
-    .stream_open = hz_iostream_op_open,
-    .stream_send = hz_iostream_op_send,
-    .stream_consume = hz_iostream_op_consume,
-    .datagram_send = hz_iostream_op_datagram,
-    .datagram_max = hz_iostream_op_datagram_max,
+    .dial = dial,
+    HZ_IOSTREAM_OPS,
     .keepalive = hz_ws_op_keepalive,
 };
 
@@ -59,6 +31,21 @@ const struct hz_transport_ops *hz_transport_ws(void) {
 
 const struct hz_transport_ops *hz_transport_wss(void) {
   return &wss_ops;
+}
+
+struct hz_ws *hz_ws_new_client(struct hz_env *env, const struct hz_transport_ops *ops, char *why,
+                               size_t why_len) {
+  struct hz_ws *ws = hz_slab_get(&env->objects, HZ_UPGRADE_BYTES);
+  struct hz_ws_client *c = hz_new(env->alloc, struct hz_ws_client);
+  if (ws == NULL || c == NULL) {
+    snprintf(why, why_len, "no memory for a connection");
+    hz_free(env->alloc, c);
+    hz_slab_put(&env->objects, ws, HZ_UPGRADE_BYTES);
+    return NULL;
+  }
+  ws->client = c;
+  hz_iostream_init(&ws->s, ops, &hz_ws_hooks, env, NULL);
+  return ws;
 }
 
 /* Everything that is made before connecting; false when memory is short. */
@@ -73,42 +60,23 @@ static bool prepare(struct hz_env *env, struct hz_ws_client *c, bool secure,
   return c->request != NULL;
 }
 
-static hz_err dial(bool secure, struct hz_env *env, const struct hz_endpoint *ep,
+static hz_err dial(struct hz_env *env, const struct hz_endpoint *ep,
                    const struct hz_transport_config *config, const struct hz_conn_events *events,
                    void *user, struct hz_conn **out, char *why, size_t why_len) {
-  struct hz_tls_ctx *tls = NULL;
-  hz_err e = HZ_ENOMEM;
-  struct hz_ws *ws = hz_slab_get(&env->objects, HZ_UPGRADE_BYTES);
-  struct hz_ws_client *c = hz_new(env->alloc, struct hz_ws_client);
-  if (ws == NULL || c == NULL) {
-    snprintf(why, why_len, "no memory for a connection");
-    hz_free(env->alloc, c);
-    hz_slab_put(&env->objects, ws, HZ_UPGRADE_BYTES);
+  bool secure = strcmp(ep->scheme, "wss") == 0;
+  struct hz_ws *ws = hz_ws_new_client(env, secure ? &wss_ops : &ws_ops, why, why_len);
+  if (ws == NULL) return HZ_ENOMEM;
+  if (!prepare(env, ws->client, secure, ep)) {
+    snprintf(why, why_len, "no memory for a request");
+    hz_iostream_discard(&ws->s);
     return HZ_ENOMEM;
   }
-  c->limits = config->limits;
-  hz_limits_defaults(&c->limits);
-  ws->client = c;
-  hz_iostream_init(&ws->s, secure ? &wss_ops : &ws_ops, &hz_ws_hooks, env, NULL);
-  if (!prepare(env, c, secure, ep)) {
-    snprintf(why, why_len, "no memory for a request");
-    goto fail;
-  }
-  if (secure) {
-    const struct hz_tls_params params = {
-        .role = HZ_CLIENT, .use = HZ_TLS_STREAM, .alpn = "http/1.1", .name = ep->host};
-    e = hz_tls_ctx_new(env->alloc, &config->tls, &params, &tls, why, why_len);
-    if (e != HZ_OK) goto fail;
-  }
-  e = hz_iostream_connect(&ws->s, ep, &c->limits, tls, events, user, why, why_len);
-  hz_tls_ctx_unref(tls);
-  if (e != HZ_OK) goto fail;
-  *out = &ws->s.conn;
-  return HZ_OK;
-
-fail:
-  hz_iostream_discard(&ws->s);
-  return e;
+  const struct hz_iostream_dial how = {.config = config,
+                                       .limits = &ws->client->limits,
+                                       .alpn = "http/1.1",
+                                       .events = events,
+                                       .user = user};
+  return hz_iostream_dial(&ws->s, ep, &how, out, why, why_len);
 }
 
 /* --- the server's side -------------------------------------------------------------------------

@@ -58,6 +58,11 @@ static inline struct hz_env *hz_ws_env(const struct hz_ws *ws) {
   return ws->s.conn.env;
 }
 
+/* adapter.c */
+/** A client's, which does not connect yet. NULL: memory is short, as `why` says. */
+struct hz_ws *hz_ws_new_client(struct hz_env *env, const struct hz_transport_ops *ops, char *why,
+                               size_t why_len);
+
 /* opening.c */
 /** The judges are through: from here on there are frames. `herz`: one stream of Herz's. */
 void hz_ws_opening_done(struct hz_ws *ws, bool herz);

@@ -14,14 +14,7 @@ static const struct hz_transport_ops ops = {
     .scheme = "ws+h3",
     .caps = HZ_CAP_SECURE,
     .dial = dial,
-    .close = hz_iostream_op_close,
-    .destroy = hz_iostream_op_destroy,
-    .peer = hz_iostream_op_peer,
-    .stream_open = hz_iostream_op_open,
-    .stream_send = hz_iostream_op_send,
-    .stream_consume = hz_iostream_op_consume,
-    .datagram_send = hz_iostream_op_datagram,
-    .datagram_max = hz_iostream_op_datagram_max,
+    HZ_IOSTREAM_OPS,
     .keepalive = hz_ws_op_keepalive,
 };
 
@@ -111,22 +104,15 @@ static hz_err dial(struct hz_env *env, const struct hz_endpoint *ep,
       {{"sec-websocket-version", 21}, {"13", 2}},
       {{"sec-websocket-protocol", 22}, {HZ_WS_SUBPROTOCOL, sizeof(HZ_WS_SUBPROTOCOL) - 1}}};
   struct hz_io *io;
-  struct hz_ws *ws = hz_slab_get(&env->objects, HZ_UPGRADE_BYTES);
-  struct hz_ws_client *c = hz_new(env->alloc, struct hz_ws_client);
-  if (ws == NULL || c == NULL) {
-    snprintf(why, why_len, "no memory for a connection");
-    hz_free(env->alloc, c);
-    hz_slab_put(&env->objects, ws, HZ_UPGRADE_BYTES);
-    return HZ_ENOMEM;
-  }
-  c->connect = (struct hz_tunnel_request){.protocol = "websocket",
-                                          .path = HZ_STR(HZ_WS_PATH),
-                                          .fields = fields,
-                                          .count = 2,
-                                          .answered = answered};
-  ws->client = c;
-  hz_iostream_init(&ws->s, &ops, &hz_ws_hooks, env, NULL);
-  hz_err err = hz_tunnel_dial(env, ep, config, &c->connect, NULL, NULL, &io, why, why_len);
+  struct hz_ws *ws = hz_ws_new_client(env, &ops, why, why_len);
+  if (ws == NULL) return HZ_ENOMEM;
+  struct hz_tunnel_request *rq = &ws->client->connect;
+  *rq = (struct hz_tunnel_request){.protocol = "websocket",
+                                   .path = HZ_STR(HZ_WS_PATH),
+                                   .fields = fields,
+                                   .count = 2,
+                                   .answered = answered};
+  hz_err err = hz_tunnel_dial(env, ep, config, rq, NULL, NULL, &io, why, why_len);
   if (err != HZ_OK) {
     hz_iostream_discard(&ws->s);
     return err;
