@@ -63,3 +63,10 @@ void wt_datagram(struct h3_peer *h, uint64_t id, const void *data, size_t len) {
   if (len > 0) memcpy(bytes + n, data, len);
   h3_datagram(h, bytes, n + len);
 }
+
+uint64_t wt_id_after(const struct h3_peer *h, unsigned n) {
+  uint64_t next = 0;
+  for (unsigned i = 0; i < h->call_count; i++)
+    if (h->calls[i].id % 4 == 0 && h->calls[i].id + 4 > next) next = h->calls[i].id + 4;
+  return next + 4 * n;
+}

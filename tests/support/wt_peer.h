@@ -25,5 +25,7 @@ void wt_capsule(struct h3_call *session, uint64_t type, const void *value, size_
 void wt_datagram(struct h3_peer *h, uint64_t id, const void *data, size_t len);
 /** The number of the session that was asked for by `c`. */
 uint64_t wt_id(const struct h3_call *c);
+/** The number that the next stream but `n` of this client will have. */
+uint64_t wt_id_after(const struct h3_peer *h, unsigned n);
 
 #endif
