@@ -14,18 +14,10 @@ static uint64_t counted(struct app_pair *p, enum hz_counter c) {
   return p->server->first.counters.v[c];
 }
 
-static void bystander_is_served(struct app_pair *p) {
-  struct ap_result r;
-
-  cr_assert(ap_call(p, "GET", "/users/42", NULL, 0, &r));
-  cr_assert(ap_wait(p, &r, 60 * HZ_SEC));
-  cr_assert_eq(r.status, 200, "the bystander got %d %s", r.status, herz_strerror(r.err));
-}
-
 static void start(struct app_pair *p) {
   cr_assert(ap_start(p, "sim/app_badinput", 11, "tcp", NULL));
   cr_assert(ap_dial(p));
-  bystander_is_served(p);
+  ap_is_served(p);
 }
 
 static void expect(const char *bytes, size_t len, uint64_t code, enum hz_counter counter) {
@@ -40,7 +32,7 @@ static void expect(const char *bytes, size_t len, uint64_t code, enum hz_counter
             "the connection was not closed");
   cr_assert_eq(raw_error_code(&peer), code, "code %lu", (unsigned long)raw_error_code(&peer));
   cr_assert_eq(counted(&p, counter), before + 1, "%s did not move", hz_counter_name(counter));
-  bystander_is_served(&p);
+  ap_is_served(&p);
   ap_stop(&p);
 }
 
@@ -125,7 +117,7 @@ Test(app_badinput, a_stream_cut_off_at_every_byte_frees_everything) {
     if (cut > 0) raw_say(&p, &peer, visit, cut);
     raw_hang_up(&p, &peer);
   }
-  bystander_is_served(&p);
+  ap_is_served(&p);
   cr_assert_eq(p.server->first.conn_count, 1);
   ap_stop(&p);
 }
@@ -142,7 +134,7 @@ Test(app_badinput, a_frame_begun_and_not_finished_ends_in_time) {
   cr_assert_lt(sim_now(p.sim) - from, 12 * HZ_SEC);
   cr_assert_eq(raw_error_code(&peer), HZ_WIRE_IDLE);
   cr_assert_eq(counted(&p, HZ_C_frame_timeout), 1);
-  bystander_is_served(&p);
+  ap_is_served(&p);
   ap_stop(&p);
 }
 
@@ -160,7 +152,7 @@ Test(app_badinput, a_peer_that_ends_by_an_error_is_not_waited_for) {
   cr_assert(sim_run_until(p.sim, raw_is_closed, &peer, sim_now(p.sim) + HZ_SEC),
             "it was not closed");
   cr_assert_eq(p.server->first.conn_count, 1);
-  bystander_is_served(&p);
+  ap_is_served(&p);
   ap_stop(&p);
 }
 
@@ -179,7 +171,7 @@ Test(app_badinput, a_peer_that_ignores_credit_is_cut_off) {
   cr_assert(sim_run_until(p.sim, raw_is_closed, &peer, sim_now(p.sim) + 60 * HZ_SEC));
   cr_assert_eq(raw_error_code(&peer), HZ_WIRE_FLOW);
   cr_assert_eq(counted(&p, HZ_C_credit_overrun), 1);
-  bystander_is_served(&p);
+  ap_is_served(&p);
   ap_stop(&p);
 }
 
@@ -251,6 +243,6 @@ Test(app_badinput, trailers_of_a_request_are_the_handlers_and_over_the_limit_lef
   cr_assert_eq(trailer_seen(&p, 0), '7');
   cr_assert_eq(trailer_seen(&p, 7), '7');
   cr_assert_eq(trailer_seen(&p, 8), '?', "\"none\"");
-  bystander_is_served(&p);
+  ap_is_served(&p);
   ap_stop(&p);
 }

@@ -2,63 +2,20 @@
  * and a server does not take a client's word for which is which (U22 of the threat list). Not here:
  * tickets and replays (quic_early_test.c). */
 #include <criterion/criterion.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "core/app/app.h"
 #include "core/app/client.h"
 #include "core/protocol/internal.h"
-#include "tests/support/app_pair.h"
+#include "tests/support/app_visit.h"
 
 #define LIMIT (60 * HZ_SEC)
 #define ONE_WAY (10 * HZ_MS)
 
-struct visit {
-  struct app_pair p;
-  char dir[40], session[64];
-};
-
-static bool is_closed(void *arg) {
-  return ((struct app_pair *)arg)->closed > 0;
-}
-
-static void leave(struct app_pair *p) {
-  p->closed = 0;
-  herz_client_close(p->cl);
-  cr_assert(sim_run_until(p->sim, is_closed, p, sim_now(p->sim) + LIMIT));
-  sim_run_for(p->sim, HZ_SEC);
-}
-
-/* A first visit leaves a ticket behind; the second one begins. */
-static void come_back(struct visit *v, const char *name) {
-  char config[128];
-  struct ap_result r;
-  strcpy(v->dir, "/tmp/herz-early-XXXXXX");
-  cr_assert_not_null(mkdtemp(v->dir));
-  (void)snprintf(v->session, sizeof(v->session), "%s/session", v->dir);
-  (void)snprintf(config, sizeof(config), "tls.session_file=%s", v->session);
-  cr_assert(ap_start(&v->p, name, 1, "quic", config));
-  sim_path(v->p.sim, AP_SERVER, AP_CLIENT, &(struct sim_link){.delay_ns = ONE_WAY});
-  cr_assert(ap_dial(&v->p));
-  cr_assert(ap_call(&v->p, "GET", "/users/1", NULL, 0, &r));
-  cr_assert(ap_wait(&v->p, &r, LIMIT));
-  cr_assert_eq(r.status, 200);
-  sim_run_for(v->p.sim, HZ_SEC);
-  leave(&v->p);
-  cr_assert_eq(access(v->session, R_OK), 0);
-}
-
-static void depart(struct visit *v) {
-  ap_stop(&v->p);
-  (void)unlink(v->session);
-  (void)rmdir(v->dir);
-}
-
 Test(app_early, safe_calls_go_at_once_and_others_wait_for_the_handshake) {
   struct visit v;
   struct ap_result get, post;
-  come_back(&v, "app_early/safe_calls_go_at_once_and_others_wait_for_the_handshake");
+  visit_begin(&v, "app_early/safe_calls_go_at_once_and_others_wait_for_the_handshake", "quic");
   hz_time from = sim_now(v.p.sim);
   cr_assert(ap_dial(&v.p));
   cr_assert(ap_call(&v.p, "POST", "/echo", "once", 4, &post));
@@ -73,7 +30,7 @@ Test(app_early, safe_calls_go_at_once_and_others_wait_for_the_handshake) {
   cr_assert_geq(sim_now(v.p.sim) - from, 4 * ONE_WAY, "two round trips");
   cr_assert_eq(v.p.server->first.counters.v[HZ_C_calls_early], 1u);
   cr_assert_eq(v.p.server->first.counters.v[HZ_C_calls_early_refused], 0u);
-  depart(&v);
+  visit_end(&v);
 }
 
 static void keep(const struct herz_response *rs, void *arg) {
@@ -92,7 +49,7 @@ Test(app_early, a_server_refuses_what_is_not_safe_in_early_data) {
   struct ap_result post = {0}, again;
   herz_call_handle *h = NULL;
   struct herz_request rq = {.method = "POST", .path = "/echo", .body = "twice", .body_len = 5};
-  come_back(&v, "app_early/a_server_refuses_what_is_not_safe_in_early_data");
+  visit_begin(&v, "app_early/a_server_refuses_what_is_not_safe_in_early_data", "quic");
   cr_assert(ap_dial(&v.p));
   cr_assert_eq(herz_call(v.p.cl, &rq, keep, &post, &h), 0);
   h->safe = true; /* a client that knows no better */
@@ -103,13 +60,13 @@ Test(app_early, a_server_refuses_what_is_not_safe_in_early_data) {
   cr_assert(ap_call(&v.p, "POST", "/echo", "after", 5, &again));
   cr_assert(ap_wait(&v.p, &again, LIMIT));
   cr_assert_eq(again.status, 200);
-  depart(&v);
+  visit_end(&v);
 }
 
 Test(app_early, calls_in_refused_early_data_are_made_again) {
   struct visit v;
   struct ap_result get, post;
-  come_back(&v, "app_early/calls_in_refused_early_data_are_made_again");
+  visit_begin(&v, "app_early/calls_in_refused_early_data_are_made_again", "quic");
   hz_worker_unlisten(&v.p.server->first); /* the ticket's key goes with the listener */
   sim_run_for(v.p.sim, HZ_SEC);
   cr_assert_eq(herz_listen(v.p.server, "quic://" AP_SERVER ":4433", NULL, 0), 0);
@@ -122,7 +79,7 @@ Test(app_early, calls_in_refused_early_data_are_made_again) {
   cr_assert_eq(post.status, 200, "%s", post.text);
   cr_assert(get.done == 1 && post.done == 1);
   cr_assert_eq(v.p.server->first.counters.v[HZ_C_calls_early], 0u);
-  depart(&v);
+  visit_end(&v);
 }
 
 struct early_topics {
@@ -170,7 +127,7 @@ static void send_topics_early(herz_client *cl) {
 
 Test(app_early, a_publish_in_early_data_is_refused_and_a_subscription_is_not) {
   struct visit v;
-  come_back(&v, "app_early/a_publish_in_early_data_is_refused_and_a_subscription_is_not");
+  visit_begin(&v, "app_early/a_publish_in_early_data_is_refused_and_a_subscription_is_not", "quic");
   memset(&seen, 0, sizeof(seen));
   hz_time from = sim_now(v.p.sim);
   cr_assert(ap_dial(&v.p));
@@ -186,5 +143,5 @@ Test(app_early, a_publish_in_early_data_is_refused_and_a_subscription_is_not) {
   cr_assert_eq(hz_session_publish(v.p.cl->session, &m, NULL), HZ_OK);
   sim_run_for(v.p.sim, HZ_SEC);
   cr_assert_eq(seen.heard, 1, "after the handshake it is");
-  depart(&v);
+  visit_end(&v);
 }

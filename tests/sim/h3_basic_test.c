@@ -5,36 +5,16 @@
 #include <string.h>
 
 #include "core/app/app.h"
-#include "tests/support/h3_peer.h"
+#include "tests/support/h3_pair.h"
 
-static const struct sim_link lan = {.delay_ns = 10 * HZ_MS};
-
-struct world {
-  struct app_pair p;
-  struct h3_peer h;
-};
-
-static struct world *start(const char *name, const char *config) {
-  struct world *w = calloc(1, sizeof(*w));
-  cr_assert(ap_start(&w->p, name, 1, "quic", config));
-  sim_path(w->p.sim, AP_SERVER, AP_CLIENT, &lan);
-  h3_connect(&w->h, &w->p, true);
-  return w;
-}
-#define START(test, config) start("h3_basic/" #test, config)
-
-static void stop(struct world *w) {
-  h3_leave(&w->h);
-  ap_stop(&w->p);
-  free(w);
-}
+#define START(test, config) h3_pair_start("h3_basic/" #test, config)
 
 static void has(struct h3_call *c, const char *line) {
   cr_assert_not_null(strstr(c->fields, line), "no \"%s\" in:\n%s", line, c->fields);
 }
 
 Test(h3_basic, a_get_with_a_parameter_is_answered) {
-  struct world *w = START(a_get_with_a_parameter_is_answered, NULL);
+  struct h3_pair *w = START(a_get_with_a_parameter_is_answered, NULL);
   struct h3_call *c = h3_request(&w->h, "GET", "/users/42", NULL, NULL, 0);
   cr_assert(h3_done(c));
   cr_assert_eq(c->status, 200);
@@ -44,37 +24,33 @@ Test(h3_basic, a_get_with_a_parameter_is_answered) {
   has(c, "content-type: application/json\n");
   has(c, "content-length: 11\n");
   has(c, "date: Thu, 01 Jan 2026 ");
-  stop(w);
+  h3_pair_stop(w);
 }
 
 Test(h3_basic, the_first_request_is_answered_after_two_round_trips) {
-  struct world *w = calloc(1, sizeof(*w));
-  cr_assert(ap_start(&w->p, "h3_basic/the_first_request_is_answered_after_two_round_trips", 1,
-                     "quic", NULL));
-  sim_path(w->p.sim, AP_SERVER, AP_CLIENT, &lan);
-  h3_connect(&w->h, &w->p, true);
+  struct h3_pair *w = START(the_first_request_is_answered_after_two_round_trips, NULL);
   struct h3_call *c = h3_request(&w->h, "GET", "/users/42", NULL, NULL, 0);
   while (c->status == 0) sim_run_for(w->p.sim, HZ_MS / 10);
   cr_assert_eq(c->status, 200);
   cr_assert_leq(sim_now(w->p.sim), SIM_START + 42 * HZ_MS);
   cr_assert_gt(w->h.control_len, 3u, "SETTINGS came with the handshake");
   cr_assert_eq(w->h.uni_streams, 3u);
-  stop(w);
+  h3_pair_stop(w);
 }
 
 Test(h3_basic, an_unknown_path_is_404_and_a_wrong_method_405_with_allow) {
-  struct world *w = START(an_unknown_path_is_404_and_a_wrong_method_405_with_allow, NULL);
+  struct h3_pair *w = START(an_unknown_path_is_404_and_a_wrong_method_405_with_allow, NULL);
   struct h3_call *a = h3_request(&w->h, "GET", "/nowhere", NULL, NULL, 0);
   struct h3_call *b = h3_request(&w->h, "DELETE", "/users/42", NULL, NULL, 0);
   cr_assert(h3_done(a) && h3_done(b));
   cr_assert_eq(a->status, 404);
   cr_assert_eq(b->status, 405);
   has(b, "allow: ");
-  stop(w);
+  h3_pair_stop(w);
 }
 
 Test(h3_basic, head_is_a_get_without_content) {
-  struct world *w = START(head_is_a_get_without_content, NULL);
+  struct h3_pair *w = START(head_is_a_get_without_content, NULL);
   struct h3_call *a = h3_request(&w->h, "HEAD", "/users/42", NULL, NULL, 0);
   struct h3_call *b = h3_request(&w->h, "HEAD", "/bytes/1000000", NULL, NULL, 0);
   cr_assert(h3_done(a) && h3_done(b));
@@ -82,11 +58,11 @@ Test(h3_basic, head_is_a_get_without_content) {
   has(a, "content-length: 11\n");
   cr_assert_eq(a->data_frames + b->data_frames, 0u);
   cr_assert_eq(b->status, 200);
-  stop(w);
+  h3_pair_stop(w);
 }
 
 Test(h3_basic, values_are_msgpack_for_who_asks) {
-  struct world *w = START(values_are_msgpack_for_who_asks, NULL);
+  struct h3_pair *w = START(values_are_msgpack_for_who_asks, NULL);
   struct h3_call *c =
       h3_request(&w->h, "GET", "/users/42", "accept: application/msgpack\n", NULL, 0);
   cr_assert(h3_done(c));
@@ -95,10 +71,10 @@ Test(h3_basic, values_are_msgpack_for_who_asks) {
   cr_assert_eq(c->sum, ap_sum("\x81\xa2id\xa2"
                               "42",
                               7));
-  stop(w);
+  h3_pair_stop(w);
 }
 
-static void echoes(struct world *w, size_t len) {
+static void echoes(struct h3_pair *w, size_t len) {
   uint8_t *body = malloc(len + 1);
   for (size_t i = 0; i < len; i++) body[i] = (uint8_t)(i * 7 + (i >> 9));
   struct h3_call *c = h3_request(&w->h, "POST", "/echo", NULL, body, len);
@@ -110,21 +86,21 @@ static void echoes(struct world *w, size_t len) {
 }
 
 Test(h3_basic, a_post_is_echoed_byte_exact) {
-  struct world *w = START(a_post_is_echoed_byte_exact, NULL);
+  struct h3_pair *w = START(a_post_is_echoed_byte_exact, NULL);
   const size_t sizes[] = {0, 1, 100, 1200, 16384, 16385, 300000};
   for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) echoes(w, sizes[i]);
-  stop(w);
+  h3_pair_stop(w);
 }
 
 Test(h3_basic, ten_mebibytes_are_echoed_byte_exact) {
-  struct world *w = START(ten_mebibytes_are_echoed_byte_exact, NULL);
+  struct h3_pair *w = START(ten_mebibytes_are_echoed_byte_exact, NULL);
   sim_path(w->p.sim, AP_SERVER, AP_CLIENT, &(struct sim_link){.delay_ns = 2 * HZ_MS});
   echoes(w, 10u << 20);
-  stop(w);
+  h3_pair_stop(w);
 }
 
 Test(h3_basic, a_cookie_in_pieces_is_one_and_a_limit_counts_the_pieces) {
-  struct world *w =
+  struct h3_pair *w =
       START(a_cookie_in_pieces_is_one_and_a_limit_counts_the_pieces, "limits.header_count=4");
   struct h3_call *c =
       h3_request(&w->h, "GET", "/users/1", "cookie: a=1\ncookie: b=2\ncookie: c=3\n", NULL, 0);
@@ -133,12 +109,12 @@ Test(h3_basic, a_cookie_in_pieces_is_one_and_a_limit_counts_the_pieces) {
   cr_assert(h3_done(c) && h3_done(d));
   cr_assert_eq(c->status, 200);
   cr_assert_eq(d->status, 431);
-  stop(w);
+  h3_pair_stop(w);
 }
 
 Test(h3_basic, limits_of_the_head_are_414_and_431) {
-  struct world *w = START(limits_of_the_head_are_414_and_431,
-                          "limits.path_bytes=20\nlimits.header_bytes=256\nlimits.header_count=3");
+  struct h3_pair *w = START(limits_of_the_head_are_414_and_431,
+                            "limits.path_bytes=20\nlimits.header_bytes=256\nlimits.header_count=3");
   struct h3_call *ok = h3_request(&w->h, "GET", "/users/1", "a: 1\nb: 2\nc: 3\n", NULL, 0);
   struct h3_call *path = h3_request(&w->h, "GET", "/users/123456789012345", NULL, NULL, 0);
   struct h3_call *count = h3_request(&w->h, "GET", "/users/1", "a: 1\nb: 2\nc: 3\nd: 4\n", NULL, 0);
@@ -151,11 +127,11 @@ Test(h3_basic, limits_of_the_head_are_414_and_431) {
   cr_assert_eq(count->status, 431);
   cr_assert_eq(bytes->status, 431);
   cr_assert_eq(h3_counted(&w->h, "head_too_large"), 3u);
-  stop(w);
+  h3_pair_stop(w);
 }
 
 Test(h3_basic, a_body_over_the_limit_is_413_before_it_comes) {
-  struct world *w = START(a_body_over_the_limit_is_413_before_it_comes, "limits.body_bytes=1000");
+  struct h3_pair *w = START(a_body_over_the_limit_is_413_before_it_comes, "limits.body_bytes=1000");
   uint8_t head[512];
   size_t n = h3_request_head(head, "POST", "/echo", "content-length: 5000000\n");
   struct h3_call *c = h3_stream(&w->h, HZ_BIDI, head, n, false);
@@ -163,11 +139,11 @@ Test(h3_basic, a_body_over_the_limit_is_413_before_it_comes) {
   cr_assert_eq(c->status, 413);
   cr_assert(c->was_stopped);
   cr_assert_eq(c->stop_code, NGHTTP3_H3_NO_ERROR);
-  stop(w);
+  h3_pair_stop(w);
 }
 
 Test(h3_basic, calls_over_the_limit_are_429) {
-  struct world *w = START(calls_over_the_limit_are_429, "limits.calls=2");
+  struct h3_pair *w = START(calls_over_the_limit_are_429, "limits.calls=2");
   struct h3_call *a = h3_request(&w->h, "GET", "/later", NULL, NULL, 0);
   struct h3_call *b = h3_request(&w->h, "GET", "/later", NULL, NULL, 0);
   struct h3_call *c = h3_request(&w->h, "GET", "/users/1", NULL, NULL, 0);
@@ -181,11 +157,11 @@ Test(h3_basic, calls_over_the_limit_are_429) {
   c = h3_request(&w->h, "GET", "/users/1", NULL, NULL, 0);
   cr_assert(h3_done(c));
   cr_assert_eq(c->status, 200);
-  stop(w);
+  h3_pair_stop(w);
 }
 
 Test(h3_basic, who_waits_for_100_gets_it) {
-  struct world *w = START(who_waits_for_100_gets_it, NULL);
+  struct h3_pair *w = START(who_waits_for_100_gets_it, NULL);
   uint8_t head[512], data[8];
   size_t n = h3_request_head(head, "POST", "/echo", "content-length: 5\nexpect: 100-continue\n");
   struct h3_call *c = h3_stream(&w->h, HZ_BIDI, head, n, false);
@@ -195,10 +171,10 @@ Test(h3_basic, who_waits_for_100_gets_it) {
   h3_send(c, data, h3_frame(data, 0, 0, "hello", 5), true);
   cr_assert(h3_done(c));
   cr_assert_eq(c->sum, ap_sum("hello", 5));
-  stop(w);
+  h3_pair_stop(w);
 }
 
-static void trailers_are(struct world *w, const char *path, const char *trailers,
+static void trailers_are(struct h3_pair *w, const char *path, const char *trailers,
                          const char *said) {
   uint8_t all[4096];
   size_t n = h3_request_head(all, "POST", path, NULL);
@@ -212,8 +188,8 @@ static void trailers_are(struct world *w, const char *path, const char *trailers
 }
 
 Test(h3_basic, trailers_of_a_request_are_the_handlers_once_its_content_is_whole) {
-  struct world *w = START(trailers_of_a_request_are_the_handlers_once_its_content_is_whole,
-                          "limits.header_count=8");
+  struct h3_pair *w = START(trailers_of_a_request_are_the_handlers_once_its_content_is_whole,
+                            "limits.header_count=8");
   char many[200] = "x-sum: 7\n";
   for (int i = 0; i < 8; i++) strcat(many, "a: b\n");
   trailers_are(w, "/sum", "x-sum: 7\n", "7");
@@ -222,11 +198,11 @@ Test(h3_basic, trailers_of_a_request_are_the_handlers_once_its_content_is_whole)
   trailers_are(w, "/sum", "content-length: 5\n", "none");
   trailers_are(w, "/sum", many, "none"); /* over the limit */
   trailers_are(w, "/echo", "x-sum: 7\n", "hello");
-  stop(w);
+  h3_pair_stop(w);
 }
 
 Test(h3_basic, one_byte_at_a_time_is_the_same_request) {
-  struct world *w = START(one_byte_at_a_time_is_the_same_request, NULL);
+  struct h3_pair *w = START(one_byte_at_a_time_is_the_same_request, NULL);
   uint8_t all[1024];
   size_t n = h3_request_head(all, "POST", "/echo", "content-length: 5\n");
   n = h3_frame(all, n, 0x21, "grease", 6);
@@ -240,11 +216,11 @@ Test(h3_basic, one_byte_at_a_time_is_the_same_request) {
   cr_assert(h3_done(c));
   cr_assert_eq(c->status, 200);
   cr_assert_eq(c->sum, ap_sum("hello", 5));
-  stop(w);
+  h3_pair_stop(w);
 }
 
 Test(h3_basic, a_reader_that_does_not_read_stops_the_handler) {
-  struct world *w = START(a_reader_that_does_not_read_stops_the_handler, NULL);
+  struct h3_pair *w = START(a_reader_that_does_not_read_stops_the_handler, NULL);
   struct h3_call *c = h3_request(&w->h, "GET", "/bytes/20000000", NULL, NULL, 0);
   c->hold = true;
   sim_run_for(w->p.sim, 5 * HZ_SEC);
@@ -259,11 +235,11 @@ Test(h3_basic, a_reader_that_does_not_read_stops_the_handler) {
   for (size_t i = 0; i < 20000000u; i++) sum = (sum ^ (uint8_t)(i >> 8)) * 1099511628211u;
   cr_assert_eq(c->sum, sum);
   cr_assert_eq(w->p.ended, 1u);
-  stop(w);
+  h3_pair_stop(w);
 }
 
 Test(h3_basic, a_handler_that_does_not_take_stops_the_sender) {
-  struct world *w = START(a_handler_that_does_not_take_stops_the_sender, NULL);
+  struct h3_pair *w = START(a_handler_that_does_not_take_stops_the_sender, NULL);
   size_t len = 4u << 20;
   uint8_t *body = calloc(1, len);
   struct h3_call *c = h3_request(&w->h, "POST", "/drip", NULL, body, len);
@@ -278,11 +254,11 @@ Test(h3_basic, a_handler_that_does_not_take_stops_the_sender) {
   cr_assert_eq(c->status, 200);
   cr_assert_eq(w->p.dripped, len);
   free(body);
-  stop(w);
+  h3_pair_stop(w);
 }
 
 Test(h3_basic, an_urgent_answer_overtakes_a_long_one) {
-  struct world *w = START(an_urgent_answer_overtakes_a_long_one, NULL);
+  struct h3_pair *w = START(an_urgent_answer_overtakes_a_long_one, NULL);
   sim_path(w->p.sim, AP_SERVER, AP_CLIENT,
            &(struct sim_link){.delay_ns = 10 * HZ_MS, .rate_bytes = 1000000});
   struct h3_call *slow = h3_request(&w->h, "GET", "/bytes/2000000", "priority: u=6\n", NULL, 0);
@@ -292,11 +268,11 @@ Test(h3_basic, an_urgent_answer_overtakes_a_long_one) {
   cr_assert_lt(slow->len, 1000000u, "the long one stood back");
   cr_assert(h3_done(slow));
   cr_assert_eq(slow->len, 2000000u);
-  stop(w);
+  h3_pair_stop(w);
 }
 
 Test(h3_basic, both_protocols_share_the_port) {
-  struct world *w = START(both_protocols_share_the_port, NULL);
+  struct h3_pair *w = START(both_protocols_share_the_port, NULL);
   struct ap_result r;
   cr_assert(ap_dial(&w->p));
   cr_assert(ap_call(&w->p, "GET", "/users/7", NULL, 0, &r));
@@ -305,11 +281,11 @@ Test(h3_basic, both_protocols_share_the_port) {
   cr_assert_eq(r.status, 200);
   cr_assert(h3_done(c));
   cr_assert_eq(c->status, 200);
-  stop(w);
+  h3_pair_stop(w);
 }
 
 Test(h3_basic, a_thousand_requests_leave_nothing_behind) {
-  struct world *w = START(a_thousand_requests_leave_nothing_behind, NULL);
+  struct h3_pair *w = START(a_thousand_requests_leave_nothing_behind, NULL);
   size_t before = 0;
   for (int i = 0; i < 20; i++) {
     struct h3_call *all[25];
@@ -318,5 +294,5 @@ Test(h3_basic, a_thousand_requests_leave_nothing_behind) {
     if (i == 4) before = sim_alloc(w->p.server_env)->live_bytes;
     if (i > 4) cr_assert_leq(sim_alloc(w->p.server_env)->live_bytes, before + 4096, "round %d", i);
   }
-  stop(w);
+  h3_pair_stop(w);
 }

@@ -2,43 +2,21 @@
  * (h3_basic_test.c, h3_abuse_test.c). */
 #include <criterion/criterion.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "core/app/app.h"
-#include "tests/support/h3_peer.h"
+#include "tests/support/app_visit.h"
+#include "tests/support/h3_pair.h"
 #include "transports/quic/conn.h"
 
-struct world {
-  struct app_pair p;
-  struct h3_peer h;
-};
-
-static struct world *make(const char *name, uint64_t seed, const char *config) {
-  struct world *w = calloc(1, sizeof(*w));
-  cr_assert(ap_start(&w->p, name, seed, "quic", config));
-  sim_path(w->p.sim, AP_SERVER, AP_CLIENT, &(struct sim_link){.delay_ns = 10 * HZ_MS});
-  return w;
-}
-
-static struct world *start(const char *name, const char *config) {
-  struct world *w = make(name, 1, config);
-  h3_connect(&w->h, &w->p, true);
-  return w;
-}
 #define NAME(test) "h3_life/" #test
-
-static void stop(struct world *w) {
-  h3_leave(&w->h);
-  ap_stop(&w->p);
-  free(w);
-}
 
 /* ---- bad networks ---- */
 
 static void lossy(uint64_t seed) {
-  struct world *w = make(NAME(requests_complete_at_30_percent_loss_with_reordering), seed,
-                         "limits.handshake_timeout_ms=120000\nlimits.idle_timeout_ms=300000");
+  struct h3_pair *w =
+      h3_pair_make(NAME(requests_complete_at_30_percent_loss_with_reordering), seed,
+                   "limits.handshake_timeout_ms=120000\nlimits.idle_timeout_ms=300000");
   sim_path(w->p.sim, AP_SERVER, AP_CLIENT,
            &(struct sim_link){.delay_ns = 10 * HZ_MS, .loss = 0.3, .reorder = 0.2});
   h3_dial(&w->h, &w->p, NULL);
@@ -55,7 +33,7 @@ static void lossy(uint64_t seed) {
   cr_assert_eq(get->sum, ap_sum("{\"id\":\"42\"}", 11));
   cr_assert_eq(post->sum, ap_sum(body, sizeof(body)));
   cr_assert_eq(down->len, 100000u);
-  stop(w);
+  h3_pair_stop(w);
 }
 
 Test(h3_life, requests_complete_at_30_percent_loss_with_reordering) {
@@ -67,7 +45,8 @@ Test(h3_life, requests_complete_at_30_percent_loss_with_reordering) {
 /* ---- draining ---- */
 
 Test(h3_life, draining_says_goaway_twice_and_answers_what_is_under_way) {
-  struct world *w = start(NAME(draining_says_goaway_twice_and_answers_what_is_under_way), NULL);
+  struct h3_pair *w =
+      h3_pair_start(NAME(draining_says_goaway_twice_and_answers_what_is_under_way), NULL);
   struct h3_call *slow = h3_request(&w->h, "GET", "/later", NULL, NULL, 0);
   sim_run_for(w->p.sim, 100 * HZ_MS);
   herz_drain(w->p.server, 10000);
@@ -89,11 +68,11 @@ Test(h3_life, draining_says_goaway_twice_and_answers_what_is_under_way) {
   cr_assert_eq(slow->sum, ap_sum("at last", 7));
   cr_assert(h3_closed(&w->h));
   cr_assert_eq(w->h.why.code, NGHTTP3_H3_NO_ERROR);
-  stop(w);
+  h3_pair_stop(w);
 }
 
 Test(h3_life, draining_closes_an_idle_connection) {
-  struct world *w = start(NAME(draining_closes_an_idle_connection), NULL);
+  struct h3_pair *w = h3_pair_start(NAME(draining_closes_an_idle_connection), NULL);
   sim_run_for(w->p.sim, 100 * HZ_MS);
   hz_time from = sim_now(w->p.sim);
   herz_drain(w->p.server, 10000);
@@ -101,11 +80,11 @@ Test(h3_life, draining_closes_an_idle_connection) {
   cr_assert_eq(w->h.why.code, NGHTTP3_H3_NO_ERROR);
   cr_assert_eq(w->h.goaways, 2u);
   cr_assert_lt(sim_now(w->p.sim) - from, HZ_SEC);
-  stop(w);
+  h3_pair_stop(w);
 }
 
 Test(h3_life, the_grace_time_ends_what_does_not_end) {
-  struct world *w = start(NAME(the_grace_time_ends_what_does_not_end), NULL);
+  struct h3_pair *w = h3_pair_start(NAME(the_grace_time_ends_what_does_not_end), NULL);
   struct h3_call *slow = h3_request(&w->h, "GET", "/later", NULL, NULL, 0);
   sim_run_for(w->p.sim, 100 * HZ_MS);
   herz_drain(w->p.server, 2000);
@@ -113,14 +92,14 @@ Test(h3_life, the_grace_time_ends_what_does_not_end) {
   cr_assert_eq(slow->heads, 0u);
   cr_assert_leq(sim_now(w->p.sim), SIM_START + 8 * HZ_SEC);
   herz_complete(w->p.promises[0], HERZ_OK, NULL, "late", 4);
-  stop(w);
+  h3_pair_stop(w);
 }
 
 /* ---- time ---- */
 
 Test(h3_life, the_deadline_of_a_call_is_504_or_breaks_the_answer_off) {
-  struct world *w = start(NAME(the_deadline_of_a_call_is_504_or_breaks_the_answer_off),
-                          "limits.call_timeout_ms=2000");
+  struct h3_pair *w = h3_pair_start(NAME(the_deadline_of_a_call_is_504_or_breaks_the_answer_off),
+                                    "limits.call_timeout_ms=2000");
   struct h3_call *late = h3_request(&w->h, "GET", "/later", NULL, NULL, 0);
   struct h3_call *unread = h3_request(&w->h, "GET", "/bytes/10000000", NULL, NULL, 0);
   unread->hold = true;
@@ -130,11 +109,11 @@ Test(h3_life, the_deadline_of_a_call_is_504_or_breaks_the_answer_off) {
   cr_assert(unread->was_reset);
   cr_assert_eq(unread->reset_code, NGHTTP3_H3_REQUEST_CANCELLED);
   herz_complete(w->p.promises[0], HERZ_OK, NULL, "late", 4);
-  stop(w);
+  h3_pair_stop(w);
 }
 
 Test(h3_life, a_client_that_vanishes_frees_everything) {
-  struct world *w = start(NAME(a_client_that_vanishes_frees_everything), NULL);
+  struct h3_pair *w = h3_pair_start(NAME(a_client_that_vanishes_frees_everything), NULL);
   (void)h3_request(&w->h, "GET", "/later", NULL, NULL, 0);
   (void)h3_request(&w->h, "GET", "/bytes/10000000", NULL, NULL, 0);
   sim_run_for(w->p.sim, 15 * HZ_MS);
@@ -142,7 +121,7 @@ Test(h3_life, a_client_that_vanishes_frees_everything) {
   sim_run_for(w->p.sim, 100 * HZ_SEC);
   cr_assert_eq(w->p.ended, 2u);
   herz_complete(w->p.promises[0], HERZ_OK, NULL, "late", 4);
-  stop(w);
+  h3_pair_stop(w);
 }
 
 /* ---- early data ---- */
@@ -159,7 +138,7 @@ Test(h3_life, early_data_is_for_safe_methods_others_are_425) {
   char dir[] = "/tmp/herz-h3-XXXXXX", session[64];
   cr_assert_not_null(mkdtemp(dir));
   (void)snprintf(session, sizeof(session), "%s/session", dir);
-  struct world *w = make(NAME(early_data_is_for_safe_methods_others_are_425), 1, NULL);
+  struct h3_pair *w = h3_pair_make(NAME(early_data_is_for_safe_methods_others_are_425), 1, NULL);
   h3_dial(&w->h, &w->p, session);
   w->h.on_opened = h3_introduce;
   sim_run_for(w->p.sim, HZ_SEC);
@@ -179,54 +158,17 @@ Test(h3_life, early_data_is_for_safe_methods_others_are_425) {
   struct h3_call *again = h3_request(&w->h, "POST", "/echo", NULL, "once", 4);
   cr_assert(h3_done(again));
   cr_assert_eq(again->status, 200);
-  stop(w);
+  h3_pair_stop(w);
   (void)unlink(session);
   (void)rmdir(dir);
 }
 
 /* ---- the client ---- */
 
-struct visit {
-  struct app_pair p;
-  char dir[32], session[64];
-};
-
-static bool is_closed(void *arg) {
-  return ((struct app_pair *)arg)->closed > 0;
-}
-
-/* A first visit by h3:// leaves a ticket behind; the second one may begin. */
-static void come_back(struct visit *v, const char *name) {
-  char config[128];
-  struct ap_result r;
-  strcpy(v->dir, "/tmp/herz-h3-XXXXXX");
-  cr_assert_not_null(mkdtemp(v->dir));
-  (void)snprintf(v->session, sizeof(v->session), "%s/session", v->dir);
-  (void)snprintf(config, sizeof(config), "tls.session_file=%s", v->session);
-  cr_assert(ap_start(&v->p, name, 1, "h3", config));
-  sim_path(v->p.sim, AP_SERVER, AP_CLIENT, &(struct sim_link){.delay_ns = 10 * HZ_MS});
-  cr_assert(ap_dial(&v->p));
-  cr_assert(ap_call(&v->p, "GET", "/users/1", NULL, 0, &r));
-  cr_assert(ap_wait(&v->p, &r, 60 * HZ_SEC));
-  cr_assert_eq(r.status, 200, "%s", r.text);
-  sim_run_for(v->p.sim, HZ_SEC);
-  v->p.closed = 0;
-  herz_client_close(v->p.cl);
-  cr_assert(sim_run_until(v->p.sim, is_closed, &v->p, sim_now(v->p.sim) + 60 * HZ_SEC));
-  sim_run_for(v->p.sim, HZ_SEC);
-  cr_assert_eq(access(v->session, R_OK), 0);
-}
-
-static void depart(struct visit *v) {
-  ap_stop(&v->p);
-  (void)unlink(v->session);
-  (void)rmdir(v->dir);
-}
-
 Test(h3_life, the_clients_safe_calls_go_early_and_others_wait) {
   struct visit v;
   struct ap_result get, post;
-  come_back(&v, NAME(the_clients_safe_calls_go_early_and_others_wait));
+  visit_begin(&v, NAME(the_clients_safe_calls_go_early_and_others_wait), "h3");
   hz_time from = sim_now(v.p.sim);
   cr_assert(ap_dial(&v.p));
   cr_assert(ap_call(&v.p, "POST", "/echo", "once", 4, &post));
@@ -239,13 +181,13 @@ Test(h3_life, the_clients_safe_calls_go_early_and_others_wait) {
   cr_assert_eq(post.sum, ap_sum("once", 4));
   cr_assert_eq(v.p.server->first.counters.v[HZ_C_calls_early], 1u);
   cr_assert_eq(v.p.server->first.counters.v[HZ_C_calls_early_refused], 0u);
-  depart(&v);
+  visit_end(&v);
 }
 
 Test(h3_life, the_clients_calls_in_refused_early_data_are_made_again) {
   struct visit v;
   struct ap_result get, post;
-  come_back(&v, NAME(the_clients_calls_in_refused_early_data_are_made_again));
+  visit_begin(&v, NAME(the_clients_calls_in_refused_early_data_are_made_again), "h3");
   hz_worker_unlisten(&v.p.server->first); /* the ticket's key goes with the listener */
   sim_run_for(v.p.sim, HZ_SEC);
   cr_assert_eq(herz_listen(v.p.server, "quic://" AP_SERVER ":4433", NULL, 0), 0);
@@ -256,7 +198,7 @@ Test(h3_life, the_clients_calls_in_refused_early_data_are_made_again) {
   cr_assert(ap_wait(&v.p, &post, 60 * HZ_SEC));
   cr_assert_eq(get.status, 200, "%s", get.text);
   cr_assert_eq(post.status, 200, "%s", post.text);
-  depart(&v);
+  visit_end(&v);
 }
 
 /* An answer whose fields need insertions that come on another stream, which were lost on the way. */
@@ -284,7 +226,8 @@ Test(h3_life, answers_that_wait_for_qpack_outlive_their_streams) {
 Test(h3_life, every_allocation_may_fail) {
   unsigned long most = 0;
   for (unsigned long n = 1;; n++) {
-    struct world *w = make(NAME(every_allocation_may_fail), 1, "limits.handshake_timeout_ms=2000");
+    struct h3_pair *w =
+        h3_pair_make(NAME(every_allocation_may_fail), 1, "limits.handshake_timeout_ms=2000");
     fault_alloc_fail(sim_alloc(w->p.server_env), n, false);
     h3_dial(&w->h, &w->p, NULL);
     w->h.on_opened = h3_introduce;
@@ -303,7 +246,7 @@ Test(h3_life, every_allocation_may_fail) {
     struct h3_call *c = h3_request(&w->h, "GET", "/users/1", NULL, NULL, 0);
     cr_assert(h3_done(c));
     cr_assert_eq(c->status, 200);
-    stop(w);
+    h3_pair_stop(w);
     most = n;
     if (!failed) break;
   }
@@ -311,7 +254,7 @@ Test(h3_life, every_allocation_may_fail) {
 }
 
 Test(h3_life, what_an_idle_connection_costs) {
-  struct world *w = make(NAME(what_an_idle_connection_costs), 1, NULL);
+  struct h3_pair *w = h3_pair_make(NAME(what_an_idle_connection_costs), 1, NULL);
   size_t before = 0;
   enum { FEW = 10, N = 20 }; /* the first ones pay for the pools, too */
   static struct h3_peer all[N];

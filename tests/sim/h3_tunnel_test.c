@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "core/app/app.h"
-#include "tests/support/h3_peer.h"
+#include "tests/support/h3_pair.h"
 #include "transports/common/iostream.h"
 #include "transports/common/tunnel.h"
 
@@ -79,32 +79,18 @@ static void take(struct hz_tunnel *t, const struct hz_tunnel_offer *o) {
 
 static const struct hz_tunnel_kind kind = {.protocol = "test", .take = take};
 
-struct world {
-  struct app_pair p;
-  struct h3_peer h;
-};
-
-static struct world *make(const char *name, const char *config) {
-  struct world *w = calloc(1, sizeof(*w));
+static struct h3_pair *make(const char *name, const char *config) {
   memset(&end, 0, sizeof(end));
   hz_tunnel_register(&kind);
-  cr_assert(ap_start(&w->p, name, 1, "quic", config));
-  sim_path(w->p.sim, AP_SERVER, AP_CLIENT, &(struct sim_link){.delay_ns = 10 * HZ_MS});
-  return w;
+  return h3_pair_make(name, 1, config);
 }
 
-static struct world *start(const char *name, const char *config) {
-  struct world *w = make(name, config);
+static struct h3_pair *start(const char *name, const char *config) {
+  struct h3_pair *w = make(name, config);
   h3_connect(&w->h, &w->p, true);
   return w;
 }
 #define START(test, config) start("h3_tunnel/" #test, config)
-
-static void stop(struct world *w) {
-  h3_leave(&w->h);
-  ap_stop(&w->p);
-  free(w);
-}
 
 static struct h3_call *knock(struct h3_peer *h, const char *protocol) {
   uint8_t head[512];
@@ -113,7 +99,7 @@ static struct h3_call *knock(struct h3_peer *h, const char *protocol) {
   return h3_stream(h, HZ_BIDI, head, h3_request_head(head, "CONNECT", "/room?a=1", more), false);
 }
 
-static struct h3_call *enter(struct world *w) {
+static struct h3_call *enter(struct h3_pair *w) {
   struct h3_call *c = knock(&w->h, "test");
   sim_run_for(w->p.sim, 100 * HZ_MS);
   cr_assert_eq(c->status, 200);
@@ -127,17 +113,17 @@ static void put(struct h3_call *c, const char *text, bool fin) {
 }
 
 Test(h3_tunnel, the_settings_offer_it) {
-  struct world *w = START(the_settings_offer_it, NULL);
+  struct h3_pair *w = START(the_settings_offer_it, NULL);
   sim_run_for(w->p.sim, 100 * HZ_MS);
   bool offered = false; /* SETTINGS_ENABLE_CONNECT_PROTOCOL, 0x08, is 1 */
   for (size_t i = 3; i + 1 < w->h.control_len; i++)
     offered = offered || (w->h.control[i] == 0x08 && w->h.control[i + 1] == 1);
   cr_assert(offered);
-  stop(w);
+  h3_pair_stop(w);
 }
 
 Test(h3_tunnel, it_is_accepted_and_echoes_both_ways_to_the_end) {
-  struct world *w = START(it_is_accepted_and_echoes_both_ways_to_the_end, NULL);
+  struct h3_pair *w = START(it_is_accepted_and_echoes_both_ways_to_the_end, NULL);
   end.echo = end.end_with_peer = true;
   struct h3_call *c = enter(w);
   cr_assert_not_null(strstr(c->fields, "x-hello: there\n"));
@@ -155,11 +141,11 @@ Test(h3_tunnel, it_is_accepted_and_echoes_both_ways_to_the_end) {
   cr_assert_eq(end.eofs, 1u);
   cr_assert_eq(end.closed, 1u);
   cr_assert_eq(end.why.err, HZ_OK);
-  stop(w);
+  h3_pair_stop(w);
 }
 
 Test(h3_tunnel, what_is_not_read_stays_with_the_peer) {
-  struct world *w = START(what_is_not_read_stays_with_the_peer, "limits.call_credit_bytes=65536");
+  struct h3_pair *w = START(what_is_not_read_stays_with_the_peer, "limits.call_credit_bytes=65536");
   uint8_t *body = malloc(1000000);
   for (size_t i = 0; i < 1000000; i++) body[i] = (uint8_t)(i * 5 + (i >> 10));
   end.pause_at_once = end.end_with_peer = true;
@@ -180,11 +166,11 @@ Test(h3_tunnel, what_is_not_read_stays_with_the_peer) {
   cr_assert_eq(end.sum, ap_sum(body, 1000000));
   cr_assert_eq(end.eofs, 1u);
   free(body);
-  stop(w);
+  h3_pair_stop(w);
 }
 
 Test(h3_tunnel, crumbs_that_wait_take_no_more_than_their_bytes) {
-  struct world *w = START(crumbs_that_wait_take_no_more_than_their_bytes, NULL);
+  struct h3_pair *w = START(crumbs_that_wait_take_no_more_than_their_bytes, NULL);
   end.pause_at_once = end.end_with_peer = true;
   struct h3_call *c = enter(w);
   uint8_t crumbs[300];
@@ -198,11 +184,11 @@ Test(h3_tunnel, crumbs_that_wait_take_no_more_than_their_bytes) {
   hz_io_pause(end.io, false);
   cr_assert(h3_done(c));
   cr_assert_eq(end.got, 20000u);
-  stop(w);
+  h3_pair_stop(w);
 }
 
 Test(h3_tunnel, a_sender_is_told_to_wait_and_to_go_on) {
-  struct world *w = START(a_sender_is_told_to_wait_and_to_go_on, "limits.send_high_bytes=65536");
+  struct h3_pair *w = START(a_sender_is_told_to_wait_and_to_go_on, "limits.send_high_bytes=65536");
   struct h3_call *c = enter(w);
   size_t sent = 0;
   c->hold = true;
@@ -228,11 +214,11 @@ Test(h3_tunnel, a_sender_is_told_to_wait_and_to_go_on) {
   cr_assert_eq(c->len, sent);
   put(c, "", true);
   cr_assert(h3_done(c));
-  stop(w);
+  h3_pair_stop(w);
 }
 
 Test(h3_tunnel, half_of_it_may_end_first) {
-  struct world *w = START(half_of_it_may_end_first, NULL);
+  struct h3_pair *w = START(half_of_it_may_end_first, NULL);
   struct h3_call *c = enter(w);
   hz_io_finish(end.io);
   sim_run_for(w->p.sim, 100 * HZ_MS);
@@ -247,11 +233,11 @@ Test(h3_tunnel, half_of_it_may_end_first) {
   cr_assert_eq(end.eofs, 1u);
   cr_assert_eq(end.closed, 1u, "nobody has closed it, but there is nothing left");
   cr_assert_eq(end.why.err, HZ_OK);
-  stop(w);
+  h3_pair_stop(w);
 }
 
 Test(h3_tunnel, what_came_before_the_end_is_read_after_it) {
-  struct world *w = START(what_came_before_the_end_is_read_after_it, NULL);
+  struct h3_pair *w = START(what_came_before_the_end_is_read_after_it, NULL);
   end.pause_at_once = true;
   struct h3_call *c = enter(w);
   hz_io_finish(end.io);
@@ -264,11 +250,11 @@ Test(h3_tunnel, what_came_before_the_end_is_read_after_it) {
   cr_assert_eq(end.got, 4u);
   cr_assert_eq(end.eofs, 1u);
   cr_assert_eq(end.closed, 1u);
-  stop(w);
+  h3_pair_stop(w);
 }
 
 Test(h3_tunnel, a_peer_that_does_not_end_its_side_is_stopped) {
-  struct world *w =
+  struct h3_pair *w =
       START(a_peer_that_does_not_end_its_side_is_stopped, "limits.close_timeout_ms=2000");
   struct h3_call *c = enter(w);
   hz_io_close(end.io, &none);
@@ -279,11 +265,11 @@ Test(h3_tunnel, a_peer_that_does_not_end_its_side_is_stopped) {
   cr_assert(c->was_stopped);
   cr_assert_eq(c->stop_code, NGHTTP3_H3_REQUEST_CANCELLED);
   cr_assert_eq(end.got, 0u);
-  stop(w);
+  h3_pair_stop(w);
 }
 
 Test(h3_tunnel, a_reset_by_the_peer_ends_it_and_nothing_else) {
-  struct world *w = START(a_reset_by_the_peer_ends_it_and_nothing_else, NULL);
+  struct h3_pair *w = START(a_reset_by_the_peer_ends_it_and_nothing_else, NULL);
   struct h3_call *c = enter(w);
   c->s->conn->ops->stream_reset(c->s, NGHTTP3_H3_REQUEST_CANCELLED);
   cr_assert(h3_done(c));
@@ -300,11 +286,11 @@ Test(h3_tunnel, a_reset_by_the_peer_ends_it_and_nothing_else) {
   c = h3_request(&w->h, "GET", "/users/1", NULL, NULL, 0);
   cr_assert(h3_done(c));
   cr_assert_eq(c->status, 200);
-  stop(w);
+  h3_pair_stop(w);
 }
 
 Test(h3_tunnel, ours_is_told_by_a_reset) {
-  struct world *w = START(ours_is_told_by_a_reset, NULL);
+  struct h3_pair *w = START(ours_is_told_by_a_reset, NULL);
   struct hz_close why;
   struct h3_call *c = enter(w);
   hz_close_set(&why, HZ_BY_LOCAL, HZ_LAYER_PROTOCOL, 1002, HZ_EPROTO, "nonsense");
@@ -314,11 +300,11 @@ Test(h3_tunnel, ours_is_told_by_a_reset) {
   cr_assert_eq(c->reset_code, NGHTTP3_H3_MESSAGE_ERROR);
   cr_assert_eq(end.closed, 1u);
   cr_assert_str_eq(end.why.text, "nonsense");
-  stop(w);
+  h3_pair_stop(w);
 }
 
 Test(h3_tunnel, refusals_leave_the_connection) {
-  struct world *w = START(refusals_leave_the_connection, NULL);
+  struct h3_pair *w = START(refusals_leave_the_connection, NULL);
   struct h3_call *unknown = knock(&w->h, "connect-udp");
   sim_run_for(w->p.sim, 100 * HZ_MS);
   cr_assert_eq(unknown->status, 501);
@@ -338,11 +324,11 @@ Test(h3_tunnel, refusals_leave_the_connection) {
   cr_assert(plain->status == 400 || plain->status == 501, "%d", plain->status);
   end.refuse = false;
   (void)enter(w);
-  stop(w);
+  h3_pair_stop(w);
 }
 
 Test(h3_tunnel, no_tunnel_in_early_data) {
-  struct world *w = make("h3_tunnel/no_tunnel_in_early_data", NULL);
+  struct h3_pair *w = make("h3_tunnel/no_tunnel_in_early_data", NULL);
   char dir[] = "/tmp/herz-h3-XXXXXX", session[64];
   cr_assert_not_null(mkdtemp(dir));
   (void)snprintf(session, sizeof(session), "%s/session", dir);
@@ -360,13 +346,13 @@ Test(h3_tunnel, no_tunnel_in_early_data) {
   cr_assert_eq(c->status, 425);
   cr_assert_eq(end.taken, 0u);
   (void)enter(w);
-  stop(w);
+  h3_pair_stop(w);
   (void)unlink(session);
   (void)rmdir(dir);
 }
 
 Test(h3_tunnel, a_draining_service_refuses_and_waits_for_those_that_stand) {
-  struct world *w = START(a_draining_service_refuses_and_waits_for_those_that_stand, NULL);
+  struct h3_pair *w = START(a_draining_service_refuses_and_waits_for_those_that_stand, NULL);
   end.echo = end.end_with_peer = true;
   struct h3_call *c = enter(w);
   herz_drain(w->p.server, 10000);
@@ -379,21 +365,21 @@ Test(h3_tunnel, a_draining_service_refuses_and_waits_for_those_that_stand) {
   cr_assert_eq(c->sum, ap_sum("go on", 5));
   cr_assert_eq(end.closed, 1u);
   cr_assert_eq(w->h.why.code, NGHTTP3_H3_NO_ERROR);
-  stop(w);
+  h3_pair_stop(w);
 }
 
 Test(h3_tunnel, a_connection_that_dies_closes_it) {
-  struct world *w = START(a_connection_that_dies_closes_it, NULL);
+  struct h3_pair *w = START(a_connection_that_dies_closes_it, NULL);
   (void)enter(w);
   sim_unplug(w->p.sim, w->p.client_env, true);
   sim_run_for(w->p.sim, 100 * HZ_SEC);
   cr_assert_eq(end.closed, 1u);
   cr_assert_eq(end.why.err, HZ_ETIMEOUT);
-  stop(w);
+  h3_pair_stop(w);
 }
 
 Test(h3_tunnel, a_connection_that_is_closed_closes_it_with_that_reason) {
-  struct world *w = START(a_connection_that_is_closed_closes_it_with_that_reason, NULL);
+  struct h3_pair *w = START(a_connection_that_is_closed_closes_it_with_that_reason, NULL);
   (void)enter(w);
   h3_leave(&w->h);
   sim_run_for(w->p.sim, 100 * HZ_MS);

@@ -6,35 +6,21 @@
 #include <string.h>
 
 #include "core/app/app.h"
-#include "tests/support/h3_peer.h"
+#include "tests/support/h3_pair.h"
 #include "transports/websocket/frame.h"
 #include "transports/websocket/mask.h"
 
-struct world {
-  struct app_pair p;
-  struct h3_peer h;
-};
-
-static struct world *start(const char *name, const char *config) {
-  struct world *w = calloc(1, sizeof(*w));
-  cr_assert(ap_start(&w->p, name, 1, "quic", config));
-  sim_path(w->p.sim, AP_SERVER, AP_CLIENT, &(struct sim_link){.delay_ns = 10 * HZ_MS});
-  h3_connect(&w->h, &w->p, true);
+static struct h3_pair *start(const char *name, const char *config) {
+  struct h3_pair *w = h3_pair_start(name, config);
   sim_run_for(w->p.sim, 100 * HZ_MS);
   return w;
 }
 #define START(test, config) start("h3_ws/" #test, config)
 
-static void stop(struct world *w) {
-  h3_leave(&w->h);
-  ap_stop(&w->p);
-  free(w);
-}
-
 #define VERSION "sec-websocket-version: 13\n"
 
 /* Asks for one, by these fields; its answer is there when this returns. */
-static struct h3_call *ask(struct world *w, const char *path, const char *fields) {
+static struct h3_call *ask(struct h3_pair *w, const char *path, const char *fields) {
   uint8_t head[1024];
   char more[512];
   (void)snprintf(more, sizeof(more), ":protocol: websocket\n%s", fields);
@@ -44,7 +30,7 @@ static struct h3_call *ask(struct world *w, const char *path, const char *fields
   return c;
 }
 
-static struct h3_call *enter(struct world *w, const char *path) {
+static struct h3_call *enter(struct h3_pair *w, const char *path) {
   struct h3_call *c = ask(w, path, VERSION);
   cr_assert_eq(c->status, 200);
   return c;
@@ -59,18 +45,18 @@ static void say(struct h3_call *c, enum hz_ws_op op, const void *text, size_t le
   h3_send(c, data, h3_frame(data, 0, 0, frame, n + len), fin);
 }
 
-static void lives(struct world *w) {
+static void lives(struct h3_pair *w) {
   struct h3_call *c = h3_request(&w->h, "GET", "/users/7", NULL, NULL, 0);
   cr_assert(h3_done(c));
   cr_assert_eq(c->status, 200);
 }
 
-static unsigned conns(struct world *w) {
+static unsigned conns(struct h3_pair *w) {
   return (unsigned)w->p.server->first.conn_count;
 }
 
 Test(h3_ws, each_message_is_a_call) {
-  struct world *w = START(each_message_is_a_call, NULL);
+  struct h3_pair *w = START(each_message_is_a_call, NULL);
   struct h3_call *c = enter(w, "/echo");
   cr_assert_null(strstr(c->fields, "sec-websocket"), "%s", c->fields);
   cr_assert_eq(conns(w), 2u, "it counts as a connection");
@@ -82,11 +68,11 @@ Test(h3_ws, each_message_is_a_call) {
                    "\x82\x03\x01\x02\x03\x82\x04"
                    "four",
                    11);
-  stop(w);
+  h3_pair_stop(w);
 }
 
 Test(h3_ws, calls_see_the_request) {
-  struct world *w = START(calls_see_the_request, NULL);
+  struct h3_pair *w = START(calls_see_the_request, NULL);
   struct h3_call *c = ask(w, "/who?q=5", VERSION "origin: https://localhost:4433\n");
   cr_assert_eq(c->status, 200);
   say(c, HZ_WS_TEXT, "x", 1, false);
@@ -95,7 +81,7 @@ Test(h3_ws, calls_see_the_request) {
       "{\"host\":\"localhost:4433\",\"origin\":\"https://localhost:4433\",\"q\":\"5\"}";
   cr_assert_eq(c->len, strlen(want) + 2);
   cr_assert_arr_eq(c->content + 2, want, strlen(want));
-  stop(w);
+  h3_pair_stop(w);
 }
 
 static const struct {
@@ -120,7 +106,7 @@ static const struct {
 };
 
 Test(h3_ws, what_is_asked_for_is_judged) {
-  struct world *w = START(what_is_asked_for_is_judged, NULL);
+  struct h3_pair *w = START(what_is_asked_for_is_judged, NULL);
   unsigned refused = 0;
   for (size_t i = 0; i < sizeof(asked) / sizeof(*asked); i++) {
     struct h3_call *c = ask(w, "/echo", asked[i].fields);
@@ -133,18 +119,18 @@ Test(h3_ws, what_is_asked_for_is_judged) {
   }
   cr_assert_eq(h3_counted(&w->h, "ws_refused"), refused);
   lives(w);
-  stop(w);
+  h3_pair_stop(w);
 }
 
 Test(h3_ws, a_list_of_origins_decides) {
-  struct world *w = START(a_list_of_origins_decides, "ws.origins=https://app.example");
+  struct h3_pair *w = START(a_list_of_origins_decides, "ws.origins=https://app.example");
   cr_assert_eq(ask(w, "/echo", VERSION "origin: https://app.example\n")->status, 200);
   cr_assert_eq(ask(w, "/echo", VERSION "origin: https://localhost:4433\n")->status, 403);
-  stop(w);
+  h3_pair_stop(w);
 }
 
 Test(h3_ws, it_ends_by_close_frames_and_nothing_else_does) {
-  struct world *w = START(it_ends_by_close_frames_and_nothing_else_does, NULL);
+  struct h3_pair *w = START(it_ends_by_close_frames_and_nothing_else_does, NULL);
   struct h3_call *c = enter(w, "/echo"), *other = enter(w, "/echo");
   say(c, HZ_WS_CLOSE, "\x03\xe8", 2, true);
   cr_assert(h3_done(c));
@@ -154,11 +140,11 @@ Test(h3_ws, it_ends_by_close_frames_and_nothing_else_does) {
   say(other, HZ_WS_BINARY, "on", 2, false);
   sim_run_for(w->p.sim, 100 * HZ_MS);
   cr_assert_eq(other->len, 4u);
-  stop(w);
+  h3_pair_stop(w);
 }
 
 Test(h3_ws, an_end_without_a_close_frame_ends_it) {
-  struct world *w = START(an_end_without_a_close_frame_ends_it, NULL);
+  struct h3_pair *w = START(an_end_without_a_close_frame_ends_it, NULL);
   struct h3_call *c = enter(w, "/echo");
   h3_send(c, NULL, 0, true);
   cr_assert(h3_done(c));
@@ -171,11 +157,11 @@ Test(h3_ws, an_end_without_a_close_frame_ends_it) {
   sim_run_for(w->p.sim, 100 * HZ_MS);
   cr_assert_eq(conns(w), 1u);
   lives(w);
-  stop(w);
+  h3_pair_stop(w);
 }
 
 Test(h3_ws, who_breaks_the_rules_of_frames_is_told_and_the_others_go_on) {
-  struct world *w = START(who_breaks_the_rules_of_frames_is_told_and_the_others_go_on, NULL);
+  struct h3_pair *w = START(who_breaks_the_rules_of_frames_is_told_and_the_others_go_on, NULL);
   struct h3_call *c = enter(w, "/echo"), *other = enter(w, "/echo");
   uint8_t data[16];
   h3_send(c, data, h3_frame(data, 0, 0, "\x82\x01x", 3), false); /* not masked */
@@ -191,12 +177,12 @@ Test(h3_ws, who_breaks_the_rules_of_frames_is_told_and_the_others_go_on) {
   sim_run_for(w->p.sim, 100 * HZ_MS);
   cr_assert_eq(other->len, 4u);
   lives(w);
-  stop(w);
+  h3_pair_stop(w);
 }
 
 Test(h3_ws, who_does_not_read_holds_up_nobody_else) {
-  struct world *w = START(who_does_not_read_holds_up_nobody_else,
-                          "limits.calls=4\nlimits.call_credit_bytes=1048576");
+  struct h3_pair *w = START(who_does_not_read_holds_up_nobody_else,
+                            "limits.calls=4\nlimits.call_credit_bytes=1048576");
   struct h3_call *slow = enter(w, "/echo"), *other = enter(w, "/echo");
   enum { PAYLOAD = 60000, COUNT = 200, FRAME = PAYLOAD + 8 };
   static uint8_t frames[COUNT * FRAME];
@@ -218,11 +204,11 @@ Test(h3_ws, who_does_not_read_holds_up_nobody_else) {
   cr_assert_eq(other->len, 4u);
   lives(w);
   h3_release(slow);
-  stop(w);
+  h3_pair_stop(w);
 }
 
 Test(h3_ws, connections_are_limited) {
-  struct world *w = START(connections_are_limited, "limits.connections=3");
+  struct h3_pair *w = START(connections_are_limited, "limits.connections=3");
   struct h3_call *one = enter(w, "/echo");
   (void)enter(w, "/echo");
   struct h3_call *more = ask(w, "/echo", VERSION);
@@ -232,11 +218,11 @@ Test(h3_ws, connections_are_limited) {
   say(one, HZ_WS_CLOSE, "\x03\xe8", 2, true);
   cr_assert(h3_done(one));
   (void)enter(w, "/echo");
-  stop(w);
+  h3_pair_stop(w);
 }
 
 Test(h3_ws, a_service_that_goes_down_says_so) {
-  struct world *w = START(a_service_that_goes_down_says_so, NULL);
+  struct h3_pair *w = START(a_service_that_goes_down_says_so, NULL);
   struct h3_call *c = enter(w, "/echo");
   herz_drain(w->p.server, 10000);
   sim_run_for(w->p.sim, 100 * HZ_MS);
@@ -245,24 +231,24 @@ Test(h3_ws, a_service_that_goes_down_says_so) {
   say(c, HZ_WS_CLOSE, "\x03\xe9", 2, true);
   cr_assert(h3_closed(&w->h));
   cr_assert_eq(w->h.why.code, (uint64_t)NGHTTP3_H3_NO_ERROR);
-  stop(w);
+  h3_pair_stop(w);
 }
 
 Test(h3_ws, it_goes_with_its_connection) {
-  struct world *w = START(it_goes_with_its_connection, NULL);
+  struct h3_pair *w = START(it_goes_with_its_connection, NULL);
   (void)enter(w, "/echo");
   cr_assert_eq(conns(w), 2u);
   sim_unplug(w->p.sim, w->p.client_env, true);
   sim_run_for(w->p.sim, 100 * HZ_SEC);
   cr_assert_eq(conns(w), 0u);
-  stop(w);
+  h3_pair_stop(w);
 }
 
 /* Each allocation of the server fails once from the request on: nothing leaks, and the next is served. */
 Test(h3_ws, every_allocation_may_fail) {
   unsigned long most = 0;
   for (unsigned long n = 1;; n++) {
-    struct world *w = START(every_allocation_may_fail, "limits.close_timeout_ms=1000");
+    struct h3_pair *w = START(every_allocation_may_fail, "limits.close_timeout_ms=1000");
     fault_alloc_fail(sim_alloc(w->p.server_env), n, false);
     struct h3_call *c = ask(w, "/who", VERSION);
     if (c->status == 200) {
@@ -280,7 +266,7 @@ Test(h3_ws, every_allocation_may_fail) {
     if (w->h.c == NULL) h3_leave(&w->h), h3_connect(&w->h, &w->p, true);
     cr_assert_leq(conns(w), 2u);
     (void)enter(w, "/echo");
-    stop(w);
+    h3_pair_stop(w);
     most = n;
     if (!failed) break;
   }
@@ -288,7 +274,7 @@ Test(h3_ws, every_allocation_may_fail) {
 }
 
 Test(h3_ws, the_library_dials_it) {
-  struct world *w = calloc(1, sizeof(*w));
+  struct h3_pair *w = calloc(1, sizeof(*w));
   struct ap_result r;
   cr_assert(ap_start(&w->p, "h3_ws/the_library_dials_it", 1, "ws+h3", NULL));
   cr_assert(ap_dial(&w->p));

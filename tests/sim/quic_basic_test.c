@@ -14,16 +14,9 @@
 
 static const struct sim_link lan = {.delay_ns = 10 * HZ_MS};
 
-static struct qf_conn *connect_to(struct qf *f) {
-  qf_listen(f);
-  struct qf_conn *c = qf_dial(f);
-  cr_assert(qf_until(f, &c->opened, LIMIT), "%s", c->why.text);
-  return c;
-}
-
 Test(quic_basic, a_call_is_echoed_byte_exact) {
   struct qf *f = qf_new(NAME(a_call_is_echoed_byte_exact), 1, &lan);
-  struct qf_conn *c = connect_to(f);
+  struct qf_conn *c = qf_connect(f);
   cr_assert_not(c->opened_early);
   cr_assert(c->peer.tls && c->peer.tls_verified);
   cr_assert_str_eq(c->peer.alpn, "herz/1");
@@ -57,7 +50,7 @@ Test(quic_basic, the_first_call_is_answered_after_two_round_trips) {
 Test(quic_basic, ten_mebibytes_are_byte_exact) {
   const struct sim_link fast = {.delay_ns = 2 * HZ_MS};
   struct qf *f = qf_new(NAME(ten_mebibytes_are_byte_exact), 1, &fast);
-  struct qf_conn *c = connect_to(f);
+  struct qf_conn *c = qf_connect(f);
   struct qf_stream *call = qf_call(c, 10u << 20);
   cr_assert(qf_until_true(f, &call->closed, 300 * HZ_SEC));
   cr_assert(call->done);
@@ -67,7 +60,7 @@ Test(quic_basic, ten_mebibytes_are_byte_exact) {
 
 Test(quic_basic, a_thousand_calls_at_once_complete) {
   struct qf *f = qf_new(NAME(a_thousand_calls_at_once_complete), 1, &lan);
-  struct qf_conn *c = connect_to(f);
+  struct qf_conn *c = qf_connect(f);
   struct qf_stream *call[1000];
   for (int i = 0; i < 1000; i++) {
     call[i] = qf_call(c, 500);
@@ -83,7 +76,7 @@ Test(quic_basic, a_thousand_calls_at_once_complete) {
 
 Test(quic_basic, an_empty_call_is_a_fin_both_ways) {
   struct qf *f = qf_new(NAME(an_empty_call_is_a_fin_both_ways), 1, &lan);
-  struct qf_conn *c = connect_to(f);
+  struct qf_conn *c = qf_connect(f);
   struct qf_stream *call = qf_call(c, 0);
   cr_assert(qf_until_true(f, &call->closed, LIMIT));
   cr_assert(call->done);
@@ -93,7 +86,7 @@ Test(quic_basic, an_empty_call_is_a_fin_both_ways) {
 Test(quic_basic, stream_limit_answers_again_and_slots_follow) {
   struct qf *f = qf_new(NAME(stream_limit_answers_again_and_slots_follow), 1, &lan);
   f->scfg.limits.streams = 3;
-  struct qf_conn *c = connect_to(f);
+  struct qf_conn *c = qf_connect(f);
   struct qf_stream *call[3];
   for (int i = 0; i < 3; i++) cr_assert_not_null(call[i] = qf_call(c, 10));
   struct hz_stream *s;
@@ -113,7 +106,7 @@ Test(quic_basic, stream_limit_answers_again_and_slots_follow) {
 
 Test(quic_basic, unidirectional_streams_go_one_way) {
   struct qf *f = qf_new(NAME(unidirectional_streams_go_one_way), 1, &lan);
-  struct qf_conn *c = connect_to(f);
+  struct qf_conn *c = qf_connect(f);
   sim_run_for(f->sim, 50 * HZ_MS);
   struct qf_stream *up = qf_open(c, HZ_UNI);
   cr_assert(up->s->recv_done);
@@ -131,7 +124,7 @@ Test(quic_basic, unidirectional_streams_go_one_way) {
 Test(quic_basic, a_reader_that_does_not_consume_stops_the_sender) {
   struct qf *f = qf_new(NAME(a_reader_that_does_not_consume_stops_the_sender), 1, &lan);
   f->server_mode = QF_HOLD;
-  struct qf_conn *c = connect_to(f);
+  struct qf_conn *c = qf_connect(f);
   struct qf_stream *call = qf_call(c, 8u << 20);
   sim_run_for(f->sim, 5 * HZ_SEC);
   struct qf_conn *s = qf_server_conn(f, 0);
@@ -152,7 +145,7 @@ Test(quic_basic, a_reader_that_does_not_consume_stops_the_sender) {
 Test(quic_basic, one_blocked_stream_does_not_block_the_others) {
   struct qf *f = qf_new(NAME(one_blocked_stream_does_not_block_the_others), 1, &lan);
   f->server_mode = QF_HOLD;
-  struct qf_conn *c = connect_to(f);
+  struct qf_conn *c = qf_connect(f);
   struct qf_stream *stuck = qf_call(c, 4u << 20);
   sim_run_for(f->sim, 2 * HZ_SEC);
   f->server_mode = QF_ECHO;
@@ -165,7 +158,7 @@ Test(quic_basic, one_blocked_stream_does_not_block_the_others) {
 Test(quic_basic, reset_and_stop_carry_their_codes) {
   struct qf *f = qf_new(NAME(reset_and_stop_carry_their_codes), 1, &lan);
   f->server_mode = QF_HOLD;
-  struct qf_conn *c = connect_to(f);
+  struct qf_conn *c = qf_connect(f);
   struct qf_stream *one = qf_open(c, HZ_BIDI), *two = qf_open(c, HZ_BIDI);
   cr_assert_eq(qf_send(one, "a", 1, false), HZ_OK);
   cr_assert_eq(qf_send(two, "b", 1, false), HZ_OK);
@@ -196,7 +189,7 @@ Test(quic_basic, credit_of_given_up_streams_comes_back_to_the_connection) {
   struct qf *f = qf_new(NAME(credit_of_given_up_streams_comes_back_to_the_connection), 1, &lan);
   f->server_mode = QF_HOLD;
   f->scfg.limits.streams = 4;
-  struct qf_conn *c = connect_to(f);
+  struct qf_conn *c = qf_connect(f);
   /* Each takes a quarter of the connection's window and is then given up: without the credit the
    * fifth would hang. */
   for (int i = 0; i < 20; i++) {
@@ -223,7 +216,7 @@ Test(quic_basic, datagrams_go_both_ways_and_are_bounded) {
   struct qf *f = qf_new(NAME(datagrams_go_both_ways_and_are_bounded), 1, &lan);
   f->echo_datagrams = true;
   f->ccfg.limits.datagrams = 8;
-  struct qf_conn *c = connect_to(f);
+  struct qf_conn *c = qf_connect(f);
   size_t max = c->c->ops->datagram_max(c->c);
   cr_assert_gt(max, 1000u);
   uint8_t data[2000];
@@ -243,7 +236,7 @@ static void run_version(const char *name, bool server_v2, bool client_v2) {
   struct qf *f = qf_new(name, 1, &lan);
   f->scfg.packet.prefer_v2 = server_v2;
   f->ccfg.packet.prefer_v2 = client_v2;
-  struct qf_conn *c = connect_to(f);
+  struct qf_conn *c = qf_connect(f);
   struct qf_stream *call = qf_call(c, 20000);
   cr_assert(qf_until_true(f, &call->done, LIMIT));
   cr_assert_eq(qf_free(f), 0u);
@@ -317,7 +310,7 @@ static hz_time transfer(bool bbr) {
   const struct sim_link slow = {.delay_ns = 20 * HZ_MS, .rate_bytes = 1250000, .loss = 0.01};
   struct qf *f = qf_new(NAME(cubic_and_bbr_are_chosen_by_configuration), 1, &slow);
   f->scfg.packet.congestion = f->ccfg.packet.congestion = bbr ? HZ_CC_BBR : HZ_CC_CUBIC;
-  struct qf_conn *c = connect_to(f);
+  struct qf_conn *c = qf_connect(f);
   struct qf_stream *call = qf_call(c, 2000000);
   cr_assert(qf_until_true(f, &call->done, 60 * HZ_SEC));
   hz_time took = sim_now(f->sim) - SIM_START;
@@ -347,7 +340,7 @@ Test(quic_basic, ecn_is_used_both_ways_and_given_up_where_it_is_bleached) {
     struct qf *f = qf_new(NAME(ecn_is_used_both_ways_and_given_up_where_it_is_bleached), 1, &link);
     unsigned marks[4] = {0};
     sim_tap(f->sim, ecn_seen, marks);
-    struct qf_conn *c = connect_to(f);
+    struct qf_conn *c = qf_connect(f);
     struct qf_stream *call = qf_call(c, 500000);
     cr_assert(qf_until_true(f, &call->done, 60 * HZ_SEC));
     cr_assert_gt(marks[HZ_ECN_ECT0], 0u);
@@ -360,7 +353,7 @@ Test(quic_basic, ecn_is_used_both_ways_and_given_up_where_it_is_bleached) {
 Test(quic_basic, keepalive_keeps_an_idle_connection) {
   struct qf *f = qf_new(NAME(keepalive_keeps_an_idle_connection), 1, &lan);
   f->scfg.limits.idle_timeout_ns = 2 * HZ_SEC;
-  struct qf_conn *c = connect_to(f);
+  struct qf_conn *c = qf_connect(f);
   for (int i = 0; i < 10; i++) {
     sim_run_for(f->sim, HZ_SEC);
     uint64_t before = sim_link(f->sim, QF_CLIENT, QF_SERVER)->n.sent;
@@ -377,7 +370,7 @@ Test(quic_basic, keepalive_keeps_an_idle_connection) {
 
 Test(quic_basic, an_idle_connection_sends_nothing) {
   struct qf *f = qf_new(NAME(an_idle_connection_sends_nothing), 1, &lan);
-  struct qf_conn *c = connect_to(f);
+  struct qf_conn *c = qf_connect(f);
   struct qf_stream *call = qf_call(c, 1000);
   cr_assert(qf_until_true(f, &call->closed, LIMIT));
   sim_run_for(f->sim, 10 * HZ_SEC);

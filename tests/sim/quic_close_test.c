@@ -11,17 +11,9 @@
 
 static const struct sim_link lan = {.delay_ns = 10 * HZ_MS};
 
-static struct qf_conn *connect_to(struct qf *f) {
-  qf_listen(f);
-  struct qf_conn *c = qf_dial(f);
-  cr_assert(qf_until(f, &c->opened, LIMIT), "%s", c->why.text);
-  sim_run_for(f->sim, 100 * HZ_MS);
-  return c;
-}
-
 Test(quic_close, the_peer_hears_code_and_text) {
   struct qf *f = qf_new(NAME(the_peer_hears_code_and_text), 1, &lan);
-  struct qf_conn *c = connect_to(f);
+  struct qf_conn *c = qf_connect_confirmed(f);
   struct qf_conn *s = qf_server_conn(f, 0);
   qf_close(s, HZ_CLOSE_SHUTDOWN, "down for the night");
   cr_assert(qf_until(f, &c->closed, LIMIT));
@@ -40,7 +32,7 @@ Test(quic_close, what_was_sent_arrives_before_the_end) {
   SIM_FOR_SEEDS(seed, 1, 20) {
     struct qf *f = qf_new(NAME(what_was_sent_arrives_before_the_end), seed, &lan);
     f->server_mode = QF_HOLD;
-    struct qf_conn *c = connect_to(f);
+    struct qf_conn *c = qf_connect_confirmed(f);
     struct qf_conn *s = qf_server_conn(f, 0);
     sim_path(f->sim, QF_SERVER, QF_CLIENT, &bad);
     struct qf_stream *call = qf_call(c, 200000);
@@ -60,7 +52,7 @@ Test(quic_close, flushing_is_bounded) {
   struct qf *f = qf_new(NAME(flushing_is_bounded), 1, &lan);
   f->server_mode = QF_HOLD;
   f->ccfg.limits.close_timeout_ns = 2 * HZ_SEC;
-  struct qf_conn *c = connect_to(f);
+  struct qf_conn *c = qf_connect_confirmed(f);
   struct qf_stream *call = qf_call(c, 4u << 20); /* more than the window: it never gets through */
   hz_time from = sim_now(f->sim);
   qf_close(c, HZ_CLOSE_NONE, "done");
@@ -72,7 +64,7 @@ Test(quic_close, flushing_is_bounded) {
 
 Test(quic_close, closing_twice_and_calling_afterwards_is_harmless) {
   struct qf *f = qf_new(NAME(closing_twice_and_calling_afterwards_is_harmless), 1, &lan);
-  struct qf_conn *c = connect_to(f);
+  struct qf_conn *c = qf_connect_confirmed(f);
   struct qf_stream *st = qf_open(c, HZ_BIDI);
   qf_close(c, 1, "one");
   qf_close(c, 2, "two");
@@ -113,7 +105,7 @@ Test(quic_close, at_every_millisecond_of_a_connection_from_either_side) {
 
 Test(quic_close, a_lost_goodbye_is_said_again) {
   struct qf *f = qf_new(NAME(a_lost_goodbye_is_said_again), 1, &lan);
-  struct qf_conn *c = connect_to(f);
+  struct qf_conn *c = qf_connect_confirmed(f);
   struct qf_conn *s = qf_server_conn(f, 0);
   sim_link(f->sim, QF_SERVER, QF_CLIENT)->loss = 1;
   qf_close(s, HZ_CLOSE_SHUTDOWN, "bye");
@@ -128,7 +120,7 @@ Test(quic_close, a_lost_goodbye_is_said_again) {
 
 Test(quic_close, goodbyes_are_answered_seldom) {
   struct qf *f = qf_new(NAME(goodbyes_are_answered_seldom), 1, &lan);
-  struct qf_conn *c = connect_to(f);
+  struct qf_conn *c = qf_connect_confirmed(f);
   struct qf_conn *s = qf_server_conn(f, 0);
   sim_link(f->sim, QF_SERVER, QF_CLIENT)->loss = 1;
   (void)qf_call(c, 200000);
@@ -172,7 +164,7 @@ Test(quic_close, closed_connections_are_kept_up_to_a_number) {
 Test(quic_close, a_restarted_server_resets_what_it_does_not_know) {
   struct qf *f = qf_new(NAME(a_restarted_server_resets_what_it_does_not_know), 1, &lan);
   memset(f->scfg.packet.reset_key, 7, sizeof(f->scfg.packet.reset_key));
-  struct qf_conn *c = connect_to(f);
+  struct qf_conn *c = qf_connect_confirmed(f);
   /* The server's side goes without a word. */
   struct qf_conn *s = qf_server_conn(f, 0);
   sim_link(f->sim, QF_SERVER, QF_CLIENT)->loss = 1;
@@ -190,7 +182,7 @@ Test(quic_close, a_restarted_server_resets_what_it_does_not_know) {
 
 Test(quic_close, unlisten_lets_connections_live_and_takes_no_new_ones) {
   struct qf *f = qf_new(NAME(unlisten_lets_connections_live_and_takes_no_new_ones), 1, &lan);
-  struct qf_conn *c = connect_to(f);
+  struct qf_conn *c = qf_connect_confirmed(f);
   f->ln->ops->unlisten(f->ln);
   f->ln = NULL;
   struct qf_stream *call = qf_call(c, 50000);
@@ -226,7 +218,7 @@ Test(quic_close, a_port_that_nobody_has_is_a_refusal_at_the_second_attempt) {
 
 Test(quic_close, a_server_that_was_heard_of_is_not_given_up_for_icmp) {
   struct qf *f = qf_new(NAME(a_server_that_was_heard_of_is_not_given_up_for_icmp), 1, &lan);
-  struct qf_conn *c = connect_to(f);
+  struct qf_conn *c = qf_connect_confirmed(f);
   struct qf_conn *s = qf_server_conn(f, 0);
   sim_link(f->sim, QF_SERVER, QF_CLIENT)->loss = 1;
   qf_close(s, 0, "crash");
@@ -244,7 +236,7 @@ Test(quic_close, a_server_that_was_heard_of_is_not_given_up_for_icmp) {
 Test(quic_close, idle_connections_end_without_a_word) {
   struct qf *f = qf_new(NAME(idle_connections_end_without_a_word), 1, &lan);
   f->scfg.limits.idle_timeout_ns = 3 * HZ_SEC;
-  struct qf_conn *c = connect_to(f);
+  struct qf_conn *c = qf_connect_confirmed(f);
   struct qf_conn *s = qf_server_conn(f, 0);
   uint64_t sent = sim_link(f->sim, QF_SERVER, QF_CLIENT)->n.sent;
   cr_assert(qf_until(f, &c->closed, 4 * HZ_SEC));

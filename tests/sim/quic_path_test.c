@@ -11,17 +11,9 @@
 
 static const struct sim_link wan = {.delay_ns = 10 * HZ_MS, .rate_bytes = 2000000};
 
-static struct qf_conn *connect_to(struct qf *f) {
-  qf_listen(f);
-  struct qf_conn *c = qf_dial(f);
-  cr_assert(qf_until(f, &c->opened, LIMIT), "%s", c->why.text);
-  sim_run_for(f->sim, 100 * HZ_MS); /* the handshake is confirmed, spare IDs are exchanged */
-  return c;
-}
-
 Test(quic_path, nat_rebinding_in_mid_transfer_is_followed) {
   struct qf *f = qf_new(NAME(nat_rebinding_in_mid_transfer_is_followed), 1, &wan);
-  struct qf_conn *c = connect_to(f);
+  struct qf_conn *c = qf_connect_confirmed(f);
   struct qf_conn *s = qf_server_conn(f, 0);
   struct qf_stream *call = qf_call(c, 3000000);
   for (unsigned i = 0; i < 5; i++) {
@@ -36,7 +28,7 @@ Test(quic_path, nat_rebinding_in_mid_transfer_is_followed) {
 
 Test(quic_path, a_new_address_behind_a_nat_is_followed) {
   struct qf *f = qf_new(NAME(a_new_address_behind_a_nat_is_followed), 1, &wan);
-  struct qf_conn *c = connect_to(f);
+  struct qf_conn *c = qf_connect_confirmed(f);
   struct qf_conn *s = qf_server_conn(f, 0);
   struct qf_stream *call = qf_call(c, 1000000);
   sim_run_for(f->sim, 200 * HZ_MS);
@@ -49,7 +41,7 @@ Test(quic_path, a_new_address_behind_a_nat_is_followed) {
 
 Test(quic_path, a_client_migrates_in_mid_transfer) {
   struct qf *f = qf_new(NAME(a_client_migrates_in_mid_transfer), 1, &wan);
-  struct qf_conn *c = connect_to(f);
+  struct qf_conn *c = qf_connect_confirmed(f);
   struct qf_conn *s = qf_server_conn(f, 0);
   struct qf_stream *call = qf_call(c, 3000000);
   for (unsigned i = 0; i < 4; i++) {
@@ -63,7 +55,7 @@ Test(quic_path, a_client_migrates_in_mid_transfer) {
 
 Test(quic_path, an_idle_client_that_moves_is_found_again) {
   struct qf *f = qf_new(NAME(an_idle_client_that_moves_is_found_again), 1, &wan);
-  struct qf_conn *c = connect_to(f);
+  struct qf_conn *c = qf_connect_confirmed(f);
   struct qf_conn *s = qf_server_conn(f, 0);
   cr_assert_eq(c->c->ops->rebind(c->c), HZ_OK);
   cr_assert(qf_until(f, &s->moved, LIMIT));
@@ -96,7 +88,7 @@ Test(quic_path, rebinding_before_the_handshake_is_done_ends_well_or_cleanly) {
 Test(quic_path, holes_at_any_moment_are_survived) {
   SIM_FOR_SEEDS(seed, 1, 30) {
     struct qf *f = qf_new(NAME(holes_at_any_moment_are_survived), seed, &wan);
-    struct qf_conn *c = connect_to(f);
+    struct qf_conn *c = qf_connect_confirmed(f);
     struct qf_stream *call = qf_call(c, 1000000);
     for (int i = 0; i < 3; i++) {
       sim_run_for(f->sim, hz_rng_below(sim_rng(f->sim), 300) * HZ_MS);
@@ -111,7 +103,7 @@ Test(quic_path, holes_at_any_moment_are_survived) {
 
 Test(quic_path, a_peer_that_vanishes_is_noticed_by_both) {
   struct qf *f = qf_new(NAME(a_peer_that_vanishes_is_noticed_by_both), 1, &wan);
-  struct qf_conn *c = connect_to(f);
+  struct qf_conn *c = qf_connect_confirmed(f);
   struct qf_conn *s = qf_server_conn(f, 0);
   sim_unplug(f->sim, f->cenv, true);
   struct qf_stream *call = qf_call(c, 1000);
@@ -130,7 +122,7 @@ Test(quic_path, keys_are_updated_by_both_sides_under_load) {
       .delay_ns = 10 * HZ_MS, .loss = 0.05, .reorder = 0.05, .rate_bytes = 200000};
   SIM_FOR_SEEDS(seed, 1, 20) {
     struct qf *f = qf_new(NAME(keys_are_updated_by_both_sides_under_load), seed, &link);
-    struct qf_conn *c = connect_to(f);
+    struct qf_conn *c = qf_connect_confirmed(f);
     struct qf_conn *s = qf_server_conn(f, 0);
     struct qf_stream *call = qf_call(c, 600000);
     unsigned updates = 0;

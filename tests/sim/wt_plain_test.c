@@ -1,33 +1,25 @@
 /* Plain mode of WebTransport: each bidirectional stream and each datagram of a session is a call, by a client made by
- * hand. Not here: sessions that break rules (wt_abuse_test.c), frames of Herz's in sessions (tests/conformance). */
+ * hand. Not here: sessions that break rules (wt_abuse_*_test.c), frames of Herz's in sessions (tests/conformance). */
 #include <criterion/criterion.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/app/app.h"
+#include "tests/support/h3_pair.h"
 #include "tests/support/wt_peer.h"
 #include "transports/webtransport/code.h"
 
-struct world {
-  struct app_pair p;
-  struct h3_peer h;
-};
-
-static struct world *start(const char *name, const char *config) {
-  struct world *w = calloc(1, sizeof(*w));
-  cr_assert(ap_start(&w->p, name, 1, "quic", config));
-  sim_path(w->p.sim, AP_SERVER, AP_CLIENT, &(struct sim_link){.delay_ns = 10 * HZ_MS});
+static struct h3_pair *start(const char *name, const char *config) {
+  struct h3_pair *w = h3_pair_make(name, 1, config);
   wt_connect(&w->h, &w->p);
   return w;
 }
 #define START(test, config) start("wt_plain/" #test, config)
 
-static void stop(struct world *w) {
+static void stop(struct h3_pair *w) {
   for (unsigned i = 0; i < w->p.promised; i++)
     herz_complete(w->p.promises[i], HERZ_OK, NULL, "late", 4);
-  h3_leave(&w->h);
-  ap_stop(&w->p);
-  free(w);
+  h3_pair_stop(w);
 }
 
 static void is(const struct h3_call *c, const char *text) {
@@ -36,7 +28,7 @@ static void is(const struct h3_call *c, const char *text) {
 }
 
 Test(wt_plain, a_stream_is_a_call_and_its_answer) {
-  struct world *w = START(a_stream_is_a_call_and_its_answer, NULL);
+  struct h3_pair *w = START(a_stream_is_a_call_and_its_answer, NULL);
   struct h3_call *s = wt_session(&w->h, "/echo");
   cr_assert_eq(w->p.server->first.conn_count, 2u, "a session counts as a connection");
   struct h3_call *one = wt_stream(&w->h, wt_id(s), HZ_BIDI, "hello", 5, true);
@@ -57,7 +49,7 @@ Test(wt_plain, a_stream_is_a_call_and_its_answer) {
 }
 
 Test(wt_plain, calls_see_who_opened_the_session_and_values_are_json) {
-  struct world *w = START(calls_see_who_opened_the_session_and_values_are_json, NULL);
+  struct h3_pair *w = START(calls_see_who_opened_the_session_and_values_are_json, NULL);
   struct h3_call *s = wt_ask(&w->h, "/who?q=a%20b", "origin: https://localhost:4433\n");
   cr_assert_eq(s->status, 200);
   struct h3_call *c = wt_stream(&w->h, wt_id(s), HZ_BIDI, "x", 1, true);
@@ -67,7 +59,7 @@ Test(wt_plain, calls_see_who_opened_the_session_and_values_are_json) {
 }
 
 Test(wt_plain, an_error_without_words_says_its_status) {
-  struct world *w = START(an_error_without_words_says_its_status, NULL);
+  struct h3_pair *w = START(an_error_without_words_says_its_status, NULL);
   struct h3_call *s = wt_session(&w->h, "/nowhere");
   struct h3_call *c = wt_stream(&w->h, wt_id(s), HZ_BIDI, "x", 1, true);
   cr_assert(h3_done(c));
@@ -77,7 +69,7 @@ Test(wt_plain, an_error_without_words_says_its_status) {
 }
 
 Test(wt_plain, content_goes_both_ways_whole) {
-  struct world *w = START(content_goes_both_ways_whole, NULL);
+  struct h3_pair *w = START(content_goes_both_ways_whole, NULL);
   uint8_t *body = malloc(3000000);
   for (size_t i = 0; i < 3000000; i++) body[i] = (uint8_t)(i * 5 + (i >> 9));
   struct h3_call *s = wt_session(&w->h, "/echo"), *c[3];
@@ -97,7 +89,7 @@ Test(wt_plain, content_goes_both_ways_whole) {
 }
 
 Test(wt_plain, who_does_not_read_stops_the_handler) {
-  struct world *w = START(who_does_not_read_stops_the_handler, NULL);
+  struct h3_pair *w = START(who_does_not_read_stops_the_handler, NULL);
   struct h3_call *s = wt_session(&w->h, "/pour?n=20000000");
   struct h3_call *c = wt_stream(&w->h, wt_id(s), HZ_BIDI, "x", 1, true);
   c->hold = true;
@@ -112,7 +104,7 @@ Test(wt_plain, who_does_not_read_stops_the_handler) {
 }
 
 Test(wt_plain, a_handler_that_does_not_read_stops_the_client) {
-  struct world *w = START(a_handler_that_does_not_read_stops_the_client, NULL);
+  struct h3_pair *w = START(a_handler_that_does_not_read_stops_the_client, NULL);
   uint8_t *body = calloc(1, 10000000);
   w->p.hold = true;
   struct h3_call *s = wt_session(&w->h, "/take");
@@ -132,7 +124,7 @@ Test(wt_plain, a_handler_that_does_not_read_stops_the_client) {
 }
 
 Test(wt_plain, a_datagram_is_a_call_answered_by_one) {
-  struct world *w = START(a_datagram_is_a_call_answered_by_one, NULL);
+  struct h3_pair *w = START(a_datagram_is_a_call_answered_by_one, NULL);
   struct h3_call *a = wt_session(&w->h, "/echo"), *b = wt_session(&w->h, "/who?q=1");
   wt_datagram(&w->h, wt_id(a), "ping", 4);
   sim_run_for(w->p.sim, 100 * HZ_MS);
@@ -151,7 +143,7 @@ Test(wt_plain, a_datagram_is_a_call_answered_by_one) {
 }
 
 Test(wt_plain, an_answer_that_no_datagram_holds_is_dropped_and_counted) {
-  struct world *w = START(an_answer_that_no_datagram_holds_is_dropped_and_counted, NULL);
+  struct h3_pair *w = START(an_answer_that_no_datagram_holds_is_dropped_and_counted, NULL);
   struct h3_call *a = wt_session(&w->h, "/pour?n=5000"), *b = wt_session(&w->h, "/pour?n=500");
   wt_datagram(&w->h, wt_id(a), "x", 1);
   sim_run_for(w->p.sim, 100 * HZ_MS);
@@ -165,7 +157,7 @@ Test(wt_plain, an_answer_that_no_datagram_holds_is_dropped_and_counted) {
 }
 
 Test(wt_plain, a_stream_of_one_direction_has_no_place_for_an_answer) {
-  struct world *w = START(a_stream_of_one_direction_has_no_place_for_an_answer, NULL);
+  struct h3_pair *w = START(a_stream_of_one_direction_has_no_place_for_an_answer, NULL);
   struct h3_call *s = wt_session(&w->h, "/echo");
   struct h3_call *c = wt_stream(&w->h, wt_id(s), HZ_UNI, "x", 1, false);
   sim_run_for(w->p.sim, 100 * HZ_MS);
@@ -176,7 +168,7 @@ Test(wt_plain, a_stream_of_one_direction_has_no_place_for_an_answer) {
 }
 
 Test(wt_plain, a_client_may_change_its_mind) {
-  struct world *w = START(a_client_may_change_its_mind, NULL);
+  struct h3_pair *w = START(a_client_may_change_its_mind, NULL);
   struct h3_call *s = wt_session(&w->h, "/wait");
   struct h3_call *c = wt_stream(&w->h, wt_id(s), HZ_BIDI, "x", 1, true);
   sim_run_for(w->p.sim, 100 * HZ_MS);
@@ -195,7 +187,7 @@ Test(wt_plain, a_client_may_change_its_mind) {
 }
 
 Test(wt_plain, calls_end_with_their_session) {
-  struct world *w = START(calls_end_with_their_session, NULL);
+  struct h3_pair *w = START(calls_end_with_their_session, NULL);
   struct h3_call *s = wt_session(&w->h, "/wait");
   struct h3_call *c = wt_stream(&w->h, wt_id(s), HZ_BIDI, "x", 1, true);
   wt_datagram(&w->h, wt_id(s), "y", 1);
@@ -211,7 +203,7 @@ Test(wt_plain, calls_end_with_their_session) {
 }
 
 Test(wt_plain, a_promise_may_be_kept_later) {
-  struct world *w = START(a_promise_may_be_kept_later, NULL);
+  struct h3_pair *w = START(a_promise_may_be_kept_later, NULL);
   struct h3_call *s = wt_session(&w->h, "/wait");
   struct h3_call *c = wt_stream(&w->h, wt_id(s), HZ_BIDI, "x", 1, true);
   wt_datagram(&w->h, wt_id(s), "y", 1);
@@ -227,7 +219,7 @@ Test(wt_plain, a_promise_may_be_kept_later) {
 }
 
 Test(wt_plain, calls_at_once_are_limited) {
-  struct world *w = START(calls_at_once_are_limited, "limits.calls=4");
+  struct h3_pair *w = START(calls_at_once_are_limited, "limits.calls=4");
   struct h3_call *s = wt_session(&w->h, "/wait"), *c[6];
   for (int i = 0; i < 6; i++) c[i] = wt_stream(&w->h, wt_id(s), HZ_BIDI, "x", 1, true);
   sim_run_for(w->p.sim, 100 * HZ_MS);
@@ -238,8 +230,8 @@ Test(wt_plain, calls_at_once_are_limited) {
 }
 
 /* The client's limits, by SETTINGS of draft 14: 20 bytes, and more as capsules say. */
-static struct world *start_narrow(const char *name, const char *config) {
-  struct world *w = calloc(1, sizeof(*w));
+static struct h3_pair *start_narrow(const char *name, const char *config) {
+  struct h3_pair *w = calloc(1, sizeof(*w));
   static const char settings[] = "\x33\x01\x94\xe9\xcd\x29\x01\x6b\x61\x14\x6b\x64\x05\x6b\x65\x05";
   cr_assert(ap_start(&w->p, name, 1, "quic", config));
   h3_connect(&w->h, &w->p, false);
@@ -255,7 +247,7 @@ static void widen(struct h3_call *session, uint64_t to) {
 }
 
 Test(wt_plain, answers_leave_as_the_sessions_credit_allows) {
-  struct world *w = start_narrow("wt_plain/answers_leave_as_the_sessions_credit_allows", NULL);
+  struct h3_pair *w = start_narrow("wt_plain/answers_leave_as_the_sessions_credit_allows", NULL);
   struct h3_call *s = wt_session(&w->h, "/echo");
   char text[1001] = "";
   memset(text, 'x', 1000);
@@ -280,7 +272,7 @@ Test(wt_plain, answers_leave_as_the_sessions_credit_allows) {
 }
 
 Test(wt_plain, credit_by_the_byte_is_served_in_order_and_takes_no_more_memory) {
-  struct world *w = start_narrow("wt_plain/credit_by_the_byte", NULL);
+  struct h3_pair *w = start_narrow("wt_plain/credit_by_the_byte", NULL);
   static uint8_t body[60000];
   for (size_t i = 0; i < sizeof(body); i++) body[i] = (uint8_t)(i * 11 + (i >> 7));
   struct h3_call *s = wt_session(&w->h, "/echo"), *c[3];
@@ -303,7 +295,7 @@ Test(wt_plain, credit_by_the_byte_is_served_in_order_and_takes_no_more_memory) {
 }
 
 Test(wt_plain, what_waits_for_credit_leaves_before_the_session_closes) {
-  struct world *w = start_narrow("wt_plain/what_waits_for_credit", NULL);
+  struct h3_pair *w = start_narrow("wt_plain/what_waits_for_credit", NULL);
   char text[1001] = "";
   memset(text, 'x', 1000);
   struct h3_call *s = wt_session(&w->h, "/echo");
@@ -321,7 +313,7 @@ Test(wt_plain, what_waits_for_credit_leaves_before_the_session_closes) {
 }
 
 Test(wt_plain, a_session_that_never_gives_credit_closes_in_time) {
-  struct world *w = start_narrow("wt_plain/never_gives_credit", "limits.close_timeout_ms=2000");
+  struct h3_pair *w = start_narrow("wt_plain/never_gives_credit", "limits.close_timeout_ms=2000");
   char text[1001] = "";
   memset(text, 'x', 1000);
   struct h3_call *s = wt_session(&w->h, "/echo");

@@ -332,3 +332,11 @@ static bool is_done(void *arg) {
 bool ap_wait(struct app_pair *p, struct ap_result *r, hz_time ns) {
   return sim_run_until(p->sim, is_done, r, sim_now(p->sim) + ns);
 }
+
+void ap_is_served(struct app_pair *p) {
+  struct ap_result r;
+
+  cr_assert(ap_call(p, "GET", "/users/42", NULL, 0, &r));
+  cr_assert(ap_wait(p, &r, 60 * HZ_SEC));
+  cr_assert_eq(r.status, 200, "the bystander got %d %s", r.status, herz_strerror(r.err));
+}

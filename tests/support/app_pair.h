@@ -64,6 +64,9 @@ void ap_on_done(const struct herz_response *rs, void *arg);
 /** Runs until `r` is done; false: not within `ns`. */
 bool ap_wait(struct app_pair *p, struct ap_result *r, hz_time ns);
 
+/** The client's connection is served, as if nothing had been. */
+void ap_is_served(struct app_pair *p);
+
 uint64_t ap_sum(const void *data, size_t len);
 
 #endif

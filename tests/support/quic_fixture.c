@@ -377,6 +377,19 @@ struct qf_conn *qf_dial(struct qf *f) {
   return qc;
 }
 
+struct qf_conn *qf_connect(struct qf *f) {
+  qf_listen(f);
+  struct qf_conn *c = qf_dial(f);
+  must(qf_until(f, &c->opened, 60 * HZ_SEC), c->why.text);
+  return c;
+}
+
+struct qf_conn *qf_connect_confirmed(struct qf *f) {
+  struct qf_conn *c = qf_connect(f);
+  sim_run_for(f->sim, 100 * HZ_MS);
+  return c;
+}
+
 struct qf_conn *qf_server_conn(struct qf *f, unsigned n) {
   for (struct hz_link *l = f->servers.next; l != &f->servers; l = l->next) {
     if (n-- == 0) return HZ_CONTAINER(l, struct qf_conn, link);

@@ -84,6 +84,10 @@ hz_err qf_try_listen(struct qf *f);
 
 /** A new client connection (from the client host's env). */
 struct qf_conn *qf_dial(struct qf *f);
+/** Starts the server and a client, and runs until the client's connection is open; then until it is confirmed and
+ * both have spare connection IDs. */
+struct qf_conn *qf_connect(struct qf *f);
+struct qf_conn *qf_connect_confirmed(struct qf *f);
 hz_err qf_try_dial(struct qf *f, struct hz_env *env, struct qf_conn **out);
 
 /** The server's end of the `n`th connection, from 0; NULL: there is none yet. */
