@@ -171,6 +171,42 @@ Test(app_conns, a_moved_peer_has_its_new_address) {
   ap_stop(&p);
 }
 
+/* How many connections of the server have a peer at this port. */
+static unsigned at_port(const herz_app *app, const char *peer) {
+  struct herz_conn_info i = {0};
+  unsigned n = 0;
+
+  while (herz_conn_next(app, &i)) n += strcmp(strrchr(i.peer, ':'), strrchr(peer, ':')) == 0;
+  return n;
+}
+
+static void carried_ones_move(const char *scheme) {
+  struct app_pair p;
+  struct ap_result r;
+  struct herz_conn_info was = {0};
+
+  cr_assert(ap_start(&p, "sim/app_conns", 5, scheme, NULL));
+  cr_assert(ap_dial(&p));
+  cr_assert(ap_call(&p, "GET", "/users/1", NULL, 0, &r));
+  cr_assert(ap_wait(&p, &r, 10 * HZ_SEC));
+  cr_assert(herz_conn_next(p.server, &was));
+  cr_assert_eq(at_port(p.server, was.peer), 2u, "%s: HTTP/3's and the one it carries", scheme);
+  sim_nat(p.sim, p.client_env, NULL);
+  for (unsigned i = 0; i < 2; i++) {
+    cr_assert(ap_call(&p, "GET", "/users/2", NULL, 0, &r));
+    cr_assert(ap_wait(&p, &r, 10 * HZ_SEC));
+    sim_run_for(p.sim, HZ_SEC);
+  }
+  cr_assert_eq(at_port(p.server, was.peer), 0u, "%s", scheme);
+  cr_assert_eq(hz_tally_get(&p.server->first.counters.v[HZ_C_conns_moved]), 2u, "%s", scheme);
+  ap_stop(&p);
+}
+
+Test(app_conns, what_a_moved_connection_carries_has_moved_too) {
+  carried_ones_move("wt");
+  carried_ones_move("ws+h3");
+}
+
 /* ---- draining ---- */
 
 static bool has_promised(void *arg) {

@@ -170,7 +170,8 @@ static void take_all(herz_ctx *c) {
 
 static bool encrypted(const char *scheme) {
   return strcmp(scheme, "quic") == 0 || strcmp(scheme, "tls") == 0 || strcmp(scheme, "wss") == 0 ||
-         strcmp(scheme, "https") == 0 || strcmp(scheme, "h3") == 0 || strcmp(scheme, "ws+h3") == 0;
+         strcmp(scheme, "https") == 0 || strcmp(scheme, "h3") == 0 ||
+         strcmp(scheme, "ws+h3") == 0 || strcmp(scheme, "wt") == 0;
 }
 
 static void write_file(const char *dir, const char *name, const char *text) {
@@ -221,7 +222,9 @@ static bool serve(struct app_pair *p) {
   const char *listener = encrypted(p->scheme) && strcmp(p->scheme, "quic") != 0 ? "tcp" : p->scheme;
 
   if (strcmp(p->scheme, "ws") == 0 || strcmp(p->scheme, "http") == 0) listener = "tcp";
-  if (strcmp(p->scheme, "h3") == 0 || strcmp(p->scheme, "ws+h3") == 0) listener = "quic";
+  if (strcmp(p->scheme, "h3") == 0 || strcmp(p->scheme, "ws+h3") == 0 ||
+      strcmp(p->scheme, "wt") == 0)
+    listener = "quic";
   if (strcmp(listener, "mem") == 0) {
     strcpy(at, "mem://pair");
     strcpy(p->url, at);

@@ -40,7 +40,7 @@ struct ap_result {
 };
 
 /** Starts the simulation with both apps, the server listening for `scheme`: "mem", "tcp", "tls", "ws",
- * "wss", "http", "https", "quic", "h3" or "ws+h3". `config` is added to both (NULL: nothing). False: memory was short (only with a
+ * "wss", "http", "https", "quic", "h3", "ws+h3" or "wt". `config` is added to both (NULL: nothing). False: memory was short (only with a
  * failing allocator); ap_stop() is called all the same. */
 bool ap_start(struct app_pair *p, const char *name, uint64_t seed, const char *scheme,
               const char *config);

@@ -19,6 +19,8 @@ struct hz_io_events {
   void (*eof)(struct hz_io *);
   /** After HZ_AGAIN: below the low watermark again. */
   void (*writable)(struct hz_io *);
+  /** The peer's address changed: hz_io_peer() tells the new one. Optional; where there is such a thing. */
+  void (*moved)(struct hz_io *);
   /** Once, last, from the end of a turn; the owner then calls hz_io_destroy(). */
   void (*closed)(struct hz_io *, const struct hz_close *);
 };

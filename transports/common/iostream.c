@@ -5,9 +5,6 @@
 #include <assert.h>
 #include <stdio.h>
 
-#include "transports/common/net.h"
-#include "transports/common/tls_io.h"
-
 static struct hz_iostream *of_conn(struct hz_conn *c) {
   return (struct hz_iostream *)(void *)c;
 }
@@ -387,11 +384,19 @@ static void on_opened(struct hz_io *io) {
     hz_iostream_ready(s, true);
 }
 
+static void on_moved(struct hz_io *io) {
+  struct hz_iostream *s = io->user;
+
+  if (s->ready && !s->conn.closing && s->conn.events->moved != NULL)
+    s->conn.events->moved(&s->conn);
+}
+
 static const struct hz_io_events io_events = {
     .opened = on_opened,
     .data = on_data,
     .eof = on_eof,
     .writable = on_writable,
+    .moved = on_moved,
     .closed = on_closed,
 };
 
@@ -431,30 +436,6 @@ void hz_iostream_join(struct hz_iostream *s, struct hz_io *io, const struct hz_c
   s->conn.events = events;
   s->conn.user = user;
   set_timer(s, io->limits->handshake_timeout_ns, handshake_overdue);
-}
-
-hz_err hz_iostream_connect(struct hz_iostream *s, const struct hz_endpoint *ep,
-                           const struct hz_limits *limits, struct hz_tls_ctx *tls,
-                           const struct hz_conn_events *events, void *user, char *why,
-                           size_t why_len) {
-  const struct hz_net_ops *net = hz_net_of(s->conn.env);
-  struct hz_io *below = NULL, *io = NULL;
-
-  if (net == NULL) {
-    (void)snprintf(why, why_len, "%s: there is no network here", ep->scheme);
-    return HZ_EUNSUPPORTED;
-  }
-  hz_err err = net->connect(s->conn.env, ep, limits, &io_events, s, &below, why, why_len);
-  if (err != HZ_OK) return err;
-  io = below;
-  if (tls != NULL) err = hz_tls_io_new(below, false, tls, limits, &io);
-  if (err != HZ_OK) {
-    hz_io_destroy(io);
-    (void)snprintf(why, why_len, "no memory for a connection");
-    return err;
-  }
-  hz_iostream_join(s, io, events, user);
-  return HZ_OK;
 }
 
 /* --- the end ----------------------------------------------------------------------------------- */

@@ -112,14 +112,6 @@ void hz_iostream_init(struct hz_iostream *s, const struct hz_transport_ops *ops,
  * that were read from it already: they are handed to hooks->received after that. */
 void hz_iostream_accept(struct hz_iostream *s, struct hz_io *io, const uint8_t *first, size_t len);
 
-/** Client: starts to connect to `ep`, through TLS when `tls` is given (it is referred to as long as
- * needed; the name to verify is in it). `limits`, complete, is referred to until destroy. Errors as ops->dial, with `why`; `s` is then as after init
- * and is freed by hz_iostream_discard(). */
-HZ_MUST_USE hz_err hz_iostream_connect(struct hz_iostream *s, const struct hz_endpoint *ep,
-                                       const struct hz_limits *limits, struct hz_tls_ctx *tls,
-                                       const struct hz_conn_events *events, void *user, char *why,
-                                       size_t why_len);
-
 /** What hz_iostream_dial() needs beside the endpoint: `limits` is the connection's own room for those of
  * `config`; `alpn` is what is agreed when its adapter is HZ_CAP_SECURE. */
 struct hz_iostream_dial {
@@ -135,7 +127,7 @@ HZ_MUST_USE hz_err hz_iostream_dial(struct hz_iostream *s, const struct hz_endpo
                                     const struct hz_iostream_dial *how, struct hz_conn **out,
                                     char *why, size_t why_len);
 
-/** Client: the same with an `io` that connects already and has not said anything yet. */
+/** Client: goes on with an `io` that connects already and has not said anything yet. */
 void hz_iostream_join(struct hz_iostream *s, struct hz_io *io, const struct hz_conn_events *events,
                       void *user);
 

@@ -174,6 +174,8 @@ void hz_h3_tunnel_broken(struct hz_h3_tunnel *t, uint64_t code);
 void hz_h3_tunnel_relieve(struct hz_h3_tunnel *t);
 /** QUIC's stream is gone. */
 void hz_h3_tunnel_gone(struct hz_h3_tunnel *t);
+/** hz_quic_app.moved. */
+void hz_h3_tunnels_moved(struct hz_quic_conn *c);
 /** The connection is gone: all that are left hear it now. */
 void hz_h3_tunnels_end(struct hz_h3 *h3);
 

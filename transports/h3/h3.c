@@ -17,6 +17,7 @@ const struct hz_quic_app *hz_h3_app(void) {
                                          .room = hz_h3_on_room,
                                          .slots = hz_h3_on_slots,
                                          .datagram = hz_h3_on_datagram,
+                                         .moved = hz_h3_tunnels_moved,
                                          .write = hz_h3_on_write,
                                          .written = hz_h3_on_written,
                                          .flushed = hz_h3_flushed,

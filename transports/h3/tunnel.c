@@ -130,6 +130,16 @@ static void work(struct hz_task *task) {
     hz_h3_tunnel_tell(t);
 }
 
+void hz_h3_tunnels_moved(struct hz_quic_conn *c) {
+  struct hz_link *all = &hz_h3_of(c)->tunnels, *l = all->next;
+  while (l != all) {
+    struct hz_h3_tunnel *t = HZ_CONTAINER(l, struct hz_h3_tunnel, link);
+    l = l->next;
+    if (t->open && t->why == NULL && t->base.io.events->moved != NULL)
+      t->base.io.events->moved(&t->base.io);
+  }
+}
+
 void hz_h3_tunnels_end(struct hz_h3 *h3) {
   while (!hz_list_empty(&h3->tunnels)) {
     struct hz_h3_tunnel *t = HZ_CONTAINER(h3->tunnels.next, struct hz_h3_tunnel, link);

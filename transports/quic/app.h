@@ -51,6 +51,9 @@ struct hz_quic_app {
   void (*slots)(struct hz_quic_conn *c, enum hz_dir dir);
   void (*datagram)(struct hz_quic_conn *c, const uint8_t *data, size_t len);
 
+  /** The peer comes from another address: the core has heard of it for the connection. NULL: nothing to do. */
+  void (*moved)(struct hz_quic_conn *c);
+
   /** Puts stream data into the packet, and into it again as long as ngtcp2 says WRITE_MORE.
    * NGTCP2_ERR_WRITE_MORE: there is no more; otherwise what ngtcp2_conn_writev_stream() said. */
   ngtcp2_ssize (*write)(struct hz_quic_conn *c, const struct hz_quic_writer *w);

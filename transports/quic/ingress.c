@@ -17,8 +17,9 @@ static void check_path(struct hz_quic_conn *c) {
   c->peer = peer;
   c->singly = false; /* that was the other way */
   hz_addr_format(&peer, c->who.addr, sizeof(c->who.addr));
-  if (c->opened && !hz_quic_mute(c) && c->base.events->moved != NULL)
-    c->base.events->moved(&c->base);
+  if (!c->opened || hz_quic_mute(c)) return;
+  if (c->base.events->moved != NULL) c->base.events->moved(&c->base);
+  if (c->app->moved != NULL && !hz_quic_mute(c)) c->app->moved(c);
 }
 
 static void closed_by_peer(struct hz_quic_conn *c) {

@@ -251,6 +251,12 @@ static void on_eof(struct hz_io *io) {
   hz_io_close(io, wt->why);
 }
 
+static void on_moved(struct hz_io *io) {
+  struct hz_wt *wt = io->user;
+  if (wt->opened && !wt->conn.closing && wt->conn.events->moved != NULL)
+    wt->conn.events->moved(&wt->conn);
+}
+
 static void on_writable(struct hz_io *io) {
   (void)io; /* capsules that found no room are not waited for */
 }
@@ -259,4 +265,5 @@ const struct hz_io_events hz_wt_io_events = {.opened = hz_wt_client_opened,
                                              .data = on_data,
                                              .eof = on_eof,
                                              .writable = on_writable,
+                                             .moved = on_moved,
                                              .closed = on_closed};

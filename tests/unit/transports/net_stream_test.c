@@ -46,7 +46,11 @@ static void on_closed(struct hz_io *io, const struct hz_close *why) {
   e->io = NULL;
   hz_io_destroy(io);
 }
-static const struct hz_io_events events = {on_opened, on_data, on_eof, on_writable, on_closed};
+static const struct hz_io_events events = {.opened = on_opened,
+                                           .data = on_data,
+                                           .eof = on_eof,
+                                           .writable = on_writable,
+                                           .closed = on_closed};
 
 struct net {
   struct ev_world w;

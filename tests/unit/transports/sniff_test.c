@@ -42,8 +42,11 @@ static void http_closed(struct hz_io *io, const struct hz_close *why) {
   http.closed++;
   hz_io_destroy(io);
 }
-static const struct hz_io_events http_events = {http_quiet, http_data, http_quiet, http_quiet,
-                                                http_closed};
+static const struct hz_io_events http_events = {.opened = http_quiet,
+                                                .data = http_data,
+                                                .eof = http_quiet,
+                                                .writable = http_quiet,
+                                                .closed = http_closed};
 static void take_http(struct hz_listener *l, struct hz_io *io, const uint8_t *first, size_t len) {
   struct hz_close why;
   (void)l;

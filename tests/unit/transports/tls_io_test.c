@@ -365,8 +365,11 @@ static void rogue_closed(struct hz_io *io, const struct hz_close *why) {
   r->io = NULL;
   hz_io_destroy(io);
 }
-static const struct hz_io_events rogue_events = {rogue_quiet, rogue_data, rogue_quiet, rogue_quiet,
-                                                 rogue_closed};
+static const struct hz_io_events rogue_events = {.opened = rogue_quiet,
+                                                 .data = rogue_data,
+                                                 .eof = rogue_quiet,
+                                                 .writable = rogue_quiet,
+                                                 .closed = rogue_closed};
 
 /* A server of ours and a rogue through the handshake. */
 static void rogue_open(struct tls_pair *p, struct rogue *r) {

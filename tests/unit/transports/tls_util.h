@@ -49,8 +49,11 @@ static inline void tls_on_closed(struct hz_io *io, const struct hz_close *why) {
   e->io = NULL;
   hz_io_destroy(io);
 }
-static const struct hz_io_events tls_events = {tls_on_opened, tls_on_data, tls_on_eof,
-                                               tls_on_writable, tls_on_closed};
+static const struct hz_io_events tls_events = {.opened = tls_on_opened,
+                                               .data = tls_on_data,
+                                               .eof = tls_on_eof,
+                                               .writable = tls_on_writable,
+                                               .closed = tls_on_closed};
 
 struct tls_pair {
   struct test_env t;
