@@ -1,12 +1,14 @@
 /* Plain mode of WebTransport: each bidirectional stream and each datagram of a session is a call, by a client made by
  * hand. Not here: sessions that break rules (wt_abuse_*_test.c), frames of Herz's in sessions (tests/conformance). */
 #include <criterion/criterion.h>
+#include <herz/conns.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/app/app.h"
 #include "tests/support/h3_pair.h"
 #include "tests/support/wt_peer.h"
+#include "transports/webtransport/capsule.h"
 #include "transports/webtransport/code.h"
 
 static struct h3_pair *start(const char *name, const char *config) {
@@ -319,9 +321,81 @@ Test(wt_plain, a_session_that_never_gives_credit_closes_in_time) {
   struct h3_call *s = wt_session(&w->h, "/echo");
   struct h3_call *c = wt_stream(&w->h, wt_id(s), HZ_BIDI, text, 1000, true);
   sim_run_for(w->p.sim, 100 * HZ_MS);
-  herz_drain(w->p.server, 10000);
-  sim_run_for(w->p.sim, 3 * HZ_SEC);
+  struct herz_conn_info session = {0};
+  while (herz_conn_next(w->p.server, &session) && strcmp(session.transport, "wt") != 0) continue;
+  cr_assert_eq(herz_conn_close(w->p.server, session.id, HERZ_CLOSE_NONE, "enough"), 0);
+  sim_run_for(w->p.sim, HZ_SEC);
+  cr_assert_not(s->fin, "what waits has some time left");
+  sim_run_for(w->p.sim, 2 * HZ_SEC);
   cr_assert(c->was_reset);
   cr_assert(s->fin);
+  stop(w);
+}
+
+/* ---- draining ---- */
+
+/* What came on the CONNECT stream: DRAIN, and CLOSE behind it when `code` is not negative. */
+static void said(const struct h3_call *s, int64_t code, const char *reason) {
+  uint8_t capsules[HZ_WT_DRAIN_BYTES + HZ_WT_CLOSE_BYTES];
+  size_t n = hz_wt_drain_write(capsules);
+  if (code >= 0) n += hz_wt_close_write(capsules + n, (uint32_t)code, hz_str_of(reason));
+  cr_assert_eq(s->len, n, "%zu bytes", s->len);
+  cr_assert_eq(s->sum, ap_sum(capsules, n));
+  cr_assert_eq(s->fin, code >= 0);
+}
+
+Test(wt_plain, a_session_that_drains_answers_what_is_under_way_and_takes_nothing_new) {
+  struct h3_pair *w =
+      START(a_session_that_drains_answers_what_is_under_way_and_takes_nothing_new, NULL);
+  struct h3_call *s = wt_session(&w->h, "/wait");
+  struct h3_call *c = wt_stream(&w->h, wt_id(s), HZ_BIDI, "x", 1, true);
+  wt_datagram(&w->h, wt_id(s), "y", 1);
+  sim_run_for(w->p.sim, 100 * HZ_MS);
+  cr_assert_eq(w->p.promised, 2u);
+  herz_drain(w->p.server, 10000);
+  sim_run_for(w->p.sim, HZ_SEC);
+  said(s, -1, NULL);
+  struct h3_call *late = wt_stream(&w->h, wt_id(s), HZ_BIDI, "z", 1, true);
+  wt_datagram(&w->h, wt_id(s), "z", 1);
+  sim_run_for(w->p.sim, 100 * HZ_MS);
+  cr_assert(late->was_reset);
+  cr_assert_eq(late->reset_code, hz_wt_code_to_wire(HZ_CANCEL_REFUSED));
+  cr_assert_eq(h3_counted(&w->h, "datagrams_dropped"), 1u);
+  cr_assert_eq(w->p.promised, 2u);
+  cr_assert_not(s->fin);
+  for (; w->p.promised > 0; w->p.promised--)
+    herz_complete(w->p.promises[w->p.promised - 1], HERZ_OK, NULL, "kept", 4);
+  cr_assert(h3_done(s));
+  is(c, "kept");
+  cr_assert_not(c->was_reset);
+  cr_assert_eq(w->h.datagrams, 1u);
+  said(s, HZ_CLOSE_SHUTDOWN, "drained");
+  cr_assert(h3_closed(&w->h));
+  stop(w);
+}
+
+Test(wt_plain, a_session_without_calls_closes_when_the_service_drains) {
+  struct h3_pair *w = START(a_session_without_calls_closes_when_the_service_drains, NULL);
+  struct h3_call *s = wt_session(&w->h, "/wait");
+  herz_drain(w->p.server, 10000);
+  sim_run_for(w->p.sim, 200 * HZ_MS);
+  said(s, HZ_CLOSE_SHUTDOWN, "drained");
+  h3_send(s, NULL, 0, true);
+  cr_assert(h3_closed(&w->h));
+  stop(w);
+}
+
+Test(wt_plain, the_grace_time_ends_calls_that_do_not_end) {
+  struct h3_pair *w = START(the_grace_time_ends_calls_that_do_not_end, NULL);
+  struct h3_call *s = wt_session(&w->h, "/wait");
+  struct h3_call *c = wt_stream(&w->h, wt_id(s), HZ_BIDI, "x", 1, true);
+  sim_run_for(w->p.sim, 100 * HZ_MS);
+  hz_time from = sim_now(w->p.sim);
+  herz_drain(w->p.server, 2000);
+  cr_assert(h3_closed(&w->h));
+  cr_assert(s->fin);
+  cr_assert_eq(c->len, 0u);
+  cr_assert_geq(sim_now(w->p.sim) - from, 2 * HZ_SEC);
+  cr_assert_leq(sim_now(w->p.sim) - from, 8 * HZ_SEC);
   stop(w);
 }

@@ -3,7 +3,7 @@
 #include <assert.h>
 
 #include "transports/webtransport/code.h"
-#include "transports/webtransport/internal.h"
+#include "transports/webtransport/plain.h"
 #include "transports/webtransport/webtransport.h"
 
 static struct hz_h3 *h3_of(const struct hz_wt *wt) {
@@ -191,8 +191,7 @@ static void peer(const struct hz_conn *conn, struct hz_peer *out) {
   if (wt->io != NULL) wt->io->ops->peer(wt->io, out);
 }
 
-/* WT_DRAIN_SESSION: what a page hears as `draining`. */
-static void forewarn(struct hz_conn *conn) {
+void hz_wt_forewarn(struct hz_conn *conn) {
   struct hz_wt *wt = hz_wt_of(conn);
   uint8_t capsule[HZ_WT_DRAIN_BYTES];
   if (wt->opened && !conn->closing) hz_wt_say(wt, capsule, hz_wt_drain_write(capsule));
@@ -208,25 +207,22 @@ static hz_err rebind(struct hz_conn *conn) {
   return wt->hub == NULL ? HZ_ECLOSED : hz_quic_rebind(&hz_h3_carrier(wt->hub->h3)->base);
 }
 
+#define OPERATIONS                                                                          \
+  .scheme = "wt",                                                                           \
+  .caps = HZ_CAP_STREAMS | HZ_CAP_UNI | HZ_CAP_DATAGRAM | HZ_CAP_RESET | HZ_CAP_SECURE,     \
+  .dial = hz_wt_dial, .close = hz_wt_close, .destroy = destroy, .peer = peer,               \
+  .stream_open = stream_open, .stream_send = stream_send, .stream_consume = stream_consume, \
+  .stream_reset = stream_reset, .stream_stop = stream_stop, .datagram_send = datagram_send, \
+  .datagram_max = datagram_max, .forewarn = hz_wt_forewarn, .keepalive = keepalive,         \
+  .rebind = rebind
+
 const struct hz_transport_ops *hz_transport_wt(void) {
-  static const struct hz_transport_ops ops = {
-      .scheme = "wt",
-      .caps = HZ_CAP_STREAMS | HZ_CAP_UNI | HZ_CAP_DATAGRAM | HZ_CAP_RESET | HZ_CAP_SECURE,
-      .dial = hz_wt_dial,
-      .close = hz_wt_close,
-      .destroy = destroy,
-      .peer = peer,
-      .stream_open = stream_open,
-      .stream_send = stream_send,
-      .stream_consume = stream_consume,
-      .stream_reset = stream_reset,
-      .stream_stop = stream_stop,
-      .datagram_send = datagram_send,
-      .datagram_max = datagram_max,
-      .forewarn = forewarn,
-      .keepalive = keepalive,
-      .rebind = rebind,
-  };
+  static const struct hz_transport_ops ops = {OPERATIONS};
+  return &ops;
+}
+
+const struct hz_transport_ops *hz_wt_plain_ops(void) {
+  static const struct hz_transport_ops ops = {OPERATIONS, .drain = hz_wt_plain_drain};
   return &ops;
 }
 

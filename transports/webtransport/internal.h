@@ -120,6 +120,8 @@ void hz_wt_send_rests(struct hz_wt *wt);
 /** How much the stream and the session's credit take now, at most `max`; 0: `writable` follows. */
 size_t hz_wt_room(struct hz_wt *wt, struct hz_stream *st, size_t max);
 void hz_wt_consume(struct hz_wt *wt, struct hz_stream *st, size_t n);
+/** WT_DRAIN_SESSION: what a page hears as `draining`. */
+void hz_wt_forewarn(struct hz_conn *conn);
 /** ops->datagram_send and datagram_max, in plain mode as well. */
 hz_err hz_wt_datagram_send(struct hz_wt *wt, struct hz_buf *b);
 size_t hz_wt_datagram_max(const struct hz_wt *wt);

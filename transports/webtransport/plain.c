@@ -40,11 +40,20 @@ static void free_if_done(struct call *c) {
   hz_buf_unref(c->self);
 }
 
+/* The last call is through. */
+static void settle(struct hz_wt_plain *p) {
+  struct hz_close why;
+  if (!p->draining || p->count > 0) return;
+  hz_close_set(&why, HZ_BY_LOCAL, HZ_LAYER_APP, HZ_CLOSE_SHUTDOWN, HZ_OK, "drained");
+  hz_wt_close(&p->wt->conn, &why);
+}
+
 /* Nobody hears it any more; dispatch is told, unless it is through. */
 static void leave(struct call *c, uint32_t code) {
-  if (c->plain == NULL) return;
+  struct hz_wt_plain *p = c->plain;
+  if (p == NULL) return;
   hz_list_remove(&c->link);
-  c->plain->count--;
+  p->count--;
   c->plain = NULL;
   if (c->s != NULL) c->s->base.user = NULL;
   c->s = NULL;
@@ -56,6 +65,7 @@ static void leave(struct call *c, uint32_t code) {
   c->held = false;
   c->x.conn = NULL;
   free_if_done(c);
+  settle(p);
 }
 
 static struct call *call_new(struct hz_wt_plain *p) {
@@ -102,8 +112,9 @@ static void give_up(struct hz_quic_stream *s, uint32_t code) {
 static void on_stream(struct hz_conn *inner, struct hz_stream *base) {
   struct hz_wt_plain *p = inner->user;
   struct hz_quic_stream *s = hz_quic_stream_of(base);
-  bool room = p->count < p->wt->io->limits->calls;
-  if (!room) note(p, "calls_refused");
+  bool full = p->count >= p->wt->io->limits->calls;
+  if (full) note(p, "calls_refused");
+  bool room = !full && !p->draining;
   /* One that goes one way has no place for an answer. */
   struct call *c = room && base->dir == HZ_BIDI ? call_new(p) : NULL;
   if (c == NULL) {
@@ -152,7 +163,8 @@ static void on_stream_closed(struct hz_stream *base) {
 }
 
 void hz_wt_plain_datagram(struct hz_wt_plain *p, const uint8_t *data, size_t len) {
-  struct call *c = p->count < p->wt->io->limits->calls ? call_new(p) : NULL;
+  bool room = p->count < p->wt->io->limits->calls && !p->draining;
+  struct call *c = room ? call_new(p) : NULL;
   if (c == NULL) {
     note(p, "datagrams_dropped");
     return;
@@ -363,6 +375,14 @@ hz_err hz_wt_plain_new(struct hz_wt *wt, const struct hz_tunnel_offer *offer) {
   wt->plain = p;
   wt->conn.caps &= ~(uint32_t)(HZ_CAP_STREAMS | HZ_CAP_UNI | HZ_CAP_DATAGRAM | HZ_CAP_RESET);
   return HZ_OK;
+}
+
+void hz_wt_plain_drain(struct hz_conn *conn) {
+  struct hz_wt_plain *p = hz_wt_of(conn)->plain;
+  if (p == NULL || p->draining) return;
+  p->draining = true;
+  hz_wt_forewarn(conn);
+  settle(p);
 }
 
 void hz_wt_plain_free(struct hz_wt_plain *p) {

@@ -17,12 +17,16 @@ struct hz_wt_plain {
   struct hz_head *head; /* what every stream and datagram is called with */
   struct hz_link calls;
   uint32_t count;
+  bool draining; /* no more of them; the last one closes the session */
 };
 
 /** Keeps what calls need of the request that opened the session. HZ_ENOMEM. */
 HZ_MUST_USE hz_err hz_wt_plain_new(struct hz_wt *wt, const struct hz_tunnel_offer *offer);
 /** A datagram: a call whose answer is one. */
 void hz_wt_plain_datagram(struct hz_wt_plain *p, const uint8_t *data, size_t len);
+/** The operations of such a session: it drains by itself. */
+const struct hz_transport_ops *hz_wt_plain_ops(void);
+void hz_wt_plain_drain(struct hz_conn *conn);
 /** Nobody hears any answer from here on; what its streams carry is over already. NULL is ignored. */
 void hz_wt_plain_free(struct hz_wt_plain *p);
 

@@ -67,7 +67,8 @@ static void begin(struct hz_wt *wt, struct hz_io *io, struct hz_wt_hub *h) {
   wt->io = io;
   io->events = &hz_wt_io_events;
   io->user = wt;
-  l->accepted(l, &wt->conn);
+  l->accepted(l, &wt->conn); /* it counts as one of wt in either mode */
+  if (wt->plain != NULL) wt->conn.ops = hz_wt_plain_ops();
   if (!wt->conn.closing) hz_wt_open(wt, h, id);
 }
 
