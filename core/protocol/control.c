@@ -87,6 +87,12 @@ void hz_session_drain(struct hz_session *s, uint64_t grace_ms) {
   hz_session_call_gone(s);
 }
 
+void hz_session_goaway(struct hz_session *s) {
+  s->goaway_seen = true;
+  s->owner->changed(s);
+  hz_session_call_gone(s);
+}
+
 void hz_session_drained(struct hz_session *s) {
   if (s->failing || s->conn == NULL || s->inflight > 0) return;
   if (s->goaway_sent) {
@@ -265,11 +271,7 @@ static void client_frame(struct hz_lane *l, const struct hz_envelope *e) {
 
   switch (e->kind) {
     case HZ_WELCOME: welcome_came(s, e); break;
-    case HZ_GOAWAY:
-      s->goaway_seen = true;
-      s->owner->changed(s);
-      hz_session_call_gone(s);
-      break;
+    case HZ_GOAWAY: hz_session_goaway(s); break;
     case HZ_ACK:
     case HZ_EVENT:
     case HZ_GAP:

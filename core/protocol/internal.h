@@ -145,6 +145,8 @@ void hz_session_fail(struct hz_session *s, struct hz_lane *l, enum hz_counter co
 void hz_session_frame(struct hz_lane *l, const struct hz_frame *f);
 /** Client: a PING when nothing was said for an interval, so that the connection does not look idle. */
 void hz_session_keepalive(struct hz_session *s);
+/** Client: the server goes away. Calls under way are answered, others go elsewhere. */
+void hz_session_goaway(struct hz_session *s);
 /** Closes a session that drains once its last call has gone. */
 void hz_session_drained(struct hz_session *s);
 /** Both halves call this when a call has gone. */

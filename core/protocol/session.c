@@ -272,6 +272,10 @@ static void on_moved(struct hz_conn *conn) {
   hz_session_say_moved(conn, s->owner);
 }
 
+static void on_draining(struct hz_conn *conn) {
+  hz_session_goaway(conn->user);
+}
+
 static void on_idle(struct hz_conn *conn, const struct hz_close *why) {
   hz_session_say_idle(conn->user, why->text);
 }
@@ -346,6 +350,7 @@ const struct hz_conn_events hz_session_events = {
     .datagram = on_datagram,
     .message = on_message,
     .moved = on_moved,
+    .draining = on_draining,
     .idle = on_idle,
     .closed = on_closed,
 };

@@ -151,6 +151,9 @@ struct hz_conn_events {
   void (*message)(struct hz_conn *, const struct hz_request *, struct hz_exchange *x);
   /** The peer's address changed (migration, rebinding); hz_conn_peer() tells the new one. */
   void (*moved)(struct hz_conn *);
+  /** A client's: the server wants it to end, said below the level of frames (as GOAWAY of herz/1 does): what is under
+   * way goes on, nothing new begins. Optional. */
+  void (*draining)(struct hz_conn *);
   /** Nothing was heard for limits.idle_timeout_ns and the adapter, which has no words of its own for a
    * reason, closes the connection for `why` when this returns: what is sent inside leaves before.
    * Optional. */

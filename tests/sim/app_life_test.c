@@ -1,6 +1,7 @@
 /* Calls and the lives of what carries them: drain with calls in every state, connections that are cut and
  * come back, grace that is over. Not here: the same from inside callbacks (tests/unit/app/life_test.c). */
 #include <criterion/criterion.h>
+#include <herz/conns.h>
 #include <string.h>
 
 #include "core/app/app.h"
@@ -191,4 +192,41 @@ Test(app_life, many_large_bodies_both_ways_do_not_lock_up_ws) {
 }
 Test(app_life, many_large_bodies_both_ways_do_not_lock_up_tls) {
   both_directions_full("tls");
+}
+
+/* WT_DRAIN_SESSION, and no GOAWAY: the session alone is asked to leave, as a relay on the way may do. */
+static void warn_session(struct app_pair *p) {
+  struct hz_conn *conn;
+  uint64_t at = 0;
+
+  while ((conn = hz_worker_next_conn(&p->server->first, &at)) != NULL)
+    if (conn->ops->forewarn != NULL) conn->ops->forewarn(conn);
+}
+
+Test(app_life, a_session_that_is_asked_to_leave_is_left_as_one_that_says_goaway) {
+  struct app_pair p;
+  struct ap_result slow, next;
+  struct herz_conn_info first = {0}, now;
+
+  cr_assert(ap_start(&p, "sim/app_life", 12, "wt", NULL));
+  p.cl = herz_dial(p.client, p.url, &(struct herz_dial_options){.reconnect = true});
+  cr_assert(ap_call(&p, "GET", "/later", NULL, 0, &slow));
+  cr_assert(sim_run_until(p.sim, has_promised, &p, sim_now(p.sim) + HZ_SEC));
+  cr_assert(herz_conn_next(p.server, &first));
+  warn_session(&p);
+  sim_run_for(p.sim, HZ_SEC);
+  cr_assert_eq(slow.done, 0, "what is under way goes on");
+  cr_assert_eq(p.server->first.conn_count, 2u, "nobody has left");
+  cr_assert(ap_call(&p, "GET", "/users/1", NULL, 0, &next));
+  sim_run_for(p.sim, HZ_SEC);
+  cr_assert_eq(next.done, 0, "it waits for another connection");
+  herz_complete(p.promises[0], HERZ_OK, NULL, "kept", 4);
+  cr_assert(ap_wait(&p, &slow, HZ_SEC));
+  cr_assert_eq(slow.status, 200);
+  cr_assert(ap_wait(&p, &next, 10 * HZ_SEC));
+  cr_assert_eq(next.status, 200);
+  sim_run_for(p.sim, 20 * HZ_SEC);
+  cr_assert_neq(herz_conn_find(p.server, first.id, &now), 0, "the first one is gone");
+  cr_assert_eq(p.server->first.conn_count, 2u);
+  ap_stop(&p);
 }

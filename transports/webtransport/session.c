@@ -208,13 +208,20 @@ static void more_data(struct hz_wt *wt, uint64_t value) {
   }
 }
 
+/* A server hears nothing: a client that wants to leave does. */
+static void draining(struct hz_wt *wt) {
+  if (wt->conn.role == HZ_CLIENT && !wt->conn.closing && wt->conn.events->draining != NULL)
+    wt->conn.events->draining(&wt->conn);
+}
+
 static void take(struct hz_wt *wt, const struct hz_wt_capsule *c) {
   switch (c->type) {
     case HZ_WT_CLOSE: ended(wt, c->code, c->reason); return;
+    case HZ_WT_DRAIN: draining(wt); return;
     case HZ_WT_MAX_DATA: more_data(wt, c->value); return;
     case HZ_WT_MAX_STREAMS_BIDI: more_streams(wt, HZ_BIDI, c->value); return;
     case HZ_WT_MAX_STREAMS_UNI: more_streams(wt, HZ_UNI, c->value); return;
-    default: return; /* DRAIN: a herz/1 peer says GOAWAY as well. BLOCKED: ours are never narrow */
+    default: return; /* BLOCKED: ours are never narrow */
   }
 }
 
