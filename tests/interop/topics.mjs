@@ -1,39 +1,13 @@
 // @herz/client in Node on topics, against the daemon: node topics.mjs PORT HERZ. HERZ is the program that publishes over
 // tcp. Connections go through a relay here, which is cut. Prints a line a check; exit code 1 when one failed.
 import assert from 'node:assert/strict';
-import net from 'node:net';
 import { connect } from '../../apps/web/client/src/node.js';
 import { check, exitCode } from './check.mjs';
 import { lines } from './publish.mjs';
+import { relay } from './relay.mjs';
 
 const [port, herz] = process.argv.slice(2);
 const direct = `http://127.0.0.1:${port}`;
-
-// Bytes go through until cut() ends every connection in the middle of whatever it carries.
-async function relay() {
-  const pairs = new Set();
-  const server = net.createServer((a) => {
-    const b = net.connect(Number(port), '127.0.0.1');
-    const pair = [a, b];
-    pairs.add(pair);
-    for (const [from, to] of [pair, [b, a]]) {
-      from.pipe(to);
-      from.on('error', () => {});
-      from.on('close', () => (to.destroy(), pairs.delete(pair)));
-    }
-  });
-  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return {
-    url: `http://127.0.0.1:${server.address().port}`,
-    cut() {
-      for (const [a, b] of pairs) {
-        a.resetAndDestroy?.();
-        b.destroy();
-      }
-    },
-    close: () => server.close(),
-  };
-}
 
 const quick = { reconnect: { minMs: 1, maxMs: 20 } };
 
@@ -69,7 +43,7 @@ await check('what herz publishes over tcp comes in order, each with its position
 });
 
 await check('a connection that is cut 40 times while events are published: the ledger is exact', async () => {
-  const through = await relay();
+  const through = await relay(port);
   const publisher = await connect(direct), client = await connect(through.url, quick);
   let opened = 0, back = () => {};
   client.onstate = (state) => state === 'open' && back(++opened);

@@ -5,7 +5,8 @@ import { CANCELLED } from './envelope.js';
 import { HerzError } from './errors.js';
 import { HeaderList, headerPairs } from './headers.js';
 
-const SAFE = new Set(['GET', 'HEAD']);
+const SAFE = new Set(['GET', 'HEAD', 'OPTIONS']);
+export const GONE = 'the session is gone: it is not known whether this was done';
 const MOVES_MAX = 5; // connections that take a call and do nothing with it
 
 /** What call() resolves with. */
@@ -83,7 +84,8 @@ export class Call {
     this.maxBytes = options.maxBytes ?? 64 << 20;
     this.env = env;
     this.over = over; // the client hears that it is over, or that it should be sent again
-    this.retries = SAFE.has(method) && !this.request.body.once ? 1 : 0;
+    this.safe = SAFE.has(method) && !this.request.body.once;
+    this.retries = this.safe ? 1 : 0;
     this.moved = 0;
     this.pieces = [];
     this.bytes = 0;
@@ -178,22 +180,46 @@ export class Call {
   again(error) {
     if (error.untouched ? ++this.moved > MOVES_MAX : this.retries-- <= 0) return false;
     if (this.request.body.once && this.carrier !== undefined) return false;
-    this.carrier = undefined;
-    this.pieces = [];
-    this.bytes = 0;
-    this.follows = undefined;
-    this.over(this, true);
+    this.forgetPlace();
+    this.repeat();
     return true;
   }
 
+  repeat() {
+    this.carrier = undefined;
+    this.pieces = [];
+    this.bytes = 0;
+    this.over(this, true);
+  }
+
+  // Nobody waits for an answer under the id that it had.
+  forgetPlace() {
+    this.place?.ids.settle(this.place.id);
+    this.place = undefined;
+  }
+
+  /** Its connection has gone; the session may go on, where it is repeated under its id. whole: its request is one frame. */
+  cut(error, whole) {
+    if (this.done) return;
+    if (whole && !this.settled && (this.safe || this.status === undefined)) this.repeat();
+    else if (this.settled || !this.again(error)) this.end(this.named(error, 'reset'));
+  }
+
+  /** The session that it was sent in has gone. */
+  forsaken() {
+    if (this.safe) this.forgetPlace();
+    else this.end(new HerzError('reset', `${this.name}: ${GONE}`));
+  }
+
   // The connection's error says nothing about the call; whether the server has done something is not known.
-  named(error) {
-    return new HerzError(error.code, `${this.name}: ${error.message}`, { cause: error, closeCode: error.closeCode,
-      reason: error.reason, untouched: error.untouched || this.carrier === undefined });
+  named(error, code = error.code) {
+    return new HerzError(code, `${this.name}: ${error.message}`, { cause: error, closeCode: error.closeCode,
+      reason: error.reason, untouched: error.untouched || this.place === undefined });
   }
 
   end(error) {
     this.done = true;
+    this.forgetPlace();
     this.env.clearTimeout(this.timer);
     this.signal?.removeEventListener('abort', this.onabort);
     if (error !== undefined) {

@@ -28,7 +28,7 @@ export class Carrier {
     const room = 64 + method.length + path.length + (body.whole?.length ?? 0);
     if (body.whole !== undefined && body.whole.length <= PIECE) {
       const bytes = frame((w) => e.writeReq(w, this.id, method, path, headers, body.whole), room);
-      if (bytes.length - 7 <= this.session.peerFrame) return { bytes, whole: true };
+      if (bytes.length - 7 <= this.session.peerFrame) return { bytes, whole: (this.whole = true) };
     }
     if (body.type !== undefined && !headers.some(([n]) => n === 'content-type')) {
       headers = [...headers, ['content-type', body.type]];
@@ -82,7 +82,7 @@ export class Carrier {
       case e.END: return this.answered ? this.done(m.headers) : undefined;
       case e.CANCEL: return this.lost(cancelled(this.call.name, m.code));
       case e.CREDIT: return this.credited?.(Number(m.credit));
-      default: return this.lost(new HerzError(Number(m.code) === e.WIRE.limit ? 'refused' : 'protocol',
+      default: return this.lost(new HerzError({ [e.WIRE.limit]: 'refused', [e.WIRE.lost]: 'reset' }[m.code] ?? 'protocol',
         `${this.call.name}: ${m.text || `the server answered ERROR ${m.code}`}`));
     }
   }
@@ -101,11 +101,12 @@ export class Carrier {
     this.call.finished(trailers);
   }
 
-  /** It ends without an answer, or without the end of one. */
-  lost(error) {
+  /** It ends without an answer, or without the end of one. kept: with its connection, and the session may go on. */
+  lost(error, kept) {
     if (this.over) return;
     this.release();
-    this.call.failed(error);
+    if (kept) this.call.cut(error, this.whole);
+    else this.call.failed(error);
   }
 
   release() {

@@ -7,6 +7,7 @@ import { headerPairs } from './headers.js';
 import { MuxSession, PROTOCOL } from './mux.js';
 import { Publish } from './publish.js';
 import { Memory, race } from './race.js';
+import { Lasting } from './resume.js';
 import { StreamSession } from './streams.js';
 import { hashOf, placeOf } from './url.js';
 
@@ -36,6 +37,7 @@ export class Client {
   #reconnect;
   #headers;
   #hashes;
+  #lasting; // undefined: a session ends with its connection
   #session;
   #leaving = new Set();
   #waiting = new Set(); // calls without a connection, in their order
@@ -57,6 +59,7 @@ export class Client {
     this.#env = options.env ?? clock;
     this.#random = options.random ?? Math.random;
     this.#reconnect = options.reconnect === false ? undefined : { ...defaults.reconnect, ...options.reconnect };
+    this.#lasting = options.resume && this.#reconnect ? new Lasting() : undefined;
     this.#headers = headerPairs(options.headers);
     this.#hashes = (options.certHashes ?? []).map(hashOf);
     this.#place = placeOf(url, options.transports);
@@ -104,7 +107,7 @@ export class Client {
     try {
       if (this.#state === 'closed') throw new HerzError('closed', `publish ${topic}: the client is closed`, { untouched: true });
       if (this.#publishes.size >= WAITING_MAX) throw new HerzError('busy', `publish ${topic}: ${WAITING_MAX} wait already`, { untouched: true });
-      publish = new Publish({ topic, body, options, env: this.#env, over: (p) => this.#publishes.delete(p) && this.#unsent.delete(p) });
+      publish = new Publish({ topic, body, options, env: this.#env, over: (p, again) => this.#published(p, again) });
     } catch (error) {
       return Promise.reject(error);
     }
@@ -150,13 +153,14 @@ export class Client {
     return this.#options.WebTransport ?? globalThis.WebTransport;
   }
 
-  #make(transport) {
+  #make(transport, greet) {
     const events = {
       room: () => this.#flush(),
       leaving: () => this.#left(session),
       ended: (error) => this.#ended(session, error),
     };
-    const common = { env: this.#env, token: this.#options.token, events };
+    const lasting = this.#lasting;
+    const common = { env: this.#env, token: this.#options.token, events, lasting, greet: lasting && greet };
     const session = transport === 'websocket'
       ? new MuxSession(this.#socket(this.#place.websocket), common)
       : new StreamSession(this.#transportTo(this.#place.webtransport), common);
@@ -176,7 +180,7 @@ export class Client {
   async #dial() {
     const session = await race({
       place: this.#place,
-      make: (t) => this.#make(t),
+      make: (t, greet) => this.#make(t, greet),
       env: this.#env,
       memory: this.#options.memory ?? memory,
       headStartMs: this.#options.headStartMs,
@@ -194,6 +198,9 @@ export class Client {
     if (session.over !== undefined) return this.#lost(session.over);
     this.#set('open');
     if (session.leaving) this.#left(session);
+    // What the old connection of this session still waits for comes here.
+    for (const old of this.#leaving) if (old.ids === session.ids && old !== session) old.leave();
+    this.#unsent = new Set([...this.#publishes].filter((p) => this.#unsent.has(p))); // in their order again
     if (session.usable) for (const feed of this.#feeds) feed.begin(session);
     this.#send();
     return this.#flush();
@@ -316,11 +323,23 @@ export class Client {
     }
   }
 
+  #published(publish, again) {
+    if (again) {
+      this.#unsent.add(publish);
+    } else {
+      this.#publishes.delete(publish);
+      this.#unsent.delete(publish);
+    }
+    if (this.#unsent.size > 0) queueMicrotask(() => this.#send());
+  }
+
   #send() {
     for (const publish of this.#unsent) {
-      if (!this.#session?.usable) return;
+      const session = this.#session;
+      if (!session?.usable || (session.ids.full && publish.place === undefined)) return;
       this.#unsent.delete(publish);
-      publish.send(this.#session);
+      if (isForsaken(publish, session)) publish.forsaken();
+      else publish.send(session);
     }
   }
 
@@ -329,12 +348,16 @@ export class Client {
     for (const call of this.#waiting) {
       if (!this.#session?.hasRoom) return;
       this.#waiting.delete(call);
+      if (isForsaken(call, this.#session)) call.forsaken();
       if (call.done) continue;
       call.carrier = this.#session.open(call);
       call.carrier.start();
     }
   }
 }
+
+// It was sent in a session that is not this connection's.
+const isForsaken = ({ place }, { ids }) => place !== undefined && place.ids !== ids;
 
 /** Connects, and resolves with the client once it is open. index.d.ts has the options. */
 export async function connect(url, options) {

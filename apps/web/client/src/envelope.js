@@ -4,11 +4,11 @@ import { WireError } from './errors.js';
 import { Reader } from './msgpack.js';
 
 export const HELLO = 0, WELCOME = 1, REQ = 2, RES = 3, DATA = 4, END = 5, CANCEL = 6, CREDIT = 7, SUB = 8, UNSUB = 9,
-  PUB = 10, ACK = 11, EVENT = 12, PING = 13, PONG = 14, GOAWAY = 15, ERROR = 16, GAP = 17;
+  PUB = 10, ACK = 11, EVENT = 12, PING = 13, PONG = 14, GOAWAY = 15, ERROR = 16, GAP = 17, DONE = 18;
 
 // Codes of ERROR that this client says or acts upon.
 export const WIRE = { frame: 1, version: 2, tooLarge: 3, malformed: 4, unexpected: 5, limit: 6, unknownKind: 7,
-  idle: 8, shutdown: 9, internal: 10, denied: 11, flow: 12 };
+  idle: 8, shutdown: 9, internal: 10, denied: 11, flow: 12, lost: 14 };
 export const CANCELLED = { unwanted: 0, deadline: 1, gone: 2, internal: 3, refused: 4 };
 
 const HEADERS_MAX = 256;
@@ -110,6 +110,7 @@ const kinds = [
   [3, 3, (r) => ({ lastId: r.uint(), graceMs: r.uint(), text: maybe(r, text) })],
   [3, 3, (r) => ({ id: maybe(r, u64), code: r.uint(), text: r.str() })],
   [5, 5, (r) => ({ id: r.uint(), text: maybe(r, text), epoch: r.uint(), offset: r.uint(), missed: r.uint() })],
+  [2, 2, (r) => ({ id: r.uint(), credit: r.uint() })],
 ];
 
 // Kinds that are not known are added by later versions: well formed, they are no error.
@@ -201,11 +202,18 @@ export function writePub(w, id, topic, list, body) {
   w.raw(body);
 }
 
-/** CANCEL with a code, CREDIT with a number of bytes or events. */
+/** CANCEL with a code, CREDIT with a number of bytes or events, DONE with a number of ids. */
 export function writePair(w, kind, id, n) {
   start(w, 3, kind);
   w.uint(id);
   w.uint(n);
+}
+
+export function writeGoAway(w, lastId, graceMs) {
+  start(w, 4, GOAWAY);
+  w.uint(lastId);
+  w.uint(graceMs);
+  w.nil();
 }
 
 export function writePing(w, kind, bytes) {

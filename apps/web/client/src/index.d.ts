@@ -8,6 +8,8 @@ export type ErrorCode =
   | 'timeout'
   /** The connection was lost, and the call is not one that is sent again. */
   | 'disconnected'
+  /** With `resume`: it was sent, and whether it was done is not known: its session or its answer is gone, or it cannot be continued. */
+  | 'reset'
   /** The client was closed, by close() or because it cannot go on. */
   | 'closed'
   /** No transport reaches the server. */
@@ -61,6 +63,9 @@ export interface ConnectOptions {
   /** How to connect again after a loss; false: not at all. Waits are random, up to a ceiling that doubles from `minMs`
    * (250) to `maxMs` (30000). */
   reconnect?: false | { minMs?: number; maxMs?: number };
+  /** True: the session outlives its connection, as docs/sessions.md says. Calls and publishes with `ack` that are under way when a
+   * connection is lost go on on the next, and each is done once. Nothing without `reconnect`. */
+  resume?: boolean;
   /** Milliseconds for one attempt to connect (10000). */
   connectTimeout?: number;
   /** Milliseconds that WebTransport is tried alone (250). */
@@ -208,8 +213,8 @@ export interface Client {
   /** Events of all topics that the pattern meets. It begins with this call, or with the next connection, and goes on by itself
    * where it was whenever the connection is made again. Throws a TypeError or RangeError for options that cannot be. */
   subscribe<T = any>(pattern: string, options?: SubscribeOptions): Subscription<T>;
-  /** With `ack` it resolves when the server has the event; rejects with "refused" when it does not take it, "disconnected" when
-   * that is not known. */
+  /** With `ack` it resolves when the server has the event; rejects with "refused" when it does not take it, "disconnected" (with
+   * `resume`: "reset") when that is not known. */
   publish(topic: string, body: unknown, options: PublishOptions & { ack: true }): Promise<Position>;
   /** Resolves when it was sent: whether it arrives is not known. */
   publish(topic: string, body?: unknown, options?: PublishOptions): Promise<Position | undefined>;

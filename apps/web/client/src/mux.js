@@ -32,7 +32,7 @@ export class MuxSession extends Session {
       this.end(new HerzError('protocol', `websocket: the server does not speak ${PROTOCOL}`));
       return;
     }
-    this.send(this.hello());
+    this.greet();
   }
 
   // `close` follows, and tells more; but not with every WebSocket of Node when no connection comes about.

@@ -1,6 +1,7 @@
 // One publish: it waits for a connection, and, if it is to be acknowledged, for that. Not here: frames (session.js).
 import { requestBody } from './body.js';
-import { writePub } from './envelope.js';
+import { GONE } from './call.js';
+import { WIRE, writePub } from './envelope.js';
 import { HerzError } from './errors.js';
 import { frame } from './frame.js';
 import { headerPairs } from './headers.js';
@@ -8,7 +9,7 @@ import { headerPairs } from './headers.js';
 export const UNSENT_MAX = 16 << 20; // bytes that wait in a connection
 
 export class Publish {
-  /** over(publish): nothing more is to be done. */
+  /** over(publish, again): nothing more is to be done, or all of it again. */
   constructor({ topic, body, options, env, over }) {
     if (typeof topic !== 'string' || topic === '') throw new TypeError('publish: the topic should be a text');
     this.topic = topic;
@@ -41,7 +42,7 @@ export class Publish {
 
   send(session) {
     if (session.unsent > UNSENT_MAX) return this.end(this.error('busy', `${UNSENT_MAX} bytes wait to be sent`, { untouched: true }));
-    const id = this.ack ? session.name(this) : null;
+    const id = this.ack ? session.name(this, session.idOf(this)) : null;
     const bytes = frame((w) => writePub(w, id, this.topic, this.headers, this.body), 64 + 3 * this.topic.length + this.body.length);
     if (bytes.length - 7 > session.peerFrame) {
       session.named.delete(id);
@@ -57,16 +58,23 @@ export class Publish {
   }
 
   refused(m) {
-    this.end(this.error('refused', m.text || `the server answered ERROR ${m.code}`, { untouched: true }));
+    const lost = Number(m.code) === WIRE.lost;
+    this.end(this.error(lost ? 'reset' : 'refused', m.text || `the server answered ERROR ${m.code}`, { untouched: !lost }));
   }
 
-  lost(cause) {
-    this.end(this.error(cause.code, cause.message, { cause, untouched: !this.sent }));
+  forsaken() {
+    this.end(this.error('reset', GONE));
+  }
+
+  lost(cause, kept) {
+    if (kept) this.over(this, true);
+    else this.end(this.error(cause.code, cause.message, { cause, untouched: !this.sent }));
   }
 
   end(error, position) {
     if (this.done) return;
     this.done = true;
+    this.place?.ids.settle(this.place.id);
     this.env.clearTimeout(this.timer);
     this.unfollow?.();
     if (error === undefined) this.resolve(position);

@@ -6,6 +6,7 @@ import { HerzError } from './errors.js';
 // than the round trips of a handshake within a continent, short enough that nobody notices when UDP is blocked.
 export const HEAD_START_MS = 250;
 export const FORGET_MS = 300_000;
+export const TURN_MS = 2000; // of who has said HELLO, when another could
 
 /** Which transports of which server did not come up, for a while. One for the page. */
 export class Memory {
@@ -29,7 +30,7 @@ export class Memory {
 }
 
 /** Resolves with a session that is ready. place: of placeOf(), its transports cut to those that are there.
- * make(transport) begins one: a Session. Rejects with a HerzError: unreachable, or denied. */
+ * make(transport, greet) begins one: a Session, whose HELLO may wait until greet() lets it. Rejects with a HerzError: unreachable, or denied. */
 export function race({ place, make, env, memory, headStartMs = HEAD_START_MS, timeoutMs }) {
   const keyOf = (t) => `${t} ${place.key}`;
   const doubtful = (t) => memory.remembers(keyOf(t), env.now());
@@ -39,12 +40,12 @@ export function race({ place, make, env, memory, headStartMs = HEAD_START_MS, ti
   return new Promise((resolve, reject) => {
     const running = new Map(); // transport to session
     const errors = [], broken = [];
-    let next = 0, timer, over = false;
+    const line = []; // transports that are open, and their say(): the first has been called
+    let next = 0, timer, turn, over = false;
 
     const settle = (finish) => {
       over = true;
-      env.clearTimeout(timer);
-      env.clearTimeout(deadline);
+      for (const t of [timer, turn, deadline]) env.clearTimeout(t);
       for (const session of running.values()) session.close(0, '');
       finish();
     };
@@ -64,9 +65,18 @@ export function race({ place, make, env, memory, headStartMs = HEAD_START_MS, ti
       memory.worked(keyOf(transport));
       settle(() => resolve(session));
     };
+    // The service gives a session to whoever shows its token last: one at a time does.
+    const greet = (transport, say) => {
+      if (over) return;
+      if (line.push({ transport, say }) === 1) say();
+      else turn = env.setTimeout(() => running.get(line[0].transport)?.close(0, ''), TURN_MS);
+    };
     const lost = (transport, error) => {
       running.delete(transport);
-      if (over) return;
+      if (over) return undefined;
+      const at = line.findIndex((one) => one.transport === transport);
+      if (at >= 0) line.splice(at, 1);
+      if (at === 0) line[0]?.say();
       errors.push(error);
       if (error.code === 'denied') return settle(() => reject(error));
       broken.push(transport);
@@ -79,7 +89,7 @@ export function race({ place, make, env, memory, headStartMs = HEAD_START_MS, ti
       const transport = order[next++];
       let session;
       try {
-        session = make(transport);
+        session = make(transport, (say) => greet(transport, say));
       } catch (cause) {
         return lost(transport, new HerzError('unreachable', `${transport}: ${cause.message}`, { cause }));
       }

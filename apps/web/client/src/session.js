@@ -3,6 +3,7 @@
 import * as e from './envelope.js';
 import { HerzError, WireError } from './errors.js';
 import { frame } from './frame.js';
+import { CALLS_MAX, Ids } from './resume.js';
 
 export const AGENT = 'herz-js/0.1';
 export const FRAME_MAX = 1 << 20; // what is accepted
@@ -21,15 +22,18 @@ export function cutTo(bytes, text) {
 }
 
 export class Session {
-  /** env: {now, setTimeout, clearTimeout}. events: {room(), leaving(), ended(error)}. */
-  constructor({ transport, env, token, events }) {
+  /** env: {now, setTimeout, clearTimeout}. events: {room(), leaving(), ended(error)}. lasting: a Lasting, undefined when the
+   * session ends with its connection. greet(say): it is open; HELLO leaves when say() is called. */
+  constructor({ transport, env, token, events, lasting, greet = (say) => say() }) {
     this.transport = transport;
     this.env = env;
     this.token = token;
     this.events = events;
+    this.lasting = lasting;
+    this.greet = () => greet(() => this.over ?? this.send(this.hello()));
     this.live = new Map(); // id to the carrier of a call
     this.named = new Map(); // id to a subscription, or a publish that waits for its ACK
-    this.lastId = 0;
+    this.ids = new Ids();
     this.calls = 0; // that the peer takes at once; 0 until WELCOME
     this.peerFrame = FRAME_MAX;
     this.peerCredit = 262144;
@@ -50,17 +54,30 @@ export class Session {
     return this.usable && this.live.size < this.calls;
   }
 
+  get lastId() {
+    return this.ids.last;
+  }
+
   hello() {
-    return frame((w) => e.writeHello(w, e.HELLO, { v: 1, agent: AGENT, auth: this.token, credit: WINDOW,
-      max_frame: FRAME_MAX }));
+    return frame((w) => e.writeHello(w, e.HELLO, { v: 1, agent: AGENT, auth: this.token,
+      resume: this.lasting?.token, credit: WINDOW, max_frame: FRAME_MAX }));
   }
 
   /** Carries a call; `call` hears answered(), content(), finished(), failed(). Only when there is room. */
   open(call) {
-    const id = ++this.lastId;
+    const id = this.idOf(call);
     const carrier = this.carrierOf(id, call);
     this.live.set(id, carrier);
     return carrier;
+  }
+
+  /** Of a call or a publish; on another connection of the session it is the same again. */
+  idOf(it) {
+    if (it.place?.ids !== this.ids) {
+      it.place = { id: ++this.ids.last, ids: this.ids };
+      if (this.lasting?.held) this.ids.open.add(it.place.id);
+    }
+    return it.place.id;
   }
 
   drop(id) {
@@ -71,8 +88,7 @@ export class Session {
   // ---- topics ----
 
   /** An id for a Feed or a Publish: it hears acknowledged(), refused(), lost(), a Feed take(). */
-  name(it) {
-    const id = ++this.lastId;
+  name(it, id = ++this.ids.last) {
     this.named.set(id, it);
     return id;
   }
@@ -130,10 +146,21 @@ export class Session {
     this.peerFrame = Number(o.max_frame || this.peerFrame);
     this.peerCredit = Number(o.credit || this.peerCredit);
     this.pingMs = Math.min(o.ping_ms || PING_MS, PING_MS);
+    this.pongMs = this.lasting === undefined ? PONG_MS : this.pingMs; // who can go on elsewhere wants to know early that it has to
     this.heard = this.said = this.env.now();
+    if (this.lasting !== undefined) {
+      this.ids = this.lasting.welcomed(o, this);
+      this.calls = Math.min(this.calls, CALLS_MAX);
+      if (this.lasting.held) this.done(this.ids.ranges(true));
+    }
     this.watch();
     this.becameReady(this);
     return undefined;
+  }
+
+  /** The service may forget these answers; it hears that its token has come, too. */
+  done(ranges) {
+    for (const [first, n] of ranges) this.send(frame((w) => e.writePair(w, e.DONE, first, n)));
   }
 
   // Bytes of one frame's body; `handle` gets the message.
@@ -150,6 +177,7 @@ export class Session {
     if (this.over !== undefined) return;
     try {
       this.heard = this.env.now();
+      this.asked = undefined;
       run();
     } catch (error) {
       if (!(error instanceof WireError)) throw error;
@@ -172,16 +200,15 @@ export class Session {
     const now = this.env.now();
     const due = this.asked === undefined
       ? Math.min(this.heard, this.said) + this.pingMs
-      : Math.min(this.asked + PONG_MS, now + this.pingMs);
+      : Math.min(this.asked + this.pongMs, now + this.pingMs);
     this.timer = this.env.setTimeout(() => this.look(), Math.max(0, due - now));
   }
 
   look() {
     const now = this.env.now();
-    if (this.asked !== undefined && this.heard >= this.asked) this.asked = undefined;
-    if (this.asked !== undefined && now >= this.asked + PONG_MS) {
+    if (this.asked !== undefined && now >= this.asked + this.pongMs) {
       this.shut(CLOSE.idle, 'no answer to a ping');
-      return this.end(new HerzError('disconnected', `${this.transport}: nothing was heard for ${now - this.heard} ms`));
+      return this.disconnected(`nothing was heard for ${now - this.heard} ms`);
     }
     if (this.asked === undefined && now >= Math.min(this.heard, this.said) + this.pingMs) {
       this.send(frame((w) => e.writePing(w, e.PING, new Uint8Array(8))));
@@ -196,19 +223,31 @@ export class Session {
   goAway(lastId, graceMs) {
     if (this.leaving || this.over !== undefined) return;
     this.leaving = true;
-    this.grace = this.env.setTimeout(() => this.close(CLOSE.none, ''), Math.min(graceMs, GRACE_MAX_MS));
+    this.grace = this.env.setTimeout(() => (this.lasting?.held ? this.leave() : this.close(CLOSE.none, '')), Math.min(graceMs, GRACE_MAX_MS));
     this.events.leaving();
     for (const [id, carrier] of this.live) {
       if (id > lastId) carrier.lost(new HerzError('disconnected', 'the server goes away', { untouched: true }));
     }
   }
 
-  /** Ends it; calls under way fail with code "closed". */
+  /** Ends it; calls under way fail with code "closed", and nobody comes back for the session. */
   close(code, reason) {
     if (this.over !== undefined) return;
     for (const carrier of this.live.values()) carrier.recall?.();
+    if (this.lasting?.held && this.calls > 0) this.send(frame((w) => e.writeGoAway(w, 0, 0)));
     this.shut(code, reason);
     this.end(new HerzError('closed', `the connection was closed${reason ? `: ${reason}` : ''}`, { closeCode: code, reason }));
+  }
+
+  /** Ends it, and the session goes on elsewhere. */
+  leave() {
+    if (this.over !== undefined) return;
+    this.shut(CLOSE.none, '');
+    this.disconnected('it was left for another');
+  }
+
+  disconnected(text) {
+    this.end(new HerzError('disconnected', `${this.transport}: ${text}`));
   }
 
   /** The transport is gone. code: ours, undefined when there was none. */
@@ -224,9 +263,10 @@ export class Session {
     this.over = error;
     for (const timer of [this.timer, this.grace, this.late]) this.env.clearTimeout(timer);
     this.neverReady(error);
-    for (const carrier of [...this.live.values()]) carrier.lost(error);
+    const kept = this.lasting?.held;
+    for (const carrier of [...this.live.values()]) carrier.lost(error, kept);
     this.live.clear();
-    for (const it of [...this.named.values()]) it.lost(error);
+    for (const it of [...this.named.values()]) it.lost(error, kept);
     this.named.clear();
     this.events.ended(error);
   }

@@ -33,7 +33,7 @@ export class StreamSession extends Session {
     if (this.over !== undefined) return;
     const stream = await this.wt.createBidirectionalStream();
     this.writer = stream.writable.getWriter();
-    this.send(this.hello());
+    this.greet();
     await this.readAll(stream.readable, () => undefined, (m) => {
       if (m.kind >= e.RES && m.kind <= e.CREDIT) return this.fail(e.WIRE.unexpected, 'a frame of a call on the control stream');
       return this.control(m);

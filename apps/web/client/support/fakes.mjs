@@ -53,23 +53,27 @@ function framesOf(pieces) {
 export const framed = (bytes) => frame((w) => w.raw(bytes));
 export const welcome = (options = {}) => frame((w) => writeHello(w, WELCOME, { v: 1, ...options }));
 
-/** A WebSocket's class; `sockets` are those that were made. */
-export function fakeWebSockets() {
+/** A WebSocket's class; `sockets` are those that were made. made(socket): one more is; what it sends is told to its `taken`,
+ * its close to its `shut`. */
+export function fakeWebSockets(made = () => {}) {
   const sockets = [];
   class FakeWebSocket {
     constructor(url, protocol) {
       Object.assign(this, { url, asked: protocol, protocol: '', readyState: 0, sent: [], closed: undefined });
       sockets.push(this);
+      made(this);
     }
 
     send(data) {
       if (this.readyState !== 1) throw new Error('not open');
       this.sent.push(data);
+      this.taken?.(data);
     }
 
     close(code, reason) {
       this.readyState = 3;
       this.closed ??= { code, reason };
+      this.shut?.();
     }
 
     // ---- the server's side ----
@@ -120,7 +124,7 @@ class FakeStream {
     this.sent = [];
     this.finished = false;
     this.writable = new WritableStream({
-      write: (chunk) => (this.sent.push(chunk.slice()), this.blocked),
+      write: (chunk) => (this.sent.push(chunk.slice()), this.taken?.(chunk.slice()), this.blocked),
       close: () => (this.finished = true),
       abort: (reason) => (this.resetCode = reason.streamErrorCode),
       start: (c) => (this.writing = c),
@@ -154,8 +158,9 @@ class FakeStream {
   }
 }
 
-/** A WebTransport's class; `sessions` are those that were made. */
-export function fakeWebTransports() {
+/** A WebTransport's class; `sessions` are those that were made. made(session): one more is; its streams are told to its `begun`,
+ * its close to its `shut`. */
+export function fakeWebTransports(made = () => {}) {
   const sessions = [];
   class FakeWebTransport {
     constructor(url, options) {
@@ -168,18 +173,21 @@ export function fakeWebTransports() {
       this.ready.catch(() => this.fail(new FakeStreamError('refused', { source: 'session' })));
       this.closed.catch(() => {});
       sessions.push(this);
+      made(this);
     }
 
     async createBidirectionalStream() {
       if (this.noStreams !== undefined) await this.noStreams;
       const stream = new FakeStream(1);
       this.streams.push(stream);
+      this.begun?.(stream);
       return stream;
     }
 
     close({ closeCode = 0, reason = '' } = {}) {
       this.closedWith ??= { closeCode, reason };
       this.end({ closeCode, reason });
+      this.shut?.();
     }
 
     // ---- the server's side ----

@@ -50,7 +50,7 @@ test('frames.txt, whole, byte by byte and in thirds', () => {
 });
 
 const names = ['HELLO', 'WELCOME', 'REQ', 'RES', 'DATA', 'END', 'CANCEL', 'CREDIT', 'SUB', 'UNSUB', 'PUB', 'ACK', 'EVENT',
-  'PING', 'PONG', 'GOAWAY', 'ERROR', 'GAP'];
+  'PING', 'PONG', 'GOAWAY', 'ERROR', 'GAP', 'DONE'];
 
 function headers(list) {
   if (list.length > 16) return `headers=${list.length}`;
@@ -101,8 +101,8 @@ function read(bytes) {
   }
 }
 
-// What servers alone read: SUB, which has new keys from time to time, and DONE, which this client does not say.
-const isForServers = (bytes) => bytes[1] === e.SUB || bytes[1] === 18;
+// What servers alone read: SUB, which has new keys from time to time.
+const isForServers = (bytes) => bytes[1] === e.SUB;
 
 test('envelopes.txt is read', () => {
   for (const c of cases('envelopes.txt')) if (!isForServers(c.bytes)) assert.equal(read(c.bytes), c.expect[0], c.name);
@@ -124,7 +124,9 @@ function rewrite(m) {
     case e.UNSUB: return (w) => e.writeId(w, e.UNSUB, m.id);
     case e.PUB: return (w) => e.writePub(w, m.id, m.text, m.headers, wholeBody(m.body));
     case e.CANCEL: return (w) => e.writePair(w, e.CANCEL, m.id, m.code);
-    case e.CREDIT: return (w) => e.writePair(w, e.CREDIT, m.id, m.credit);
+    case e.CREDIT:
+    case e.DONE: return (w) => e.writePair(w, m.kind, m.id, m.credit);
+    case e.GOAWAY: return m.text === null ? (w) => e.writeGoAway(w, m.lastId, m.graceMs) : undefined;
     case e.PING:
     case e.PONG: return (w) => e.writePing(w, m.kind, m.opaque);
     case e.ERROR: return (w) => e.writeError(w, m.id, m.code, m.text);

@@ -9,6 +9,7 @@ export async function use(): Promise<void> {
     token: 't',
     signal: AbortSignal.timeout(5),
     reconnect: { minMs: 1 },
+    resume: true,
     onstate: (state: State, error) => console.log(state, error?.closeCode),
   });
   await connect(new URL('https://localhost'), { reconnect: false });
@@ -43,7 +44,7 @@ export async function use(): Promise<void> {
   try {
     await client.call('GET', '/');
   } catch (error) {
-    if (error instanceof HerzError && error.code === 'timeout') return;
+    if (error instanceof HerzError && (error.code === 'timeout' || error.code === 'reset')) return;
     // @ts-expect-error: no such code
     if (error instanceof HerzError && error.code === 'nonsense') return;
   }
