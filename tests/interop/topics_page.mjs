@@ -23,8 +23,8 @@ const seen = (Transport) => class extends Transport {
   }
 };
 // Firefox trusts the certificate by its hash alone: for WebTransport.
-window.open = (transports) => connect((transports?.[0] === 'websocket' ? 'http' : 'https') + '://localhost:${port}', { certHashes: ['${sha256}'], transports,
-  reconnect: { minMs: 1, maxMs: 20 }, WebTransport: seen(WebTransport), WebSocket: seen(WebSocket) });
+window.open = (transports, more) => connect((transports?.[0] === 'websocket' ? 'http' : 'https') + '://localhost:${port}', { certHashes: ['${sha256}'], transports,
+  reconnect: { minMs: 1, maxMs: 20 }, WebTransport: seen(WebTransport), WebSocket: seen(WebSocket), ...more });
 window.hear = async (topic, options) => {
   window.events?.close();
   window.events = window.client.subscribe(topic, options);
@@ -49,6 +49,36 @@ window.take = async (n, { cutEvery, last, quiet } = {}) => {
   }
   return { out, cuts };
 };
+// n calls that publish, and n publishes; cuts times the connection is broken off, and made again, with { moves } over the other
+// transport. What they were answered, and what stands in the topics.
+window.work = async (topic, n, cuts, { moves, transports }) => {
+  const memory = { failed() {}, worked() {}, remembers: () => false };
+  const client = await window.open(transports, { resume: true, memory });
+  const calls = [], publishes = [], over = [];
+  for (let i = 0; i < n; i++) {
+    calls.push(client.call('POST', '/topics/' + topic + '/calls', { body: String(i) }));
+    publishes.push(client.publish(topic + '/publishes', String(i), { ack: true }));
+    if (i % Math.floor(n / cuts) !== 0) continue;
+    if (over.length % 2) await calls.at(-1);
+    const again = new Promise((resolve) => (client.onstate = (state) => state === 'open' && resolve()));
+    window.noUdp = Boolean(moves) && !window.noUdp;
+    window.last.close();
+    await again;
+    over.push(client.transport);
+  }
+  const said = [...(await Promise.all(calls)).map((a, i) => 'calls ' + i + ' ' + a.body.offset),
+    ...(await Promise.all(publishes)).map((at, i) => 'publishes ' + i + ' ' + at.offset)];
+  const stood = [];
+  await client.publish(topic + '/end', 'end', { ack: true });
+  for await (const e of client.subscribe(topic + '/#', { from: 0 })) {
+    if (e.type === 'event' && e.body !== 'end') stood.push(e.topic.split('/').at(-1) + ' ' + e.body + ' ' + e.offset);
+    if (stood.length >= said.length || e.type !== 'event') break;
+  }
+  const { body: counters } = await client.call('GET', '/counters');
+  client.close();
+  window.noUdp = false;
+  return { said: said.sort(), stood: stood.sort(), over, refused: counters.sessions_refused };
+};
 window.loaded = true;
 </script>`);
 
@@ -71,6 +101,13 @@ async function round(topic, options, n, until = {}) {
   const got = await page.run((k, u) => window.take(k, u), n, until);
   await sent;
   return { ...got, ms: Date.now() - from };
+}
+
+async function ledger(topic, how) {
+  const { said, stood, over, refused } = await page.run((t, h) => window.work(t, 600, 20, h), topic, how);
+  assert.deepEqual(stood, said);
+  assert.deepEqual([said.length, over.length, refused], [1200, 20, 0]);
+  return over;
 }
 
 for (const transport of ['webtransport', 'websocket']) {
@@ -131,6 +168,7 @@ for (const transport of ['webtransport', 'websocket']) {
     assert.deepEqual([first, second, at], [{ a: 1 }, ['b', 'v', 2], 2]);
   });
   await page.run(() => { window.events.close(); window.client.close(); });
+  await check(`${transport}: resumed, broken off 20 times amid 600 calls and 600 publishes: each once`, () => ledger(`${name}/${transport}/resume`, { transports: [transport] }));
 }
 
 if (!inFirefox) await check('in the middle of it WebTransport goes, and it goes on over WebSocket: each once', async () => {
@@ -148,6 +186,11 @@ if (!inFirefox) await check('in the middle of it WebTransport goes, and it goes 
   await sent;
   assert.deepEqual([...first.out, ...second.out], Array.from({ length: 3 * N }, (_, i) => i));
   assert.deepEqual([before, await page.run(() => window.client.transport)], ['webtransport', 'websocket']);
+});
+
+if (!inFirefox) await check('resumed, from one transport to the other and back, 20 times amid 600 calls and 600 publishes: each once', async () => {
+  const over = await ledger(`${name}/moves/resume`, { moves: true });
+  assert.deepEqual([...new Set(over)].sort(), ['websocket', 'webtransport']);
 });
 
 page.close?.();
