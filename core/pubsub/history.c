@@ -47,6 +47,7 @@ static void log_free(struct hz_history *h, struct hz_topic_log *log) {
 
   while (log->first != NULL) drop_first(h, log);
   if (log->last_seq > h->forgotten) h->forgotten = log->last_seq;
+  h->forgets = ++h->losses;
   while (*at != log) at = &(*at)->next;
   *at = log->next;
   hz_list_remove(&log->link);

@@ -43,7 +43,8 @@ struct hz_history {
   uint64_t seq;       /* of the event that was kept last */
   uint64_t forgotten; /* the highest of a log that went as a whole */
   uint64_t lost;      /* the highest of an event that went */
-  uint64_t losses;    /* how many have gone */
+  uint64_t losses;    /* how many have gone, events and logs */
+  uint64_t forgets;   /* that number, when a log went last */
   uint64_t epoch;     /* the hub's own, and the last that was given to a log */
   uint64_t first_epoch;
 };

@@ -259,7 +259,10 @@ static bool walk_topic(const struct walk *w) {
   struct hz_str name = hz_filter_text(&w->r->pattern);
   struct hz_topic_log *log = hz_topic_log_find(w->h, name, hash_of(w->h, name));
 
-  if (log == NULL) return true;
+  if (log == NULL) {
+    if (w->r->epoch != 0) w->ops->gap(w->arg, name, 0, 0, 0); /* it was there */
+    return true;
+  }
   for (struct hz_event *e = seek(w, log); e != NULL; e = e->next) {
     if (e->at_ms >= w->r->from_ms && !w->ops->event(w->arg, e)) return false;
     w->r->next_offset = e->offset + 1;
@@ -320,6 +323,9 @@ static void look_at_lost(const struct walk *w) {
   struct hz_replay *r = w->r;
 
   if (h->losses == r->losses) return;
+  if (h->forgets > r->losses && h->forgotten > r->seq) {
+    w->ops->gap(w->arg, (struct hz_str){NULL, 0}, 0, 0, 0);
+  }
   for (struct hz_link *l = h->logs.next; l != &h->logs; l = l->next) {
     const struct hz_topic_log *log = HZ_CONTAINER(l, struct hz_topic_log, link);
 
