@@ -1,6 +1,7 @@
 /* Events that overtake each other, each on a stream of its own over a path that loses packets, and readers that are
  * cut off: each acknowledged event is heard once. Not here: order that is kept (hub_ledger_test.c). */
 #include <criterion/criterion.h>
+#include <herz/hub.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
