@@ -155,6 +155,68 @@ Test(quic_basic, one_blocked_stream_does_not_block_the_others) {
   cr_assert_eq(qf_free(f), 0u);
 }
 
+/* Streams that were read fast, whose windows are wide by then, and that are not read any more: of the connection's
+ * window each holds what any stream does that nobody reads. */
+static void read_fast_then_not(const char *name, unsigned count, uint32_t rate_bytes) {
+  const struct sim_link line = {
+      .delay_ns = 10 * HZ_MS, .rate_bytes = rate_bytes, .queue_bytes = rate_bytes / 50};
+  struct qf *f = qf_new(name, 1, &line);
+  struct qf_conn *c = connect_to(f);
+  struct qf_stream *fast[4], *in;
+  for (unsigned i = 0; i < count; i++) fast[i] = qf_call(c, 512u << 20);
+  sim_run_for(f->sim, count * 700 * HZ_MS);
+  struct qf_conn *s = qf_server_conn(f, 0);
+  size_t held = 0, most = 0;
+  for (struct hz_link *l = s->streams.next; l != &s->streams; l = l->next) {
+    HZ_CONTAINER(l, struct qf_stream, link)->mode = QF_HOLD;
+  }
+  sim_run_for(f->sim, 2 * HZ_SEC);
+  for (struct hz_link *l = s->streams.next; l != &s->streams; l = l->next) {
+    in = HZ_CONTAINER(l, struct qf_stream, link);
+    held += in->unconsumed;
+    if (in->unconsumed > most) most = in->unconsumed;
+  }
+  cr_assert_geq(most, 4u * (256u << 10), "%zu: the windows were to be widened", most);
+  struct qf_stream *call = qf_call(c, 3u << 20);
+  cr_assert(qf_until_true(f, &call->done, LIMIT), "%zu bytes hold it up, %zu of one stream", held,
+            most);
+  cr_assert_leq(held, 64u * (256u << 10));
+  for (unsigned i = 0; i < count; i++) cr_assert_not(fast[i]->done);
+  cr_assert_eq(qf_free(f), 0u);
+}
+
+Test(quic_basic, a_stream_that_was_read_fast_and_then_not_blocks_nobody) {
+  read_fast_then_not(NAME(a_stream_that_was_read_fast_and_then_not_blocks_nobody), 1, 5000000);
+}
+
+Test(quic_basic, three_streams_that_were_read_fast_and_then_not_block_nobody) {
+  read_fast_then_not(NAME(three_streams_that_were_read_fast_and_then_not_block_nobody), 3,
+                     30000000);
+}
+
+/* One after the other, each with a window as wide as it gets: what they hold in all is bounded. */
+Test(quic_basic, what_streams_hold_in_all_is_bounded) {
+  const struct sim_link line = {
+      .delay_ns = 10 * HZ_MS, .rate_bytes = 30000000, .queue_bytes = 600000};
+  struct qf *f = qf_new(NAME(what_streams_hold_in_all_is_bounded), 1, &line);
+  struct qf_conn *c = connect_to(f);
+  size_t held = 0;
+  for (unsigned i = 0; i < 10; i++) {
+    (void)qf_call(c, 512u << 20);
+    sim_run_for(f->sim, 700 * HZ_MS);
+    struct hz_link *streams = &qf_server_conn(f, 0)->streams;
+    HZ_CONTAINER(streams->prev, struct qf_stream, link)->mode = QF_HOLD;
+  }
+  sim_run_for(f->sim, 5 * HZ_SEC);
+  struct hz_link *streams = &qf_server_conn(f, 0)->streams;
+  for (struct hz_link *l = streams->next; l != streams; l = l->next) {
+    held += HZ_CONTAINER(l, struct qf_stream, link)->unconsumed;
+  }
+  cr_assert_gt(held, 32u * (256u << 10));
+  cr_assert_leq(held, 64u * (256u << 10), "%zu bytes", held);
+  cr_assert_eq(qf_free(f), 0u);
+}
+
 Test(quic_basic, reset_and_stop_carry_their_codes) {
   struct qf *f = qf_new(NAME(reset_and_stop_carry_their_codes), 1, &lan);
   f->server_mode = QF_HOLD;

@@ -46,6 +46,7 @@ int hz_h3_early_rejected(struct hz_quic_conn *c) {
     if (s->call != NULL) s->call->early_refused = true;
     hz_h3_stream_gone(s);
   }
+  c->over = 0;
   nghttp3_conn_del(h3->nc);
   if (h3->raw != NULL) h3->raw->out = (struct hz_h3_settings_out){.written = 0};
   return hz_h3_make(h3) == HZ_OK ? 0 : NGTCP2_ERR_NOMEM;

@@ -22,7 +22,7 @@ static int recv_data(nghttp3_conn *nc, int64_t id, const uint8_t *data, size_t l
                ? 0
                : NGHTTP3_ERR_CALLBACK_FAILURE;
   }
-  s->unconsumed += len;
+  hz_quic_hold(h3->qc, &s->unconsumed, len);
   if (h3->qc->base.role == HZ_CLIENT)
     s->call->events->data(s->call, data, len);
   else

@@ -72,9 +72,7 @@ void hz_h3_stream_gone(struct hz_h3_stream *s) {
   if (s->tunnel != NULL) hz_h3_tunnel_gone(s->tunnel);
   if (s->let_go && h3->raw != NULL && h3->nc != NULL) hz_h3_extension->ended(h3, (uint64_t)s->id);
   /* What was not consumed by now never will be: the connection's window gets it back. */
-  if (s->unconsumed > 0 && h3->qc->qc != NULL)
-    ngtcp2_conn_extend_max_offset(h3->qc->qc, s->unconsumed);
-  s->unconsumed = 0;
+  hz_quic_let_go(h3->qc, &s->unconsumed, s->unconsumed);
   s->cut = s->recv_done = true;
   s->held = true;
   if (s->call != NULL)
@@ -114,13 +112,13 @@ void hz_h3_stop(struct hz_h3 *h3, int64_t id, uint64_t code) {
 
 void hz_h3_stream_consume(struct hz_h3_stream *s, size_t n) {
   if (n > s->unconsumed) n = (size_t)s->unconsumed;
-  s->unconsumed -= n;
-  if (s->h3 == NULL || s->h3->nc == NULL || n == 0) return;
+  if (s->h3 == NULL) return;
+  hz_quic_let_go(s->h3->qc, &s->unconsumed, n);
+  if (s->h3->nc == NULL || n == 0) return;
   ngtcp2_conn *qc = s->h3->qc->qc;
   /* Once the last byte has come there is no stream window to widen, only the connection's. Without
    * memory for the frame the offset is widened all the same; the next frame tells it. */
   if (!s->recv_done) (void)ngtcp2_conn_extend_max_stream_offset(qc, s->id, n);
-  ngtcp2_conn_extend_max_offset(qc, n);
   hz_quic_flush_soon(s->h3->qc);
 }
 

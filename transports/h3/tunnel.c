@@ -52,7 +52,7 @@ static void hold(struct hz_h3_tunnel *t, const uint8_t *data, size_t len) {
 
 void hz_h3_tunnel_data(struct hz_h3_tunnel *t, const uint8_t *data, size_t len) {
   struct hz_h3_stream *s = t->s;
-  s->unconsumed += len;
+  hz_quic_hold(s->h3->qc, &s->unconsumed, len);
   if (t->paused || !t->open || t->held.count > 0) {
     hold(t, data, len);
     return;

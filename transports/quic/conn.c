@@ -12,9 +12,9 @@
 #include "transports/quic/steer.h"
 
 /* What a peer may send before the core consumes any of it; ngtcp2 widens both up to the second
- * number for a core that keeps up (half a window within four round trips). */
+ * number for a core that keeps up (a quarter of a window within two round trips). */
 #define WINDOW_FACTOR 4u
-#define WINDOW_MAX_FACTOR 64u
+#define WINDOW_MAX_FACTOR 32u /* and HZ_QUIC_LENT_MAX_FACTOR */
 #define STREAM_WINDOW_MAX_FACTOR 16u
 #define DATAGRAM_FRAME_MAX 65535u
 /* RFC 9002 6.2.2 would have 333 ms: the first loss is noticed after three times that, the next after

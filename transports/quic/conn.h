@@ -22,6 +22,9 @@
  * keeps at most so many times its high watermark. */
 #define HZ_QUIC_HELD_FACTOR 32u
 
+/* What streams hold beyond a window as it begins is lent to the connection: so many such windows at the most. */
+#define HZ_QUIC_LENT_MAX_FACTOR 32u
+
 struct hz_quic_listener;
 struct hz_quic_session;
 struct hz_quic_qlog;
@@ -33,7 +36,7 @@ struct hz_quic_stream {
   struct hz_link ready;  /* set.ready: has something to send and may */
   struct hz_link relief; /* set.relief: was refused, and something was sent since */
   struct hz_quic_sendq q;
-  uint64_t unconsumed; /* given to the core, credit not returned yet */
+  uint64_t unconsumed; /* given to the core, credit not returned yet: hz_quic_hold() */
   uint64_t stop_code;
   bool fin_queued, fin_sent, fin_acked;
   bool fin_alone;    /* the FIN went out in a frame without bytes */
@@ -128,6 +131,7 @@ struct hz_quic_conn {
   uint8_t refusals;         /* a client: how often nobody was there */
   uint16_t prefix;          /* the listener's counter that half_open stands in */
 
+  uint64_t over;                   /* what streams hold beyond a window as it begins, each */
   struct hz_addr local, peer;      /* the present path */
   struct hz_quic_session *session; /* a client's session file */
   struct hz_quic_qlog *qlog;
@@ -262,6 +266,13 @@ bool hz_quic_streams_flushed(const struct hz_quic_conn *c);
 void hz_quic_streams_shed(struct hz_quic_conn *c);
 void hz_quic_streams_end(struct hz_quic_conn *c);
 void hz_quic_streams_free(struct hz_quic_conn *c);
+
+/* hold.c: the connection's window, and what of it streams hold that the core does not read. */
+
+/** The core holds `n` more bytes of a stream, beside the `*unconsumed` that it held. */
+void hz_quic_hold(struct hz_quic_conn *c, uint64_t *unconsumed, uint64_t n);
+/** It holds `n` less, at most `*unconsumed`: the connection's window is wider by them. */
+void hz_quic_let_go(struct hz_quic_conn *c, uint64_t *unconsumed, uint64_t n);
 
 /* stream.c */
 hz_err hz_quic_stream_open(struct hz_conn *base, enum hz_dir dir, struct hz_stream **out);

@@ -15,6 +15,7 @@ static int early_rejected(struct hz_quic_conn *c) {
     s->unconsumed = 0;
     hz_quic_stream_end(s);
   }
+  c->over = 0;
   return 0;
 }
 
@@ -36,7 +37,7 @@ static int stream_open(struct hz_quic_conn *c, int64_t id) {
 
 void hz_quic_stream_data(struct hz_quic_stream *s, const uint8_t *bytes, size_t len, bool fin) {
   struct hz_quic_streams *set = s->c->set;
-  s->unconsumed += len;
+  hz_quic_hold(s->c, &s->unconsumed, len);
   if (fin) s->base.recv_done = true;
   if (len == 0 && !fin) return;
   /* Bytes that came out of order lie in ngtcp2, which frees them when the stream is stopped; the core

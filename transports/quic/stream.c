@@ -60,7 +60,7 @@ void hz_quic_stream_relieve(struct hz_quic_stream *s) {
 void hz_quic_stream_end(struct hz_quic_stream *s) {
   struct hz_quic_conn *c = s->c;
   /* What the core has not consumed by now it never will: the connection's window gets it back. */
-  if (c->qc != NULL && s->unconsumed > 0) ngtcp2_conn_extend_max_offset(c->qc, s->unconsumed);
+  hz_quic_let_go(c, &s->unconsumed, s->unconsumed);
   const struct hz_conn_events *events = s->base.conn->events;
   if (c->accepted && events->stream_closed != NULL) events->stream_closed(&s->base);
   hz_quic_stream_free(s);
@@ -116,12 +116,11 @@ void hz_quic_stream_consume(struct hz_stream *base, size_t n) {
   struct hz_quic_stream *s = hz_quic_stream_of(base);
   struct hz_quic_conn *c = s->c;
   if (n > s->unconsumed) n = (size_t)s->unconsumed;
-  s->unconsumed -= n;
+  hz_quic_let_go(c, &s->unconsumed, n);
   if (c->state == HZ_QUIC_DEAD || n == 0) return;
   /* Once the last byte has come there is no stream window to widen, only the connection's. Failure
    * (no memory for the frame) leaves the offset widened; the frame goes with the next one. */
   if (!base->recv_done) (void)ngtcp2_conn_extend_max_stream_offset(c->qc, (int64_t)base->id, n);
-  ngtcp2_conn_extend_max_offset(c->qc, n);
   hz_quic_flush_soon(c);
 }
 
@@ -165,10 +164,8 @@ void hz_quic_stream_stop(struct hz_stream *base, uint64_t code) {
   if (c->state == HZ_QUIC_DEAD || s->stopped_recv) return;
   if (base->dir == HZ_UNI && base->local) return;
   s->stopped_recv = true;
-  if (s->unconsumed > 0) { /* nobody will read it: the connection's other streams may have it */
-    ngtcp2_conn_extend_max_offset(c->qc, s->unconsumed);
-    s->unconsumed = 0;
-  }
+  /* Nobody will read it: the connection's other streams may have it. */
+  hz_quic_let_go(c, &s->unconsumed, s->unconsumed);
   s->stop_code = code;
   if (c->set->delivering == s) {
     s->stop_owed = true;
