@@ -161,7 +161,7 @@ static void read_fast_then_not(const char *name, unsigned count, uint32_t rate_b
   const struct sim_link line = {
       .delay_ns = 10 * HZ_MS, .rate_bytes = rate_bytes, .queue_bytes = rate_bytes / 50};
   struct qf *f = qf_new(name, 1, &line);
-  struct qf_conn *c = connect_to(f);
+  struct qf_conn *c = qf_connect(f);
   struct qf_stream *fast[4], *in;
   for (unsigned i = 0; i < count; i++) fast[i] = qf_call(c, 512u << 20);
   sim_run_for(f->sim, count * 700 * HZ_MS);
@@ -199,7 +199,7 @@ Test(quic_basic, what_streams_hold_in_all_is_bounded) {
   const struct sim_link line = {
       .delay_ns = 10 * HZ_MS, .rate_bytes = 30000000, .queue_bytes = 600000};
   struct qf *f = qf_new(NAME(what_streams_hold_in_all_is_bounded), 1, &line);
-  struct qf_conn *c = connect_to(f);
+  struct qf_conn *c = qf_connect(f);
   size_t held = 0;
   for (unsigned i = 0; i < 10; i++) {
     (void)qf_call(c, 512u << 20);
