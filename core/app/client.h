@@ -19,8 +19,8 @@ struct hz_client_resume {
   bool on;                         /* asked for */
   bool held;                       /* there is a token: what is unanswered may be repeated */
   char token[HZ_CLIENT_TOKEN_MAX]; /* or HZ_RESUME_NEW */
-  bool resumed;                    /* the connection that stands goes on with the session before it */
-  uint64_t next_id;                /* of the last connection */
+  bool resumed;     /* the connection that stands goes on with the session before it */
+  uint64_t next_id; /* of the last connection */
   uint64_t done_first, done_count; /* answers that came, not yet told */
 };
 

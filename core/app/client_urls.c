@@ -55,11 +55,9 @@ uint32_t hz_client_read_urls(herz_app *app, const char *urls, bool resume,
   uint32_t n = urls == NULL ? 0 : count_urls(urls);
 
   if (n == 0) {
-    (void)hz_app_fail(
-        app, HZ_EINVAL,
-        "there is no URL to dial: give one like quic://localhost:%u, or up to %u with "
-        "blanks between",
-        HZ_PORT_DEFAULT, HZ_CLIENT_URLS_MAX);
+    (void)hz_app_fail(app, HZ_EINVAL,
+                      "there is no URL to dial: give one, or up to %u with blanks between",
+                      HZ_CLIENT_URLS_MAX);
     return 0;
   }
   if (n > HZ_CLIENT_URLS_MAX) {

@@ -99,9 +99,8 @@ HERZ_API int herz_version_details(FILE *out);
 
 /* ---- app ------------------------------------------------------------------------------------ */
 
-/** Makes an app with the default configuration; every herz_set() key, one a line "key=value", may
- * be given in `config` (NULL: none). Returns NULL when memory is short or a key is wrong; the reason
- * is on stderr then. */
+/** Makes an app with the default configuration; every herz_set() key, one a line "key=value", may be given in
+ * `config` (NULL: none). Returns NULL when memory is short or a key is wrong; the reason is on stderr then. */
 HERZ_API herz_app *herz_app_new(const char *config);
 
 /** Frees the app and what belongs to it: connections and clients are closed (calls that are under way
@@ -262,10 +261,9 @@ HERZ_API bool herz_cancelled(const herz_ctx *c);
 /** The status that was answered; 0 so far. */
 HERZ_API int herz_status(const herz_ctx *c);
 
-/** Gives up: unwinds to herz_recovery(), which answers 500 and logs the text; an answer that is under
- * way is broken off. Only on the worker, inside a handler, a middleware, or a function that the call was
- * given: herz_on_body(), herz_reply_stream(), herz_complete_with(); elsewhere it ends the process. C++
- * destructors are not run. */
+/** Gives up: unwinds to herz_recovery(), which answers 500 and logs the text; an answer that is under way is broken
+ * off. Only on the worker, inside a handler, a middleware, or a function that the call was given: herz_on_body(),
+ * herz_reply_stream(), herz_complete_with(); elsewhere it ends the process. C++ destructors are not run. */
 HERZ_API void herz_panic(herz_ctx *c, const char *fmt, ...) HERZ_PRINTF(2, 3)
     __attribute__((noreturn));
 /** Panics when `cond` does not hold. */
@@ -408,20 +406,18 @@ struct herz_dial_options {
   void *arg;
 };
 
-/** Starts to connect to a URL, or to up to 8 with blanks between, tried in turn whenever there is no connection; without
- * `reconnect` each once, until one has stood. Several, and one with `resume`, have to carry frames (not http, https, h3). The
- * path is that of the first. Calls may be made at once: they wait until it stands. TLS and QUIC settings are the app's
- * keys. NULL: herz_error(app) says why. */
+/** Starts to connect to a URL, or to up to 8 with blanks between, which carry frames (not http, https, h3): tried in turn whenever
+ * there is no connection, without `reconnect` each once until one has stood. The path is that of the first. Calls may be made at
+ * once: they wait until it stands. TLS and QUIC settings are the app's keys. NULL: herz_error(app) says why. */
 HERZ_API herz_client *herz_dial(herz_app *app, const char *url,
                                 const struct herz_dial_options *options);
 
 /** Closes: calls that are under way fail with HERZ_ECLOSED; HERZ_CLOSED follows. */
 HERZ_API void herz_client_close(herz_client *cl);
 
-/** What is known of the other end; `transport` NULL while not connected. Texts stand until the next call. */
+/** What is known of the other end; `transport` NULL while not connected. Texts stand until the next call. And whether the
+ * connection that stands goes on with the session of the one before it (option `resume`). */
 HERZ_API struct herz_peer herz_client_peer(const herz_client *cl);
-
-/** Whether the connection that stands goes on with the session of the one before it (option `resume`). */
 HERZ_API bool herz_client_resumed(const herz_client *cl);
 
 /** QUIC: moves to a new local port. HERZ_EUNSUPPORTED elsewhere. */
@@ -464,11 +460,10 @@ struct herz_request {
                   size_t len, void *arg);
 };
 
-/** Makes a call; any number may be in flight (over the peer's limit they wait, in order). `done` is
- * called exactly once unless herz_call() itself fails: HERZ_EINVAL for a method or path that is not
- * UTF-8, headers that herz_set_header() would refuse, or a body that is not of its kind. GET, HEAD and
- * OPTIONS may leave in 0-RTT unless their content is streamed. `out` (NULL allowed) is for cancel and
- * resume; it stands until `done`. */
+/** Makes a call; any number may be in flight (over the peer's limit they wait, in order). `done` is called exactly
+ * once unless herz_call() itself fails: HERZ_EINVAL for a method or path that is not UTF-8, headers that
+ * herz_set_header() would refuse, or a body that is not of its kind. GET, HEAD and OPTIONS may leave in 0-RTT unless
+ * their content is streamed. `out` (NULL allowed) is for cancel and resume; it stands until `done`. */
 HERZ_API int herz_call(herz_client *cl, const struct herz_request *rq,
                        void (*done)(const struct herz_response *, void *arg), void *arg,
                        herz_call_handle **out);
