@@ -130,15 +130,46 @@ Test(h3_basic, limits_of_the_head_are_414_and_431) {
   h3_pair_stop(w);
 }
 
-Test(h3_basic, a_body_over_the_limit_is_413_before_it_comes) {
-  struct h3_pair *w = START(a_body_over_the_limit_is_413_before_it_comes, "limits.body_bytes=1000");
+/* One that is answered with 413, at the moment when its answer is whole. */
+static struct h3_call *too_large(struct h3_pair *w) {
   uint8_t head[512];
-  size_t n = h3_request_head(head, "POST", "/echo", "content-length: 5000000\n");
+  size_t n = h3_request_head(head, "POST", "/echo", "content-length: 5000\n");
   struct h3_call *c = h3_stream(&w->h, HZ_BIDI, head, n, false);
   while (!c->fin) sim_run_for(w->p.sim, HZ_MS);
   cr_assert_eq(c->status, 413);
+  cr_assert_not(c->was_stopped, "a client that is stopped may drop what it has not read");
+  return c;
+}
+
+Test(h3_basic, a_body_over_the_limit_is_413_before_it_comes) {
+  struct h3_pair *w = START(a_body_over_the_limit_is_413_before_it_comes, "limits.body_bytes=1000");
+  struct h3_call *c = too_large(w);
+  sim_run_for(w->p.sim, 100 * HZ_MS);
   cr_assert(c->was_stopped);
   cr_assert_eq(c->stop_code, NGHTTP3_H3_NO_ERROR);
+  h3_pair_stop(w);
+}
+
+Test(h3_basic, what_comes_behind_an_early_answer_is_dropped) {
+  struct h3_pair *w = START(what_comes_behind_an_early_answer_is_dropped, "limits.body_bytes=1000");
+  static uint8_t body[5000], data[5016];
+  struct h3_call *c = too_large(w);
+  h3_send(c, data, h3_frame(data, 0, 0, body, sizeof(body)), true);
+  cr_assert(h3_done(c));
+  cr_assert(c->fin && !c->was_reset && !c->was_stopped, "it was whole before that was asked for");
+  h3_pair_stop(w);
+}
+
+Test(h3_basic, a_request_given_up_behind_its_answer_leaves_the_answer) {
+  struct h3_pair *w =
+      START(a_request_given_up_behind_its_answer_leaves_the_answer, "limits.body_bytes=1000");
+  struct h3_call *c = too_large(w);
+  c->s->conn->ops->stream_reset(c->s, NGHTTP3_H3_NO_ERROR);
+  cr_assert(h3_done(c));
+  cr_assert_not(c->was_reset);
+  struct h3_call *next = h3_request(&w->h, "GET", "/users/1", NULL, NULL, 0);
+  cr_assert(h3_done(next));
+  cr_assert_eq(next->status, 200);
   h3_pair_stop(w);
 }
 

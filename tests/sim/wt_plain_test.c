@@ -332,6 +332,51 @@ Test(wt_plain, a_session_that_never_gives_credit_closes_in_time) {
   stop(w);
 }
 
+/* ---- answers before their question is whole ---- */
+
+/* The answer of a call to nobody, as soon as it is whole. */
+static struct h3_call *early(struct h3_pair *w, const struct h3_call *s) {
+  struct h3_call *c = wt_stream(&w->h, wt_id(s), HZ_BIDI, "x", 1, false);
+  while (!c->fin) sim_run_for(w->p.sim, HZ_MS);
+  cr_assert_gt(c->len, 0u);
+  cr_assert_not(c->was_stopped, "a browser that is stopped drops what it has not read");
+  return c;
+}
+
+Test(wt_plain, an_early_answer_arrives_before_its_question_is_stopped) {
+  struct h3_pair *w = START(an_early_answer_arrives_before_its_question_is_stopped, NULL);
+  struct h3_call *s = wt_session(&w->h, "/nowhere");
+  struct h3_call *c = early(w, s);
+  sim_run_for(w->p.sim, 100 * HZ_MS);
+  cr_assert(c->was_stopped);
+  cr_assert_eq(c->stop_code, hz_wt_code_to_wire(0));
+  cr_assert_not(c->was_reset);
+  stop(w);
+}
+
+Test(wt_plain, a_question_that_goes_on_behind_its_answer_is_dropped) {
+  struct h3_pair *w = START(a_question_that_goes_on_behind_its_answer_is_dropped, NULL);
+  static uint8_t rest[200000]; /* of more than a window: what comes makes room for more */
+  struct h3_call *s = wt_session(&w->h, "/nowhere");
+  struct h3_call *c = early(w, s);
+  h3_send(c, rest, sizeof(rest), true);
+  cr_assert(h3_done(c));
+  cr_assert(c->fin && !c->was_reset);
+  cr_assert(wt_echoes(&w->h, wt_id(wt_session(&w->h, "/echo")), "the connection has its window"));
+  stop(w);
+}
+
+Test(wt_plain, an_answer_that_is_not_wanted_is_stopped_at_once) {
+  struct h3_pair *w = START(an_answer_that_is_not_wanted_is_stopped_at_once, NULL);
+  struct h3_call *s = wt_session(&w->h, "/nowhere");
+  struct h3_call *c = early(w, s);
+  hz_time from = sim_now(w->p.sim);
+  c->s->conn->ops->stream_stop(c->s, hz_wt_code_to_wire(7));
+  cr_assert(h3_done(c));
+  cr_assert_lt(sim_now(w->p.sim) - from, 200 * HZ_MS);
+  stop(w);
+}
+
 /* ---- draining ---- */
 
 /* What came on the CONNECT stream: DRAIN, and CLOSE behind it when `code` is not negative. */

@@ -139,9 +139,18 @@ hz_err hz_h3_answer(struct hz_h3_stream *s, const struct hz_response *rs) {
 void hz_h3_leave_rest(struct hz_h3_stream *s) {
   if (s->h3 == NULL || s->h3->nc == NULL) return;
   hz_h3_stream_consume(s, (size_t)s->unconsumed);
+  s->stop_later = true;
+  if (!s->ending || s->cut || s->fin_acked) hz_h3_stop_due(s);
+}
+
+/* RFC 9114 4.1: the answer stands without the rest. Until it has arrived that is dropped as it comes: a client that is
+ * stopped may drop an answer it has not read. */
+void hz_h3_stop_due(struct hz_h3_stream *s) {
+  if (!s->stop_later) return;
+  s->stop_later = false;
   if (s->recv_done) return;
   s->recv_done = true;
-  hz_h3_stop(s->h3, s->id, NGHTTP3_H3_NO_ERROR); /* RFC 9114 4.1: the answer stands without it */
+  hz_h3_stop(s->h3, s->id, NGHTTP3_H3_NO_ERROR);
 }
 
 void hz_h3_refuse(struct hz_h3_stream *s, uint16_t status, const char *text) {

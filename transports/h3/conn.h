@@ -97,6 +97,8 @@ struct hz_h3_stream {
   bool plain;                          /* its first bytes were looked at: it is nghttp3's */
   bool let_go;                         /* was a tunnel: only what is queued is still sent */
   bool head_only;
+  bool
+      stop_later; /* nothing more of the request is wanted, which is said when the answer has arrived */
 };
 
 static inline struct hz_h3 *hz_h3_of(const struct hz_quic_conn *c) {
@@ -243,6 +245,8 @@ void hz_h3_finish(struct hz_h3_stream *s, const struct hz_header *trailers, uint
 uint64_t hz_h3_cancel_code(uint32_t cancel);
 /** The answer is out, or there will be none: what is left of the request is not read any more. */
 void hz_h3_leave_rest(struct hz_h3_stream *s);
+/** It has arrived, or will not: time to say so. */
+void hz_h3_stop_due(struct hz_h3_stream *s);
 /** Answers a request that dispatch does not get to see. */
 void hz_h3_refuse(struct hz_h3_stream *s, uint16_t status, const char *text);
 int hz_h3_acked(nghttp3_conn *nc, int64_t id, uint64_t len, void *user, void *stream);

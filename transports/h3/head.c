@@ -300,7 +300,8 @@ int hz_h3_end_trailers(nghttp3_conn *nc, int64_t id, int fin, void *user, void *
   if (s == NULL) return 0;
   if (s->head.refused != 0 && s->call != NULL)
     hz_h3_call_refused(s);
-  else if (s->head.text != NULL && view_make(&s->env->pool, &s->head, &v))
+  else if (s->head.text != NULL && (s->call != NULL || s->collects) &&
+           view_make(&s->env->pool, &s->head, &v))
     tell_trailers(s, &v);
   view_drop(&v);
   hz_h3_head_drop(&s->head);

@@ -196,8 +196,10 @@ int hz_h3_on_acked(struct hz_quic_conn *c, int64_t id, void *stream, uint64_t of
     return 0;
   }
   if (h3->raw != NULL && id == h3->control) len = hz_h3_settings_acked(&h3->raw->out, len);
-  if (s != NULL && s->fin_sent && offset + len == s->wire && (len == 0 || !s->fin_alone))
+  if (s != NULL && s->fin_sent && offset + len == s->wire && (len == 0 || !s->fin_alone)) {
     s->fin_acked = true;
+    hz_h3_stop_due(s);
+  }
   int rv = nghttp3_conn_add_ack_offset(h3->nc, id, len);
   return rv == 0 ? 0 : hz_h3_fail_lib(h3, rv);
 }
@@ -244,7 +246,8 @@ int hz_h3_on_reset(struct hz_quic_conn *c, int64_t id, void *stream, uint64_t co
   if (rv != 0) return hz_h3_fail_lib(h3, rv);
   if (s == NULL || s->recv_done) return 0;
   bool tunnel = s->tunnel != NULL;
-  s->recv_done = true; /* nothing is left that could be stopped */
+  s->recv_done = true;         /* nothing is left that could be stopped */
+  if (s->stop_later) return 0; /* nor wanted: its answer is on the way */
   if (tunnel) hz_h3_tunnel_broken(s->tunnel, code);
   if (c->base.role == HZ_SERVER) return cancelled(h3, s, tunnel);
   if (tunnel)

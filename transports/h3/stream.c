@@ -96,6 +96,7 @@ void hz_h3_stream_reset(struct hz_h3_stream *s, uint64_t code) {
   hz_quic_sendq_cut(&s->out);
   if (ngtcp2_conn_shutdown_stream_write(h3->qc->qc, 0, s->id, code) != 0)
     (void)hz_h3_fail(h3, NGHTTP3_H3_INTERNAL_ERROR, "memory is short");
+  hz_h3_stop_due(s);
   hz_quic_flush_soon(h3->qc);
 }
 

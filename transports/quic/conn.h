@@ -39,10 +39,11 @@ struct hz_quic_stream {
   uint64_t unconsumed; /* given to the core, credit not returned yet: hz_quic_hold() */
   uint64_t stop_code;
   bool fin_queued, fin_sent, fin_acked;
-  bool fin_alone;    /* the FIN went out in a frame without bytes */
-  bool stopped_recv; /* stream_stop was called */
-  bool stop_owed;    /* while its bytes were being delivered: said afterwards, with stop_code */
-  bool cut;          /* the sending side was given up, by us or by the peer */
+  bool fin_alone;      /* the FIN went out in a frame without bytes */
+  bool stopped_recv;   /* stream_stop was called */
+  bool stop_owed;      /* while its bytes were being delivered: said afterwards, with stop_code */
+  bool cut;            /* the sending side was given up, by us or by the peer */
+  bool stop_later : 1; /* stopped_recv: it is said when what we send has arrived */
   /* Of a session inside another protocol, which has credit of its own: what it has taken from the core over
    * that, and whether the end is behind it. */
   bool waits_credit : 1, rest_fin : 1;
@@ -280,6 +281,11 @@ hz_err hz_quic_stream_send(struct hz_stream *base, struct hz_buf *b, bool fin);
 void hz_quic_stream_consume(struct hz_stream *base, size_t n);
 void hz_quic_stream_reset(struct hz_stream *base, uint64_t code);
 void hz_quic_stream_stop(struct hz_stream *base, uint64_t code);
+/** The same; where our side is whole, it is told once that has arrived, or will not be sent: a browser that is stopped
+ * drops what it has received. What comes meanwhile is dropped. */
+void hz_quic_stream_stop_after(struct hz_stream *base, uint64_t code);
+/** It is time for that, if it was asked for. */
+void hz_quic_stream_stop_due(struct hz_quic_stream *s);
 /** Tells ngtcp2 of a stop. It may free what it has of the stream's bytes. */
 void hz_quic_stream_stop_now(struct hz_quic_stream *s);
 hz_err hz_quic_datagram_send(struct hz_conn *base, struct hz_buf *b);

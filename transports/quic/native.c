@@ -62,7 +62,10 @@ static int data(struct hz_quic_conn *c, int64_t id, void *stream, const uint8_t 
 
 void hz_quic_stream_acked(struct hz_quic_stream *s, uint64_t offset, uint64_t len) {
   hz_quic_sendq_acked(&s->q, offset + len);
-  if (s->fin_sent && offset + len == s->q.sent && (!s->fin_alone || len == 0)) s->fin_acked = true;
+  if (s->fin_sent && offset + len == s->q.sent && (!s->fin_alone || len == 0)) {
+    s->fin_acked = true;
+    hz_quic_stream_stop_due(s);
+  }
   hz_quic_stream_relieve(s);
 }
 

@@ -130,6 +130,7 @@ void hz_quic_stream_cut(struct hz_quic_stream *s) {
   hz_quic_sendq_cut(&s->q);
   hz_buf_unref(s->rest);
   s->rest = NULL;
+  hz_quic_stream_stop_due(s);
 }
 
 void hz_quic_stream_reset(struct hz_stream *base, uint64_t code) {
@@ -158,6 +159,13 @@ void hz_quic_stream_stop_now(struct hz_quic_stream *s) {
   hz_quic_flush_soon(c);
 }
 
+static void stop_soon(struct hz_quic_stream *s) {
+  if (s->c->set->delivering == s)
+    s->stop_owed = true;
+  else
+    hz_quic_stream_stop_now(s);
+}
+
 void hz_quic_stream_stop(struct hz_stream *base, uint64_t code) {
   struct hz_quic_stream *s = hz_quic_stream_of(base);
   struct hz_quic_conn *c = s->c;
@@ -167,11 +175,26 @@ void hz_quic_stream_stop(struct hz_stream *base, uint64_t code) {
   /* Nobody will read it: the connection's other streams may have it. */
   hz_quic_let_go(c, &s->unconsumed, s->unconsumed);
   s->stop_code = code;
-  if (c->set->delivering == s) {
-    s->stop_owed = true;
-  } else {
-    hz_quic_stream_stop_now(s);
+  stop_soon(s);
+}
+
+void hz_quic_stream_stop_after(struct hz_stream *base, uint64_t code) {
+  struct hz_quic_stream *s = hz_quic_stream_of(base);
+  if (base->dir == HZ_UNI || !base->send_done || s->cut || s->fin_acked) {
+    hz_quic_stream_stop(base, code);
+    return;
   }
+  if (s->c->state == HZ_QUIC_DEAD || s->stopped_recv) return;
+  hz_quic_stream_consume(base,
+                         (size_t)s->unconsumed); /* the peer may have to send on until it reads */
+  s->stopped_recv = s->stop_later = true;
+  s->stop_code = code;
+}
+
+void hz_quic_stream_stop_due(struct hz_quic_stream *s) {
+  if (!s->stop_later) return;
+  s->stop_later = false;
+  if (!s->base.recv_done) stop_soon(s);
 }
 
 /* The largest payload that one packet takes on this path: one byte of header, the peer's connection

@@ -153,8 +153,13 @@ static void stream_reset(struct hz_stream *st, uint64_t code) {
   hz_quic_stream_reset(st, hz_wt_code_to_wire((uint32_t)code));
 }
 
+/* Of a peer's stream an answer is on its way. Who asks wants nothing of it any more. */
 static void stream_stop(struct hz_stream *st, uint64_t code) {
-  hz_quic_stream_stop(st, hz_wt_code_to_wire((uint32_t)code));
+  uint64_t wire = hz_wt_code_to_wire((uint32_t)code);
+  if (st->local)
+    hz_quic_stream_stop(st, wire);
+  else
+    hz_quic_stream_stop_after(st, wire);
 }
 
 size_t hz_wt_datagram_max(const struct hz_wt *wt) {

@@ -331,9 +331,8 @@ static void on_release(struct hz_exchange *x) {
   }
   /* An answer that was not begun, or not ended, can only be taken back. */
   if (!deaf(c) && !c->ending) on_abort(x, HZ_CANCEL_INTERNAL);
-  if (c->s != NULL && !c->s->base.recv_done)
-    hz_quic_stream_stop(&c->s->base,
-                        hz_wt_code_to_wire(0)); /* the answer stands without the rest */
+  if (c->s != NULL && !c->s->base.recv_done) /* the answer stands without the rest */
+    hz_quic_stream_stop_after(&c->s->base, hz_wt_code_to_wire(0));
 }
 
 static const struct hz_exchange_ops exchange_ops = {.respond = on_respond,
