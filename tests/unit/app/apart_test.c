@@ -120,7 +120,7 @@ Test(app_apart, one_that_never_listens_is_freed) {
 
 /* ---- metrics ---- */
 
-static char metrics[32768];
+static char metrics[65536];
 
 static void print_metrics(const herz_app *app) {
   FILE *out = fmemopen(metrics, sizeof(metrics), "w");
