@@ -117,4 +117,36 @@ await check('a signal ends it at the server, too; a pattern that is none is refu
   client.close();
 });
 
+// The list that docs/client-js.md keeps.
+function follow(here, { body }) {
+  const known = body.all || (here.known && body.version === here.version + 1);
+  if (body.all) here.members.clear();
+  for (const m of body.join ?? []) here.members.set(m.id, m.as);
+  for (const id of body.leave ?? []) here.members.delete(id);
+  Object.assign(here, { known, version: body.version, count: body.count });
+  return [...here.members.values()].sort().join();
+}
+
+await check('who is on a topic: over two transports, one that is cut and comes back in its session, one that leaves', async () => {
+  const through = await relay(port);
+  const watcher = await connect(direct), anna = await connect(through.url, { ...quick, resume: true }), bert = await connect(direct);
+  const events = watcher.subscribe('$presence/room/judge'), here = { members: new Map() };
+  await anna.subscribe('room/judge', { as: 'anna' }).ready;
+  await bert.subscribe('room/judge', { as: 'bert' }).ready;
+  const until = async (names) => {
+    while (follow(here, (await take(events, 1))[0]) !== names || !here.known);
+    assert.equal(here.count, here.members.size);
+  };
+  await until('anna,bert');
+  const id = [...here.members].find(([, as]) => as === 'anna')[0];
+  through.cut();
+  bert.close();
+  await until('anna');
+  assert.deepEqual([...here.members.keys()], [id]);
+  await assert.rejects(anna.publish('$presence/room/judge', {}, { ack: true }), { code: 'refused' });
+  anna.close();
+  await until('');
+  watcher.close();
+});
+
 process.exit(exitCode());

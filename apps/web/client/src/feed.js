@@ -20,6 +20,12 @@ function count(what, value, least) {
   return value;
 }
 
+// What others see it as, where they see who has subscribed.
+function label(as) {
+  if (as === undefined || (typeof as === 'string' && as !== '' && new TextEncoder().encode(as).length <= 128)) return as;
+  throw new TypeError('subscribe: as should be a text of 1 to 128 bytes');
+}
+
 export class Feed {
   /** over(feed): it has ended. */
   constructor(pattern, options, over) {
@@ -35,6 +41,7 @@ export class Feed {
     this.wanted = { from: count('from', options.from, 0), ago_ms: count('ago', options.ago, 1), epoch: options.epoch };
     this.chosen = this.wanted.from !== undefined || this.wanted.ago_ms !== undefined;
     this.liveOnly = options.liveOnly === true;
+    this.as = label(options.as);
     this.max = count('buffer', options.buffer, 1) ?? EVENTS;
     this.maxBytes = count('bufferBytes', options.bufferBytes, 1) ?? BYTES;
     // What was replaced would come again behind what replaced it.
@@ -161,6 +168,7 @@ export class Feed {
       class: this.class === 'ordered' ? undefined : this.class,
       slow: this.slow === 'oldest' ? undefined : this.slow,
       deadline_ms: this.deadline,
+      as: this.as,
       credit: this.slow === 'pause' ? Math.max(0, this.max - this.events) : undefined,
       ...this.where(session.peerFrame - 512 - 3 * this.pattern.length),
     });

@@ -172,6 +172,8 @@ export interface SubscribeOptions {
   /** Events, and bytes, that may wait here to be read (1024, 16 MiB). */
   buffer?: number;
   bufferBytes?: number;
+  /** What others see this subscriber as, on a topic that has presence (docs/presence.md); at most 128 bytes. */
+  as?: string;
   /** True: what is published while there is no connection is not asked for. */
   liveOnly?: boolean;
   /** Ends it; who reads it gets "aborted". */
@@ -188,6 +190,25 @@ export interface Subscription<T = any> extends AsyncIterableIterator<HubEvent<T>
   return(): Promise<IteratorResult<HubEvent<T> | Gap, undefined>>;
   /** Ends it; what was not read is dropped. */
   close(): void;
+}
+
+/** Who is on a topic. */
+export interface Member {
+  readonly id: number;
+  /** What it calls itself. */
+  readonly as: string | null;
+  /** The subject of its certificate, if that was verified. */
+  readonly name: string | null;
+}
+
+/** The body of events of "$presence/TOPIC" (docs/presence.md). */
+export interface Presence {
+  readonly version: number;
+  readonly count: number;
+  /** True: `join` is the whole list. Without lists: there are too many. */
+  readonly all?: boolean;
+  readonly join?: readonly Member[];
+  readonly leave?: readonly number[];
 }
 
 export interface PublishOptions {

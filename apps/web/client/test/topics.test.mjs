@@ -64,12 +64,12 @@ test('SUB has pattern and options; events come in their order, with headers and 
   const { socket, client } = await overSocket();
   const events = client.subscribe('a/#');
   client.subscribe('b', { from: 0, epoch: 5, class: 'datagram', ago: 9 });
-  client.subscribe('c', { class: 'stream', deadline: 100, slow: 'close' });
+  client.subscribe('c', { class: 'stream', deadline: 100, slow: 'close', as: 'anna' });
   await settled();
   const [a, b, c] = subs(socket.frames);
   assert.deepEqual([a.id, a.text, a.options], [1, 'a/#', { slow: 'pause', credit: 1024 }]);
   assert.deepEqual(b.options, { from: 0, epoch: 5, ago_ms: 9, class: 'datagram' });
-  assert.deepEqual(c.options, { class: 'stream', deadline_ms: 100, slow: 'close' });
+  assert.deepEqual(c.options, { class: 'stream', deadline_ms: 100, as: 'anna', slow: 'close' });
   socket.say(ack(1, 3, 40), message(12, 1, 'a/1', 7, 1, { k: 'v' }, { paid: true }), event(1, 'a/2', 9), gap(1, 'a/2', 10, 2), gap(1, null, 0, 0, 0));
   assert.deepEqual(await events.ready, { epoch: 3, mark: 40 });
   const { value } = await events.next();
@@ -106,7 +106,8 @@ test('a subscription ends: close(), a loop that is left, a signal, ERROR, the cl
 test('options that cannot be leave nothing behind', async () => {
   const { socket, client } = await overSocket();
   const bad = [['', {}], ['a', { class: 'fast' }], ['a', { slow: 'no' }], ['a', { class: 'datagram', slow: 'pause' }],
-    ['a', { class: 'stream', deadline: 5, slow: 'pause' }], ['a', { from: -1 }], ['a', { buffer: 0 }], ['a', { ago: 1.5 }]];
+    ['a', { class: 'stream', deadline: 5, slow: 'pause' }], ['a', { from: -1 }], ['a', { buffer: 0 }], ['a', { ago: 1.5 }],
+    ['a', { as: '' }], ['a', { as: 'ä'.repeat(65) }]];
   for (const [pattern, options] of bad) assert.throws(() => client.subscribe(pattern, options), /subscribe: /);
   const aborted = client.subscribe('a', { signal: AbortSignal.abort() });
   assert.equal((await rejection(aborted.next())).code, 'aborted');
