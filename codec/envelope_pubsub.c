@@ -111,9 +111,9 @@ size_t hz_sub_size(struct hz_str pattern, const struct hz_sub_options *o) {
 }
 
 static size_t option_count(const struct hz_sub_options *o) {
-  return (size_t)(o->delivery.n > 0) + o->has_from + (size_t)(o->epoch > 0) + (size_t)(o->as.n > 0) +
-         (size_t)(o->slow.n > 0) + o->has_since + (size_t)(o->ago_ms > 0) + o->has_credit +
-         (size_t)(o->deadline_ms > 0) + (size_t)(o->offsets.count > 0);
+  return (size_t)(o->delivery.n > 0) + o->has_from + (size_t)(o->epoch > 0) +
+         (size_t)(o->as.n > 0) + (size_t)(o->slow.n > 0) + o->has_since + (size_t)(o->ago_ms > 0) +
+         o->has_credit + (size_t)(o->deadline_ms > 0) + (size_t)(o->offsets.count > 0);
 }
 
 hz_err hz_encode_sub(struct hz_buf *b, uint64_t id, struct hz_str pattern,

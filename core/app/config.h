@@ -21,7 +21,7 @@ struct hz_config {
   uint32_t workers; /* 0: auto */
   uint32_t offload_threads, offload_queue;
   const char *topics, *presence; /* as given: topic_rules.c reads them */
-  char *strings[16];  /* owned; one for each text key */
+  char *strings[16];             /* owned; one for each text key */
   char *origin_text;
   const char *origins[HZ_ORIGINS_MAX + 1];
 };

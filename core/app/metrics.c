@@ -89,7 +89,8 @@ static void print_hub(const herz_app *app, FILE *out) {
   print_one(out, HZ_PROM_GAUGE, "topics", "topics that have history", topics);
   print_one(out, HZ_PROM_GAUGE, "history_events", "events that are kept", events);
   print_one(out, HZ_PROM_GAUGE, "history_bytes", "bytes of memory that they take", bytes);
-  print_one(out, HZ_PROM_GAUGE, "presence_members", "members of topics that have presence", members);
+  print_one(out, HZ_PROM_GAUGE, "presence_members", "members of topics that have presence",
+            members);
   print_one(out, HZ_PROM_GAUGE, "presence_topics", "topics that have members", attended);
 }
 

@@ -60,8 +60,9 @@ struct hz_attended {
   uint32_t count, changes;
   size_t text_bytes; /* of those present */
   uint32_t since_all;
-  bool listed;   /* whoever listens knows the list of the last version */
-  bool pictured; /* and somebody knows how it stood since then: what has changed back is told, too */
+  bool listed; /* whoever listens knows the list of the last version */
+  bool
+      pictured; /* and somebody knows how it stood since then: what has changed back is told, too */
   uint32_t topic_len;
   char topic[];
 };
