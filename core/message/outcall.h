@@ -13,7 +13,7 @@ struct hz_outcall_ops {
   /** How many bytes of content may be written now; 0: wait for `writable`, which does not come when the
    * peer wants no more. */
   size_t (*room)(struct hz_outcall *);
-  /** Where at least one and at most `*cap` bytes of content may be written; NULL: no room, or memory is
+  /** Where content may be written, `*cap` bytes at most, which is at least one; NULL: no room, or memory is
    * short. Then `commit` says how many were: 0 gives the place back. HZ_ECLOSED: `end` tells why. */
   uint8_t *(*reserve)(struct hz_outcall *, size_t *cap);
   hz_err (*commit)(struct hz_outcall *, size_t len);

@@ -197,6 +197,14 @@ static void due(struct hz_hub_node *node, struct hz_attended *a, uint32_t rest) 
   arm(node, a->at);
 }
 
+/* Somebody came or went. When there is nothing to tell of it the topic may have become nobody's. */
+static void tell_soon(struct hz_hub_node *node, struct hz_attended *a) {
+  if (a->changes > 0)
+    due(node, a, a->count / MEMBERS_A_WINDOW);
+  else if (!hz_link_in_list(&a->due))
+    free_if_idle(&node->hub->presence, a);
+}
+
 /* What is in `changed` has been told, or is to be forgotten. */
 static void settle_changes(struct hz_presence *p, struct hz_attended *a) {
   a->pictured = false;
@@ -295,10 +303,7 @@ static void expire(struct hz_hub_node *node, hz_time now) {
     hz_list_remove(&m->away);
     HZ_COUNT(node->counters, presence_leaves);
     gone(p, a, m);
-    if (a->changes > 0)
-      due(node, a, a->count / MEMBERS_A_WINDOW);
-    else if (!hz_link_in_list(&a->due))
-      free_if_idle(p, a);
+    tell_soon(node, a);
   }
 }
 
@@ -351,7 +356,7 @@ static hz_err join(struct hz_hub_node *node, struct hz_attended *a, const struct
     unchange(a, m);
   else
     change(a, m);
-  if (a->changes > 0) due(node, a, a->count / MEMBERS_A_WINDOW);
+  tell_soon(node, a);
   return HZ_OK;
 }
 
@@ -383,10 +388,7 @@ static void leave(struct hz_hub_node *node, struct hz_attended *a, struct hz_mem
   }
   HZ_COUNT(node->counters, presence_leaves);
   gone(p, a, m);
-  if (a->changes > 0)
-    due(node, a, a->count / MEMBERS_A_WINDOW);
-  else if (!hz_link_in_list(&a->due))
-    free_if_idle(p, a);
+  tell_soon(node, a);
 }
 
 void hz_presence_leave(struct hz_hub_node *here, struct hz_str topic, uint64_t id, bool stays) {

@@ -19,31 +19,6 @@ static const char pub_a[] = FRAME("\x0a") "\x95\x0a\x02\xa1"
 static const char pub_mute[] = FRAME("\x0a") "\x95\x0a\xc0\xa1"
                                              "+\xc0\xa2hi";
 
-struct told {
-  uint32_t acks, events, gaps, errors;
-  uint64_t code, id;
-};
-
-static void tell(const struct hz_envelope *e, size_t length, void *arg) {
-  struct told *t = arg;
-
-  (void)length;
-  if (e->kind == HZ_ACK) t->acks++;
-  if (e->kind == HZ_EVENT) t->events++;
-  if (e->kind == HZ_GAP) t->gaps++;
-  if (e->kind != HZ_ERROR) return;
-  t->errors++;
-  t->code = e->code;
-  t->id = e->has_id ? e->id : 0;
-}
-
-static struct told told_by(struct raw_peer *peer) {
-  struct told t = {0};
-
-  raw_frames(peer, tell, &t);
-  return t;
-}
-
 static void start(struct app_pair *p, struct raw_peer *peer, const char *config) {
   cr_assert(ap_start(p, "sim/hub", 3, "tcp", config));
   raw_connect(p, peer);
@@ -77,15 +52,15 @@ Test(hub, a_connection_with_subscriptions_rests) {
     settle(&p);
     cr_assert_eq(p.server_env->objects.in_use_bytes, resting, "an event leaves without a session");
   }
-  cr_assert_eq(told_by(&peer).events, 3);
+  cr_assert_eq(raw_told(&peer).events, 3);
   SAY(&p, &peer, pub_a);
   settle(&p);
-  cr_assert_eq(told_by(&peer).events, 4, "its own");
-  cr_assert_eq(told_by(&peer).acks, 2);
+  cr_assert_eq(raw_told(&peer).events, 4, "its own");
+  cr_assert_eq(raw_told(&peer).acks, 2);
   SAY(&p, &peer, unsub);
   settle(&p);
   cr_assert_eq(p.server_env->objects.in_use_bytes, before);
-  cr_assert_eq(told_by(&peer).errors, 0);
+  cr_assert_eq(raw_told(&peer).errors, 0);
   finish(&p, &peer);
 }
 
@@ -100,17 +75,17 @@ Test(hub, what_is_no_topic_is_refused_and_the_connection_stays) {
   start(&p, &peer, NULL);
   SAY(&p, &peer, bad_sub);
   settle(&p);
-  struct told t = told_by(&peer);
+  struct raw_told t = raw_told(&peer);
   cr_assert(t.errors == 1 && t.code == 13 && t.id == 7);
   SAY(&p, &peer, bad_pub);
   SAY(&p, &peer, pub_mute); /* nobody asked to be told */
   settle(&p);
-  t = told_by(&peer);
+  t = raw_told(&peer);
   cr_assert(t.errors == 2 && t.code == 13 && t.id == 8);
   cr_assert_eq(hz_tally_get(&p.server->first.counters.v[HZ_C_hub_refused]), 3);
   SAY(&p, &peer, pub_a);
   settle(&p);
-  cr_assert_eq(told_by(&peer).acks, 1);
+  cr_assert_eq(raw_told(&peer).acks, 1);
   finish(&p, &peer);
 }
 
@@ -143,16 +118,16 @@ Test(hub, credit_for_a_class_that_loses_events_is_refused) {
   start(&p, &peer, NULL);
   SAY(&p, &peer, datagram);
   settle(&p);
-  struct told t = told_by(&peer);
+  struct raw_told t = raw_told(&peer);
   cr_assert(t.errors == 1 && t.code == 13 && t.id == 7, "%u %" PRIu64, t.errors, t.code);
   SAY(&p, &peer, deadline);
   settle(&p);
-  t = told_by(&peer);
+  t = raw_told(&peer);
   cr_assert(t.errors == 2 && t.code == 13 && t.id == 8);
   cr_assert_eq(hz_tally_get(&p.server->first.counters.v[HZ_C_hub_refused]), 2);
   SAY(&p, &peer, reliable);
   settle(&p);
-  t = told_by(&peer);
+  t = raw_told(&peer);
   cr_assert(t.errors == 2 && t.acks == 1);
   finish(&p, &peer);
 }
@@ -165,7 +140,7 @@ Test(hub, an_id_stands_for_one_subscription) {
   SAY(&p, &peer, sub_a);
   SAY(&p, &peer, sub_a);
   settle(&p);
-  struct told t = told_by(&peer);
+  struct raw_told t = raw_told(&peer);
   cr_assert(t.errors == 1 && t.code == 5 && t.id == 0, "the connection is closed");
   finish(&p, &peer);
 }
@@ -191,7 +166,7 @@ Test(hub, a_client_that_subscribes_without_end_meets_its_bound) {
   }
   settle(&p);
   cr_assert_eq(hz_tally_get(&p.server->hub->nodes[0].subscriptions), 1000);
-  struct told t = told_by(&peer);
+  struct raw_told t = raw_told(&peer);
   cr_assert_eq(t.acks, 1000);
   cr_assert_eq(t.errors, 200);
   cr_assert_eq(t.code, 6);
@@ -213,7 +188,7 @@ Test(hub, late_credit_and_late_unsub_are_no_errors) {
   SAY(&p, &peer, unsub);
   SAY(&p, &peer, pub_a);
   settle(&p);
-  struct told t = told_by(&peer);
+  struct raw_told t = raw_told(&peer);
   cr_assert(t.errors == 0 && t.acks == 2 && t.events == 0);
   finish(&p, &peer);
 }

@@ -369,29 +369,6 @@ Test(presence, who_missed_changes_is_repaired, .timeout = 120) {
 
 /* ---- bounds, bad input ---- */
 
-struct told {
-  uint64_t code, id;
-  uint32_t errors, acks;
-};
-
-static void tell(const struct hz_envelope *e, size_t length, void *arg) {
-  struct told *t = arg;
-
-  (void)length;
-  if (e->kind == HZ_ACK) t->acks++;
-  if (e->kind != HZ_ERROR) return;
-  t->errors++;
-  t->code = e->code;
-  t->id = e->has_id ? e->id : 0;
-}
-
-static struct told told_by(struct raw_peer *peer) {
-  struct told t = {0};
-
-  raw_frames(peer, tell, &t);
-  return t;
-}
-
 static void send_on(struct app_pair *p, struct raw_peer *peer, struct hz_buf *b, hz_err err) {
   cr_assert_eq(err, HZ_OK);
   cr_assert_eq(hz_frame_seal(b, 0), HZ_OK);
@@ -421,19 +398,19 @@ Test(presence, what_a_member_may_not_be_called_is_refused, .timeout = 120) {
                              "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef!";
   struct raw_peer peer;
   struct app_pair p;
-  struct told t;
+  struct raw_told t;
 
   start(&p, "tcp", NULL);
   memset(&peer, 0, sizeof(peer));
   raw_connect(&p, &peer);
   say_sub(&p, &peer, 1, ROOM, (struct hz_str){name, 128});
-  t = told_by(&peer);
+  t = raw_told(&peer);
   cr_assert(t.acks == 1 && t.errors == 0);
   say_sub(&p, &peer, 2, ROOM, (struct hz_str){name, 129});
-  t = told_by(&peer);
+  t = raw_told(&peer);
   cr_assert(t.errors == 1 && t.code == HZ_WIRE_TOPIC && t.id == 2);
   say_sub(&p, &peer, 3, "no/presence", HZ_STR("a\nb"));
-  t = told_by(&peer);
+  t = raw_told(&peer);
   cr_assert(t.errors == 2 && t.code == HZ_WIRE_TOPIC && t.id == 3);
   cr_assert_eq(herz_member_count(p.server, ROOM), 1);
   struct herz_subscribe_options o = {.pattern = ROOM, .as = name};
@@ -452,7 +429,7 @@ Test(presence, nobody_but_the_service_says_who_is_there, .timeout = 120) {
   memset(&peer, 0, sizeof(peer));
   raw_connect(&p, &peer);
   say_pub(&p, &peer, 4, OF(ROOM));
-  struct told t = told_by(&peer);
+  struct raw_told t = raw_told(&peer);
   cr_assert(t.errors == 1 && t.code == HZ_WIRE_DENIED && t.id == 4);
   cr_assert_eq(c.messages, 1);
   raw_hang_up(&p, &peer);
@@ -472,10 +449,10 @@ Test(presence, members_are_bounded, .timeout = 120) {
   memset(&peer, 0, sizeof(peer));
   raw_connect(&p, &peer);
   say_sub(&p, &peer, 1, ROOM, HZ_STR("c"));
-  struct told t = told_by(&peer);
+  struct raw_told t = raw_told(&peer);
   cr_assert(t.errors == 1 && t.code == HZ_WIRE_LIMIT && t.id == 1);
   say_sub(&p, &peer, 2, "elsewhere", HZ_STR("c"));
-  cr_assert_eq(told_by(&peer).acks, 1, "without presence it is served");
+  cr_assert_eq(raw_told(&peer).acks, 1, "without presence it is served");
   (void)enter(p.cl, ROOM, "a"); /* who is there already takes no place */
   cr_assert_eq(herz_subscribe(cl, &(struct herz_subscribe_options){.pattern = ROOM}, nothing,
                               &refused, NULL),

@@ -121,3 +121,23 @@ unsigned raw_answers(const struct raw_peer *peer, uint32_t status) {
   raw_frames(peer, count_status, &w);
   return w.count;
 }
+
+static void count(const struct hz_envelope *e, size_t length, void *arg) {
+  struct raw_told *t = arg;
+
+  (void)length;
+  if (e->kind == HZ_ACK) t->acks++;
+  if (e->kind == HZ_EVENT) t->events++;
+  if (e->kind == HZ_GAP) t->gaps++;
+  if (e->kind != HZ_ERROR) return;
+  t->errors++;
+  t->code = e->code;
+  t->id = e->has_id ? e->id : 0;
+}
+
+struct raw_told raw_told(const struct raw_peer *peer) {
+  struct raw_told t = {0};
+
+  raw_frames(peer, count, &t);
+  return t;
+}

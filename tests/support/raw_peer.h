@@ -27,6 +27,12 @@ typedef void raw_visit(const struct hz_envelope *e, size_t length, void *arg);
 void raw_frames(const struct raw_peer *peer, raw_visit *visit, void *arg);
 /** The code of the last ERROR frame that came; 0: none. */
 uint64_t raw_error_code(const struct raw_peer *peer);
+/** What is answered to SUB and PUB; code and id of the last ERROR, id 0: about the connection. */
+struct raw_told {
+  uint32_t acks, events, gaps, errors;
+  uint64_t code, id;
+};
+struct raw_told raw_told(const struct raw_peer *peer);
 /** How many RES came with this status. */
 unsigned raw_answers(const struct raw_peer *peer, uint32_t status);
 
