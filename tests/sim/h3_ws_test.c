@@ -234,6 +234,25 @@ Test(h3_ws, a_service_that_goes_down_says_so) {
   h3_pair_stop(w);
 }
 
+Test(h3_ws, what_is_under_way_is_answered_first) {
+  struct h3_pair *w = START(what_is_under_way_is_answered_first, NULL);
+  struct h3_call *c = enter(w, "/wait");
+  say(c, HZ_WS_BINARY, "1", 1, false);
+  sim_run_for(w->p.sim, 100 * HZ_MS);
+  herz_drain(w->p.server, 10000);
+  sim_run_for(w->p.sim, HZ_SEC);
+  say(c, HZ_WS_BINARY, "2", 1, false);
+  sim_run_for(w->p.sim, HZ_SEC);
+  cr_assert(w->p.promised == 1 && c->len == 0);
+  herz_complete(w->p.promises[0], HERZ_OK, NULL, "kept", 4);
+  sim_run_for(w->p.sim, 100 * HZ_MS);
+  cr_assert_arr_eq(c->content, "\x82\x04kept\x88", 7);
+  cr_assert_arr_eq(c->content + 8, "\x03\xe9", 2); /* 1001 */
+  say(c, HZ_WS_CLOSE, "\x03\xe9", 2, true);
+  cr_assert(h3_closed(&w->h));
+  h3_pair_stop(w);
+}
+
 Test(h3_ws, it_goes_with_its_connection) {
   struct h3_pair *w = START(it_goes_with_its_connection, NULL);
   (void)enter(w, "/echo");

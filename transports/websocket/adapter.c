@@ -10,20 +10,13 @@ static hz_err dial(struct hz_env *env, const struct hz_endpoint *ep,
                    const struct hz_transport_config *config, const struct hz_conn_events *events,
                    void *user, struct hz_conn **out, char *why, size_t why_len);
 
-static const struct hz_transport_ops ws_ops = {
-    .scheme = "ws",
-    .dial = dial,
-    HZ_IOSTREAM_OPS,
-    .keepalive = hz_ws_op_keepalive,
-};
+#define WS .scheme = "ws", .dial = dial, HZ_IOSTREAM_OPS, .keepalive = hz_ws_op_keepalive
+#define WSS                                                              \
+  .scheme = "wss", .caps = HZ_CAP_SECURE, .dial = dial, HZ_IOSTREAM_OPS, \
+  .keepalive = hz_ws_op_keepalive
 
-static const struct hz_transport_ops wss_ops = {
-    .scheme = "wss",
-    .caps = HZ_CAP_SECURE,
-    .dial = dial,
-    HZ_IOSTREAM_OPS,
-    .keepalive = hz_ws_op_keepalive,
-};
+static const struct hz_transport_ops ws_ops = {WS};
+static const struct hz_transport_ops wss_ops = {WSS};
 
 const struct hz_transport_ops *hz_transport_ws(void) {
   return &ws_ops;
@@ -31,6 +24,17 @@ const struct hz_transport_ops *hz_transport_ws(void) {
 
 const struct hz_transport_ops *hz_transport_wss(void) {
   return &wss_ops;
+}
+
+void hz_ws_become_plain(struct hz_conn *conn) {
+  static const struct hz_transport_ops ws_plain = {WS, .drain = hz_ws_plain_drain};
+  static const struct hz_transport_ops wss_plain = {WSS, .drain = hz_ws_plain_drain};
+  if (conn->ops == &ws_ops)
+    conn->ops = &ws_plain;
+  else if (conn->ops == &wss_ops)
+    conn->ops = &wss_plain;
+  else
+    conn->ops = hz_ws_h3_plain_ops();
 }
 
 struct hz_ws *hz_ws_new_client(struct hz_env *env, const struct hz_transport_ops *ops, char *why,

@@ -105,7 +105,13 @@ void hz_ws_plain_pump_now(struct hz_task *t) {
     if (wanted) hz_call_writable(&c->x); /* an end of it calls for another round by itself */
   }
   hz_ws_plain_resume(p);
-  if (p->ending && p->inflight == 0 && !ws->s.conn.closing) hz_ws_answer_close(ws);
+  if (p->inflight > 0 || ws->s.conn.closing) return;
+  if (p->ending) {
+    hz_ws_answer_close(ws);
+  } else if (p->draining) {
+    hz_close_set(&why, HZ_BY_LOCAL, HZ_LAYER_APP, HZ_CLOSE_SHUTDOWN, HZ_OK, "drained");
+    hz_iostream_shut(&ws->s, &why);
+  }
 }
 
 /* The answer is the message itself, as a handler that echoes gives it back: its buffer goes out again,

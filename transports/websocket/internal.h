@@ -63,6 +63,13 @@ static inline struct hz_env *hz_ws_env(const struct hz_ws *ws) {
 struct hz_ws *hz_ws_new_client(struct hz_env *env, const struct hz_transport_ops *ops, char *why,
                                size_t why_len);
 
+/** Server: this connection's messages are calls, so that it drains by itself (hz_transport_ops.drain). */
+void hz_ws_become_plain(struct hz_conn *conn);
+
+/* tunnel.c */
+/** The table of `ws+h3` in plain mode. */
+const struct hz_transport_ops *hz_ws_h3_plain_ops(void);
+
 /* opening.c */
 /** The judges are through: from here on there are frames. `herz`: one stream of Herz's. */
 void hz_ws_opening_done(struct hz_ws *ws, bool herz);
@@ -103,6 +110,8 @@ HZ_MUST_USE hz_err hz_ws_plain_new(struct hz_ws *ws, const struct hz_header *fie
                                    const struct hz_ws_upgrade *up);
 void hz_ws_plain_feed(struct hz_ws *ws, const uint8_t *data, size_t len);
 void hz_ws_plain_writable(struct hz_ws *ws);
+/** The service drains: nothing more is read, what is under way is answered, then it closes (1001). */
+void hz_ws_plain_drain(struct hz_conn *conn);
 /** The peer's close frame came: true when answers are still under way and closing has to wait. */
 bool hz_ws_plain_closing(struct hz_ws *ws);
 /** Sends the answers that are whole and have their turn, as far as the io takes them: also before a

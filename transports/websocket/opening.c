@@ -55,6 +55,7 @@ bool hz_ws_opening_goodbye(struct hz_ws *ws) {
 void hz_ws_opening_done(struct hz_ws *ws, bool herz) {
   hz_ws_opening_free(ws);
   ws->phase = HZ_WS_FRAMES;
+  if (!herz) hz_ws_become_plain(&ws->s.conn);
   hz_iostream_ready(&ws->s, herz);
 }
 

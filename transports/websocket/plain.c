@@ -135,7 +135,7 @@ static void feed(struct hz_ws_plain *p, const uint8_t *data, size_t len) {
   struct hz_ws *ws = p->ws;
   struct hz_ws_event ev;
   while (len > 0 && ws->phase == HZ_WS_FRAMES && !ws->s.hung_up) {
-    if (full(p) && !ws->s.conn.closing) {
+    if ((p->draining || full(p)) && !ws->s.conn.closing) {
       stash(p, data, len);
       return;
     }
@@ -169,7 +169,7 @@ void hz_ws_plain_feed(struct hz_ws *ws, const uint8_t *data, size_t len) {
 }
 
 void hz_ws_plain_resume(struct hz_ws_plain *p) {
-  if (p->rest == NULL || full(p) || p->ws->s.conn.closing) return;
+  if (p->rest == NULL || p->draining || full(p) || p->ws->s.conn.closing) return;
   struct hz_buf *b = p->rest;
   p->rest = NULL;
   hz_iostream_hold(&p->ws->s, false);
@@ -181,6 +181,13 @@ void hz_ws_plain_resume(struct hz_ws_plain *p) {
 void hz_ws_plain_writable(struct hz_ws *ws) {
   ws->plain->blocked = false;
   hz_ws_plain_pump(ws->plain);
+}
+
+void hz_ws_plain_drain(struct hz_conn *conn) {
+  struct hz_ws_plain *p = ((struct hz_ws *)(void *)conn)->plain;
+  if (p == NULL || p->draining) return;
+  p->draining = true;
+  hz_ws_plain_pump(p);
 }
 
 bool hz_ws_plain_closing(struct hz_ws *ws) {

@@ -23,6 +23,7 @@ struct hz_ws_plain {
   struct hz_head *head;       /* what every message is called with */
   bool blocked;               /* the io is full */
   bool ending;                /* the peer's close frame came: answer it after the last answer */
+  bool draining;              /* nothing more is read, and after the last answer it closes */
   const char *broken;         /* an answer cannot be ended: close for this reason; static */
   uint64_t came;              /* bytes since the slow-message timer looked last */
   struct hz_wheel_timer slow; /* while a message is coming in */

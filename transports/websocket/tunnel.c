@@ -10,16 +10,19 @@ static hz_err dial(struct hz_env *env, const struct hz_endpoint *ep,
                    const struct hz_transport_config *config, const struct hz_conn_events *events,
                    void *user, struct hz_conn **out, char *why, size_t why_len);
 
-static const struct hz_transport_ops ops = {
-    .scheme = "ws+h3",
-    .caps = HZ_CAP_SECURE,
-    .dial = dial,
-    HZ_IOSTREAM_OPS,
-    .keepalive = hz_ws_op_keepalive,
-};
+#define WS_H3                                                              \
+  .scheme = "ws+h3", .caps = HZ_CAP_SECURE, .dial = dial, HZ_IOSTREAM_OPS, \
+  .keepalive = hz_ws_op_keepalive
+
+static const struct hz_transport_ops ops = {WS_H3};
 
 const struct hz_transport_ops *hz_transport_ws_h3(void) {
   return &ops;
+}
+
+const struct hz_transport_ops *hz_ws_h3_plain_ops(void) {
+  static const struct hz_transport_ops plain = {WS_H3, .drain = hz_ws_plain_drain};
+  return &plain;
 }
 
 static const struct hz_header herz_v1 = {{"sec-websocket-protocol", 22},

@@ -179,6 +179,30 @@ Test(ws_plain, a_streamed_answer_leaves_as_fragments) {
   expect("text(a \xe2\x82+\xac+!+)binary(\xff+)");
 }
 
+Test(ws_plain, what_is_under_way_is_answered_when_the_service_drains) {
+  ws_world_open(&w, "/x", NULL);
+  send_text("1");
+  send_text("2");
+  ws_world_run(&w, HZ_SEC);
+  w.server.conn->ops->drain(w.server.conn);
+  send_text("3");
+  ws_raw_frame(&w, 0x89, "?", 1);
+  ws_world_run(&w, HZ_SEC);
+  cr_assert_eq(w.ask_count, 2, "what comes from here on is left unread");
+  reply(&w.asks[1], "two");
+  expect("");
+  reply(&w.asks[0], "one");
+  expect("text(one)text(two)close(1001,drained)");
+  expect_closed();
+}
+
+Test(ws_plain, a_connection_without_calls_closes_when_the_service_drains) {
+  ws_world_open(&w, "/x", NULL);
+  w.server.conn->ops->drain(w.server.conn);
+  expect("close(1001,drained)");
+  expect_closed();
+}
+
 Test(ws_plain, an_empty_streamed_answer_is_an_empty_message) {
   ws_world_open(&w, "/x", NULL);
   send_text("1");
