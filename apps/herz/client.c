@@ -141,10 +141,11 @@ static void tell_again(const struct client *c) {
 }
 
 static void take_connection(struct client *c) {
-  bool again = c->connected;
+  /* It is told again of one whose early data was refused: that is no other connection. */
+  bool first = !c->connected, again = !first && !c->stands;
   c->connected = c->stands = true;
   c->told = false;
-  if (!again) c->connected_ns = client_now_ns();
+  if (first) c->connected_ns = client_now_ns();
   remember_peer(c);
   if (again) {
     tell_again(c);

@@ -57,7 +57,7 @@ static const struct entry table[] = {
     LIMIT(open_files, T_U32, 1, 1000000, "files that answers of one herz_static() hold open"),
     LIMIT(wt_sessions, T_U32, 1, 65536, "WebTransport sessions of one connection"),
     LIMIT(event_queue_bytes, T_U32, 256, GIB, "server-sent events that wait for one reader"),
-    LIMIT(cancels, T_U32, 1, 1000000, "HTTP/3: requests given up unanswered, at once"),
+    LIMIT(cancels, T_U32, 1, 1000000, "calls given up unanswered, at once"),
     LIMIT(cancels_per_second, T_U32, 1, 1000000, "and so many more of one connection each second"),
     LIMIT(glitches, T_U32, 1, 1000000, "HTTP/3: unknown and empty frames and the like, at once"),
     LIMIT(glitches_per_second, T_U32, 1, 1000000, "and so many more of one connection each second"),

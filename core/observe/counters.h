@@ -26,7 +26,7 @@
   X(ws_protocol, "WebSocket connections that broke RFC 6455")                          \
   X(ws_slow, "WebSocket upgrades that did not arrive in time")                         \
   X(h3_protocol, "HTTP/3 connections that broke RFC 9114")                             \
-  X(requests_cancelled, "HTTP/3 connections closed for giving up too many requests")   \
+  X(requests_cancelled, "connections closed for giving up too many calls")             \
   X(bad_packet, "datagrams that are no QUIC packet")                                   \
   X(packets_forwarded, "QUIC packets handed to the worker that has their connection")  \
   X(packets_dropped, "QUIC packets for a worker whose mailbox is full")                \

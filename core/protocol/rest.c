@@ -111,7 +111,7 @@ static bool lane_quiet(const struct hz_lane *l) {
 static bool quiet(const struct hz_session *s) {
   if (!s->mux || s->conn == NULL || s->conn->role != HZ_SERVER || s->conn->closing) return false;
   if (s->busy > 0 || s->inflight > 0 || s->failing || s->goaway_sent) return false;
-  if (s->seat != NULL) return false;
+  if (s->seat != NULL || s->taken_back > hz_session_env(s)->now) return false;
   if (s->peer_error != NULL || !hz_list_empty(&s->live) || !hz_list_empty(&s->pings)) return false;
   return s->control != NULL && lane_quiet(s->control);
 }

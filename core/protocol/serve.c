@@ -1,5 +1,6 @@
 /* Calls from the peer: frames to exchanges and answers to frames. Not here: what is answered
  * (core/dispatch). */
+#include "core/guard/limiter.h"
 #include "core/protocol/internal.h"
 
 /* One call that is served. It lives until dispatch releases it, which may be after its stream or its
@@ -333,6 +334,20 @@ static void end_came(struct hz_served *c, const struct hz_envelope *e) {
   hz_call_body(&c->x, NULL, 0, true);
 }
 
+/* A client that begins calls and takes them back pays next to nothing for each, and the service does. */
+static void count_taken_back(struct hz_session *s) {
+  const struct hz_limits *l = s->owner->limits;
+  struct hz_limiter bucket = {
+      .interval_ns = HZ_SEC / l->cancels_per_second, .burst = l->cancels, .full_at = s->taken_back};
+
+  if (hz_limiter_take(&bucket, hz_session_env(s)->now)) {
+    s->taken_back = bucket.full_at;
+    return;
+  }
+  HZ_COUNT(s->owner->counters, requests_cancelled);
+  hz_session_close(s, HZ_CLOSE_LIMIT, HZ_ELIMIT, "too many calls were taken back");
+}
+
 /* Its client does not want it any more. True: there was nothing but its place. */
 static bool give_up(struct hz_served *c) {
   bool waits = c->waits;
@@ -366,6 +381,7 @@ void hz_serve_content(struct hz_lane *l, const struct hz_envelope *e) {
     case HZ_DATA: content_came(c, e); break;
     case HZ_END: end_came(c, e); break;
     case HZ_CANCEL:
+      if (!c->answered && !c->streams) count_taken_back(s);
       c->answered = true;
       hz_outflow_drop(&c->out);
       if (!s->mux) hz_lane_abandon(l, HZ_CANCEL_UNWANTED);
@@ -392,6 +408,7 @@ void hz_serve_lost(struct hz_lane *l, uint32_t code) {
   if (c == NULL) return;
   detach(c);
   if (c->seat != NULL && l->session->conn->closing) return; /* see hz_serve_end_all() */
+  if (!c->answered && !c->streams && !l->session->conn->closing) count_taken_back(l->session);
   if (give_up(c)) return;
   hz_call_cancel(&c->x, code);
 }

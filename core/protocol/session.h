@@ -143,7 +143,10 @@ struct hz_session {
   hz_time said;         /* when the last frame left */
   struct hz_wheel_timer keepalive;
   hz_time ping_ns; /* its interval */
-  uint64_t ping_seq;
+  union {
+    uint64_t ping_seq;  /* client: of the last one */
+    hz_time taken_back; /* server: hz_limiter.full_at of calls that the client took back */
+  };
   struct hz_conn_hub *hub; /* server: its subscriptions; NULL: none */
   struct hz_seat *seat;    /* server: it may be resumed; NULL: it ends with its connection */
   const struct hz_close *peer_error; /* from ERROR: better than what the transport knows */

@@ -286,3 +286,70 @@ Test(app_limits, who_asks_and_does_not_read_is_not_answered_into_memory) {
   raw_hang_up(&p, &peer);
   finish(&p);
 }
+
+static herz_deferred *held[256];
+static unsigned held_count;
+
+static void hold(herz_ctx *c) {
+  held[held_count++] = herz_defer(c);
+}
+
+static void held_route(herz_app *server) {
+  cr_assert_eq(herz_get(server, "/held", hold), 0);
+}
+
+/* Begins a call and takes it back, `n` times, `apart` of each other. */
+static void take_back(struct app_pair *p, herz_client *cl, unsigned n, hz_time apart) {
+  static struct ap_result r[64];
+  struct herz_request rq = {.path = "/held"};
+
+  for (unsigned i = 0; i < n && p->closed == 0; i++) {
+    herz_call_handle *h;
+
+    r[i % 64] = (struct ap_result){0};
+    cr_assert_eq(herz_call(cl, &rq, ap_on_done, &r[i % 64], &h), 0);
+    sim_run_for(p->sim, 20 * HZ_MS); /* it has been begun */
+    if (p->closed == 0) herz_call_cancel(h);
+    sim_run_for(p->sim, apart);
+  }
+}
+
+/* As HTTP/3 has it: what was begun and taken back cost its client next to nothing. */
+static void rapid_reset(const char *scheme) {
+  struct ap_result r = {0};
+  struct app_pair p;
+
+  ap_more_routes = held_route;
+  held_count = 0;
+  cr_assert(ap_start(&p, "sim/app_limits", 21, scheme,
+                     "limits.cancels=20\nlimits.cancels_per_second=10"));
+  ap_more_routes = NULL;
+  cr_assert(ap_dial(&p));
+  herz_client *other = herz_dial(p.client, p.url, NULL);
+  cr_assert_not_null(other);
+  take_back(&p, p.cl, 100, 90 * HZ_MS);
+  cr_assert(p.closed == 0 && counted(&p, HZ_C_requests_cancelled) == 0, "%s: within the rate",
+            scheme);
+  sim_run_for(p.sim, 5 * HZ_SEC);
+  take_back(&p, p.cl, 60, 0);
+  sim_run_for(p.sim, HZ_SEC);
+  cr_assert(p.closed == 1 && counted(&p, HZ_C_requests_cancelled) == 1, "%s: %d", scheme, p.closed);
+  struct herz_request rq = {.path = "/users/1"};
+  cr_assert_eq(herz_call(other, &rq, ap_on_done, &r, NULL), 0);
+  cr_assert(ap_wait(&p, &r, 60 * HZ_SEC));
+  cr_assert_eq(r.status, 200, "%s: the others are served", scheme);
+  herz_client_close(other);
+  p.cl = NULL;
+  while (held_count > 0) herz_complete(held[--held_count], HERZ_OK, NULL, NULL, 0);
+  ap_stop(&p);
+}
+
+Test(app_limits, calls_that_are_taken_back_close_the_connection_tcp) {
+  rapid_reset("tcp");
+}
+Test(app_limits, calls_that_are_taken_back_close_the_connection_ws) {
+  rapid_reset("ws");
+}
+Test(app_limits, calls_that_are_taken_back_close_the_connection_quic) {
+  rapid_reset("quic");
+}

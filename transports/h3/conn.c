@@ -28,7 +28,7 @@ void hz_h3_note(struct hz_h3 *h3, const char *what, const char *detail) {
 
 int hz_h3_count_cancel(struct hz_h3 *h3) {
   static const char text[] = "too many requests were given up";
-  if (hz_quic_limiter_take(&h3->cancels, h3->qc->base.env->now)) return 0;
+  if (hz_limiter_take(&h3->cancels, h3->qc->base.env->now)) return 0;
   hz_h3_note(h3, "requests_cancelled", text);
   return hz_h3_fail(h3, NGHTTP3_H3_EXCESSIVE_LOAD, text);
 }
@@ -76,7 +76,7 @@ hz_err hz_h3_begin(struct hz_quic_conn *c) {
   h3->mem =
       (nghttp3_mem){env->alloc, hz_quic_malloc, hz_quic_free, hz_quic_calloc, hz_quic_realloc};
   h3->reading.id = -1;
-  h3->cancels = (struct hz_quic_limiter){.interval_ns = HZ_SEC / c->limits->cancels_per_second,
+  h3->cancels = (struct hz_limiter){.interval_ns = HZ_SEC / c->limits->cancels_per_second,
                                          .burst = c->limits->cancels};
   hz_list_init(&h3->streams);
   hz_list_init(&h3->relief);

@@ -5,11 +5,11 @@
 
 #include <nghttp3/nghttp3.h>
 
+#include "core/guard/limiter.h"
 #include "core/message/message.h"
 #include "core/message/outcall.h"
 #include "transports/http/request.h"
 #include "transports/quic/conn.h"
-#include "transports/quic/limiter.h"
 
 /** What the peer's QPACK encoder may make us keep, and how many requests may wait for it. Ours keeps
  * no more of the peer's. */
@@ -31,7 +31,7 @@ struct hz_h3 {
   struct hz_link tunnels; /* hz_h3_tunnel.link: whose owner has not heard `closed` */
   uint32_t calls;         /* that dispatch has */
   uint32_t outlived;      /* streams that QUIC is through with and nghttp3 is not */
-  struct hz_quic_limiter cancels;
+  struct hz_limiter cancels;
   struct hz_timer drain;        /* from the first GOAWAY to the second */
   bool draining;                /* server: GOAWAY was said */
   bool last_call;               /* no new requests from here on */

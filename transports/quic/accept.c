@@ -31,7 +31,7 @@ static void negotiate_version(struct hz_quic_listener *ln, const struct hz_udp_r
   /* Too short to be a first packet: no answer, or it could be used to amplify (RFC 9000 6.1). */
   if (len < NGTCP2_MAX_UDP_PAYLOAD_SIZE || ln->stopped) return;
   hz_quic_note(ln, "unknown_version", "");
-  if (!hz_quic_limiter_take(&ln->vneg, ln->base.env->now)) return;
+  if (!hz_limiter_take(&ln->vneg, ln->base.env->now)) return;
   uint8_t out[ANSWER_MAX];
   uint8_t r = random_byte(ln);
   /* A version of the pattern 0x?a?a?a?a keeps clients used to ones they do not know (15). */
@@ -46,7 +46,7 @@ static void reset_unknown(struct hz_quic_listener *ln, const struct hz_udp_rx *r
                           const ngtcp2_version_cid *vc, size_t len) {
   if (len <= RESET_MIN || vc->dcidlen != HZ_QUIC_CID_LEN) return;
   hz_quic_note(ln, "unknown_connection", "");
-  if (!hz_quic_limiter_take(&ln->reset, ln->base.env->now)) return;
+  if (!hz_limiter_take(&ln->reset, ln->base.env->now)) return;
   /* Shorter than what it answers, so that two endpoints without state cannot play ping-pong with
    * each other (10.3.3). */
   size_t n = len - 1 < RESET_MAX ? len - 1 : RESET_MAX;
@@ -80,7 +80,7 @@ static void send_retry(struct hz_quic_listener *ln, const struct hz_udp_rx *rx,
 static void refuse(struct hz_quic_listener *ln, const struct hz_udp_rx *rx, const ngtcp2_pkt_hd *hd,
                    uint64_t code, const char *what) {
   hz_quic_note(ln, what, "");
-  if (!hz_quic_limiter_take(&ln->refuse, ln->base.env->now)) return;
+  if (!hz_limiter_take(&ln->refuse, ln->base.env->now)) return;
   uint8_t out[ANSWER_MAX];
   answer(ln, rx, out,
          ngtcp2_crypto_write_connection_close(out, sizeof(out), hd->version, &hd->scid, &hd->dcid,

@@ -109,8 +109,7 @@ static hz_err set_up(struct hz_quic_listener *ln, const struct hz_endpoint *at, 
   hz_quic_cid_table_init(&ln->cids, env->alloc, ln->hash_key,
                          cids < UINT32_MAX ? (uint32_t)cids : UINT32_MAX);
   hz_quic_replay_init(&ln->replay, env->alloc, ln->hash_key);
-  ln->vneg = ln->reset = ln->refuse =
-      (struct hz_quic_limiter){.interval_ns = 10 * HZ_MS, .burst = 100};
+  ln->vneg = ln->reset = ln->refuse = (struct hz_limiter){.interval_ns = 10 * HZ_MS, .burst = 100};
   ln->prefixes = hz_calloc(env->alloc, HZ_QUIC_PREFIX_SLOTS, sizeof(uint16_t));
   if (ln->prefixes == NULL) return HZ_ENOMEM;
 

@@ -3,9 +3,9 @@
 #ifndef TRANSPORTS_QUIC_LISTENER_H
 #define TRANSPORTS_QUIC_LISTENER_H
 
+#include "core/guard/limiter.h"
 #include "transports/common/iostream.h"
 #include "transports/quic/conn.h"
-#include "transports/quic/limiter.h"
 #include "transports/quic/replay.h"
 
 #define HZ_QUIC_PREFIX_SLOTS 4096u
@@ -24,7 +24,7 @@ struct hz_quic_listener {
   struct hz_quic_cid_table cids;
   struct hz_quic_hash_key hash_key;
   struct hz_quic_replay replay;
-  struct hz_quic_limiter vneg, reset, refuse;
+  struct hz_limiter vneg, reset, refuse;
   struct hz_link conns; /* hz_quic_conn.ln_link */
   struct hz_link tombs;
   uint32_t conn_count, half_open, tomb_count;

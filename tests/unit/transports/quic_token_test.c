@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "tests/support/fault_alloc.h"
-#include "transports/quic/limiter.h"
+#include "core/guard/limiter.h"
 #include "transports/quic/replay.h"
 #include "transports/quic/token.h"
 
@@ -164,13 +164,13 @@ Test(quic_replay, without_memory_there_is_no_early_data) {
 }
 
 Test(quic_limiter, gives_a_burst_then_the_rate) {
-  struct hz_quic_limiter l = {.interval_ns = 10 * HZ_MS, .burst = 5};
+  struct hz_limiter l = {.interval_ns = 10 * HZ_MS, .burst = 5};
   hz_time now = 1000 * HZ_SEC;
-  for (int i = 0; i < 5; i++) cr_assert(hz_quic_limiter_take(&l, now));
-  cr_assert_not(hz_quic_limiter_take(&l, now));
+  for (int i = 0; i < 5; i++) cr_assert(hz_limiter_take(&l, now));
+  cr_assert_not(hz_limiter_take(&l, now));
   unsigned taken = 0;
-  for (int ms = 0; ms < 1000; ms++) taken += hz_quic_limiter_take(&l, now + (hz_time)ms * HZ_MS);
+  for (int ms = 0; ms < 1000; ms++) taken += hz_limiter_take(&l, now + (hz_time)ms * HZ_MS);
   cr_assert(taken >= 98 && taken <= 101, "%u", taken);
-  for (int i = 0; i < 5; i++) cr_assert(hz_quic_limiter_take(&l, now + 10 * HZ_SEC));
-  cr_assert_not(hz_quic_limiter_take(&l, now + 10 * HZ_SEC));
+  for (int i = 0; i < 5; i++) cr_assert(hz_limiter_take(&l, now + 10 * HZ_SEC));
+  cr_assert_not(hz_limiter_take(&l, now + 10 * HZ_SEC));
 }
