@@ -43,6 +43,8 @@ static struct {
   size_t len, at; /* at: what has been published */
   enum herz_body_kind kind;
   uint32_t in_flight;
+  uintptr_t line, missing_line; /* the last that left; the first that the service may not have */
+  uint64_t missing;
   bool finished; /* all has been given to the client */
   int err;
   char text[160];
@@ -51,8 +53,9 @@ static struct {
 static void go_on(void);
 
 static void done(int err, const char *text, struct herz_position at, void *arg) {
-  (void)arg;
+  uintptr_t line = (uintptr_t)arg;
   pub.in_flight--;
+  if (err && (pub.missing++ == 0 || line < pub.missing_line)) pub.missing_line = line;
   if (err && !pub.err) {
     pub.err = err;
     snprintf(pub.text, sizeof pub.text, "%s", text ? text : "");
@@ -69,12 +72,15 @@ static int publish(const char *data, size_t len) {
                            .kind = pub.kind,
                            .body = data,
                            .body_len = len};
-  int err = herz_client_publish(pub.client.cl, &m, done, NULL);
+  void *line = (void *)(pub.line + 1);
+  int err = herz_client_publish(pub.client.cl, &m, done, line);
   if (err == HERZ_EINVAL && m.kind == HERZ_BODY_TEXT) { /* no UTF-8 */
     m.kind = HERZ_BODY_BYTES;
-    err = herz_client_publish(pub.client.cl, &m, done, NULL);
+    err = herz_client_publish(pub.client.cl, &m, done, line);
   }
-  if (!err) pub.in_flight++;
+  if (err) return err;
+  pub.in_flight++;
+  pub.line++;
   return err;
 }
 
@@ -116,7 +122,16 @@ static int take_data(const char *text) {
   return pub.all ? EXIT_OK : EXIT_USAGE;
 }
 
+/* Which lines the service has, as far as one can know. */
+static void tell_missing(void) {
+  if (!options.lines || pub.missing == 0) return;
+  notice("%" PRIu64 " line%s from line %ju on may be missing, what stands behind line %ju was not sent",
+         pub.missing, pub.missing == 1 ? "" : "s", (uintmax_t)pub.missing_line,
+         (uintmax_t)pub.line);
+}
+
 static int finish(void) {
+  tell_missing();
   if (!pub.err && pub.finished && pub.in_flight == 0) return EXIT_OK;
   if (pub.err == HERZ_EINVAL) return fail(EXIT_USAGE, "%s", pub.text);
   return client_failed(&pub.client, pub.err, pub.text);

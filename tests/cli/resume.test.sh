@@ -77,5 +77,9 @@ start_herzd --set 'topics=kept/# events=100000' --set limits.resume_bytes=65536
 relay 20000
 exits "a session that is gone" 6 'not known' "$herz" pub -l --resume kept/lost @"$work/numbers" "tcp://$cut"
 has "and is said to be" "$(cat "$work/exits.err")" "$again tcp: the old session is gone"
+has "and which lines may be missing" "$(cat "$work/exits.err")" '[0-9]+ lines? from line [0-9]+ on may be missing, what stands behind line [0-9]+ was not sent'
+from=$(sed -nE 's/.* from line ([0-9]+) on may be.*/\1/p' "$work/exits.err")
+"$herz" sub --from 0 -C "$((from - 1))" kept/lost "$tcp" >"$work/lost" || bad "sub: $?"
+head -n "$((from - 1))" "$work/numbers" | cmp -s - "$work/lost" && ok || bad "lines in front of $from are missing"
 stop_herzd
 finish
