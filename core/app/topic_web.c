@@ -161,6 +161,17 @@ static void take_last_id(const char *text, struct hz_sub_options *o) {
   o->epoch = epoch;
 }
 
+/* To whoever may hear of them on the topic that tells of them. */
+static void show_members(herz_ctx *c, herz_app *app) {
+  const struct hz_hub_rules *rules = &app->hub->rules;
+  const char *topic = herz_param(c, "topic");
+  char told[sizeof(HZ_PRESENCE_PREFIX) + HZ_FILTER_MAX];
+
+  (void)snprintf(told, sizeof(told), HZ_PRESENCE_PREFIX "%s", topic);
+  if (!allowed(c, rules->may_subscribe, rules->subscribe_arg, hz_str_of(told))) return;
+  hz_topic_members(c, app, topic);
+}
+
 /* Such a reader is seen where others are. False: answered. */
 static bool attend(struct feed *f, struct hz_subscription *sub, const struct hz_filter *pattern) {
   struct hz_presence *p = &f->base.node->hub->presence;
@@ -191,11 +202,11 @@ static void hear(herz_ctx *c) {
     herz_reply_error(c, HERZ_BAD_REQUEST, "%s", why);
     return;
   }
-  if (!allowed(c, rules->may_subscribe, rules->subscribe_arg, hz_filter_text(&filter))) return;
   if (herz_query(c, "members") != NULL) {
-    hz_topic_members(c, app, herz_param(c, "topic"));
+    show_members(c, app);
     return;
   }
+  if (!allowed(c, rules->may_subscribe, rules->subscribe_arg, hz_filter_text(&filter))) return;
   if (filter.kind == HZ_FILTER_EXACT) take_last_id(herz_header(c, "last-event-id"), &o);
   struct feed *f = hz_arena_zalloc(&c->arena, sizeof(*f));
   if (f == NULL) return;
