@@ -125,7 +125,8 @@ static int take_data(const char *text) {
 /* Which lines the service has, as far as one can know. */
 static void tell_missing(void) {
   if (!options.lines || pub.missing == 0) return;
-  notice("%" PRIu64 " line%s from line %ju on may be missing, what stands behind line %ju was not sent",
+  notice("%" PRIu64
+         " line%s from line %ju on may be missing, what stands behind line %ju was not sent",
          pub.missing, pub.missing == 1 ? "" : "s", (uintmax_t)pub.missing_line,
          (uintmax_t)pub.line);
 }

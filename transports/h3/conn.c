@@ -77,7 +77,7 @@ hz_err hz_h3_begin(struct hz_quic_conn *c) {
       (nghttp3_mem){env->alloc, hz_quic_malloc, hz_quic_free, hz_quic_calloc, hz_quic_realloc};
   h3->reading.id = -1;
   h3->cancels = (struct hz_limiter){.interval_ns = HZ_SEC / c->limits->cancels_per_second,
-                                         .burst = c->limits->cancels};
+                                    .burst = c->limits->cancels};
   hz_list_init(&h3->streams);
   hz_list_init(&h3->relief);
   hz_list_init(&h3->tunnels);

@@ -3,8 +3,8 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
-#include "tests/support/fault_alloc.h"
 #include "core/guard/limiter.h"
+#include "tests/support/fault_alloc.h"
 #include "transports/quic/replay.h"
 #include "transports/quic/token.h"
 
