@@ -4,7 +4,6 @@
  *
  * HERZ_HUB_CLIENTS, HERZ_HUB_SECONDS, HERZ_SIM_SEEDS, HERZ_SIM_SEED_FIRST make it as large as one likes. */
 #include <criterion/criterion.h>
-#include <herz/hub.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,266 +11,7 @@
 
 #include "core/app/app.h"
 #include "core/app/client.h"
-#include "tests/support/app_pair.h"
-
-#define KINDS 3u /* topics of a group: "t/GROUP/KIND" */
-#define CLIENTS_A_GROUP \
-  60u /* so that each gets a moderate number of events, however many there are */
-#define CLIENTS_A_HOST 250u
-#define HOSTS_MAX 40u
-#define WRITERS 4u
-#define CUTS_MAX 3u
-#define SETTLE_SEC 400u /* the longest cable, idle time and pause behind each other */
-
-struct ledger;
-
-/* What stands at each offset, told by the first who knows: the acknowledgement or a reader. All others must say the
- * same. */
-struct topic {
-  uint32_t *entries; /* entries[offset]: a writer's number; 0: nobody knows yet */
-  uint64_t cap, top; /* the last offset that anyone knows of */
-  uint64_t acked_to; /* the last that a writer knows of */
-};
-
-struct reader {
-  struct ledger *l;
-  herz_client *cl;
-  herz_app *app;
-  unsigned group, first, kinds; /* its topics */
-  uint64_t heard[KINDS];        /* the last offset */
-  uint32_t last[WRITERS];       /* number of each writer, whichever the topic */
-  uint64_t known;               /* acknowledged when it was cut off */
-  uint64_t owed, came;          /* missed, when it came back; heard since */
-  uint64_t cut_at;              /* of what is owed: then it is cut off again; 0: it is not */
-  uint32_t cuts, stands, gaps, wrong;
-  bool up;
-};
-
-struct writer {
-  struct ledger *l;
-  herz_client *cl;
-  unsigned topic;      /* of the publish that is under way: always one */
-  uint32_t said, name; /* numbers: said * WRITERS + name + 1 */
-  bool up;
-};
-
-/* What kind of a run it was: figures that must not be 0. */
-struct figures {
-  uint64_t acked, unknown; /* publishes; unknown: the writer was cut off before it knew */
-  uint64_t cuts, while_publishing, resets, cables;
-  uint64_t heard, recovered; /* events; recovered: as what was missed */
-  uint64_t behind;           /* absences in which something was missed */
-  uint64_t in_replay;        /* cut off again in the middle of that */
-};
-
-struct ledger {
-  struct app_pair p;
-  struct hz_rng rng;
-  uint64_t seed;
-  char name[64]; /* of the test, for who replays it */
-  unsigned clients, groups, hosts;
-  hz_time end;
-  struct reader *readers;
-  struct topic *topics;
-  struct writer writers[WRITERS];
-  herz_app *apps[HOSTS_MAX];
-  bool over; /* no more publishes, no more cuts */
-  struct figures n;
-};
-
-static unsigned number(const char *name, unsigned fallback) {
-  const char *text = getenv(name);
-  return text == NULL ? fallback : (unsigned)strtoul(text, NULL, 10);
-}
-
-static bool one_in(struct ledger *l, uint64_t n) {
-  return hz_rng_below(&l->rng, n) == 0;
-}
-
-/* From `lo` to some 1,000 times that, each magnitude as often as the others. */
-static uint64_t any_magnitude(struct ledger *l, uint64_t lo) {
-  return hz_rng_range(&l->rng, lo, lo << hz_rng_below(&l->rng, 11));
-}
-
-/* ---- the ledger ---- */
-
-/* False: something else stands there. */
-static bool enter(struct topic *t, uint64_t offset, uint32_t number) {
-  if (offset >= t->cap) {
-    uint64_t cap = 2 * offset + 64;
-
-    t->entries = realloc(t->entries, cap * sizeof(*t->entries));
-    cr_assert_not_null(t->entries);
-    memset(t->entries + t->cap, 0, (cap - t->cap) * sizeof(*t->entries));
-    t->cap = cap;
-  }
-  if (offset > t->top) t->top = offset;
-  if (t->entries[offset] == 0) t->entries[offset] = number;
-  return offset > 0 && t->entries[offset] == number;
-}
-
-/* ---- writers ---- */
-
-static void say(struct writer *w);
-
-static void told(int err, const char *text, struct herz_position at, void *arg) {
-  struct writer *w = arg;
-  struct ledger *l = w->l;
-  struct topic *t = &l->topics[w->topic];
-
-  (void)text;
-  if (err == 0) {
-    cr_assert(enter(t, at.offset, w->said * WRITERS + w->name + 1),
-              "seed %" PRIu64 ": what was acknowledged is not what was heard", l->seed);
-    if (at.offset > t->acked_to) t->acked_to = at.offset;
-    l->n.acked++;
-  } else {
-    l->n.unknown++;
-  }
-  if (!l->over) say(w);
-}
-
-static void say(struct writer *w) {
-  struct ledger *l = w->l;
-  char name[32], text[16];
-
-  w->topic = (unsigned)hz_rng_below(&l->rng, l->groups * KINDS);
-  w->said++;
-  (void)snprintf(name, sizeof(name), "t/%u/%u", w->topic / KINDS, w->topic % KINDS);
-  int n = snprintf(text, sizeof(text), "%" PRIu32, w->said * WRITERS + w->name + 1);
-  struct herz_message m = {
-      .topic = name, .kind = HERZ_BODY_TEXT, .body = text, .body_len = (size_t)n};
-  cr_assert_eq(herz_client_publish(w->cl, &m, told, w), 0);
-}
-
-static void writer_state(herz_client *cl, enum herz_client_state s,
-                         const struct herz_close_info *info, void *arg) {
-  (void)cl, (void)info;
-  ((struct writer *)arg)->up = s == HERZ_CONNECTED;
-}
-
-static bool publish_under_way(const struct ledger *l) {
-  bool some = false;
-
-  for (unsigned i = 0; i < WRITERS; i++) some |= l->writers[i].up;
-  return some && !l->over;
-}
-
-/* ---- readers ---- */
-
-static void cut(herz_client *cl) {
-  if (cl->session == NULL || cl->session->conn == NULL || cl->session->failing) return;
-  hz_session_close(cl->session, HZ_CLOSE_NONE, HZ_ERESET, "cut");
-}
-
-static struct topic *topic_of(const struct reader *r, unsigned kind) {
-  return &r->l->topics[r->group * KINDS + kind];
-}
-
-/* Which of its topics; KINDS: none. */
-static unsigned kind_of(const struct reader *r, const char *topic) {
-  char *at;
-  unsigned long group = strtoul(topic + 2, &at, 10);
-  unsigned kind = (unsigned)(at[1] - '0');
-
-  return group == r->group && kind - r->first < r->kinds ? kind : KINDS;
-}
-
-static uint32_t number_in(const struct herz_event *e) {
-  const char *text = e->body;
-  uint32_t n = 0;
-
-  for (size_t i = 0; i < e->body_len; i++) n = 10 * n + (uint32_t)(text[i] - '0');
-  return n;
-}
-
-static void read_one(herz_subscription *s, const struct herz_event *e, void *arg) {
-  struct reader *r = arg;
-  struct ledger *l = r->l;
-
-  (void)s;
-  if (e->what == HERZ_EVENT_GAP) r->gaps++;
-  if (e->what == HERZ_EVENT_SUBSCRIBED) r->stands++;
-  if (e->what != HERZ_EVENT_MESSAGE) return;
-  unsigned kind = kind_of(r, e->topic);
-  uint32_t number = number_in(e), *last = &r->last[number % WRITERS];
-  if (kind == KINDS || e->at.offset != ++r->heard[kind] ||
-      !enter(topic_of(r, kind), e->at.offset, number) || number <= *last) {
-    r->wrong++;
-    return;
-  }
-  *last = number;
-  l->n.heard++;
-  if (++r->came <= r->owed) l->n.recovered++;
-  if (r->came == r->cut_at && !l->over) cut(r->cl);
-}
-
-static uint64_t sum(const struct reader *r, bool acknowledged) {
-  uint64_t n = 0;
-
-  for (unsigned k = r->first; k < r->first + r->kinds; k++) {
-    n += acknowledged ? topic_of(r, k)->acked_to : r->heard[k];
-  }
-  return n;
-}
-
-static void went(struct reader *r) {
-  struct ledger *l = r->l;
-
-  r->up = false;
-  r->known = sum(r, true);
-  if (l->over) return;
-  r->cuts++;
-  l->n.cuts++;
-  if (publish_under_way(l)) l->n.while_publishing++;
-  if (r->came > 0 && r->came < r->owed) l->n.in_replay++;
-}
-
-/* What is acknowledged by now was published before it subscribes again: it can only come as what was missed. */
-static void came_back(struct reader *r) {
-  struct ledger *l = r->l;
-  uint64_t acknowledged = sum(r, true), heard = sum(r, false);
-
-  r->up = true;
-  r->came = 0;
-  r->owed = acknowledged > heard ? acknowledged - heard : 0;
-  r->cut_at = r->owed > 1 && one_in(l, 4) ? hz_rng_range(&l->rng, 1, r->owed - 1) : 0;
-  if (r->owed > 0 && acknowledged > r->known) l->n.behind++;
-}
-
-static void reader_state(herz_client *cl, enum herz_client_state s,
-                         const struct herz_close_info *info, void *arg) {
-  struct reader *r = arg;
-
-  (void)cl, (void)info;
-  if (s == HERZ_CONNECTED) came_back(r);
-  if (s == HERZ_WAITING && r->up) went(r);
-}
-
-static void subscribe_one(struct ledger *l, unsigned i) {
-  struct reader *r = &l->readers[i];
-  char pattern[32];
-
-  r->l = l;
-  r->app = l->apps[i % l->hosts];
-  r->group = (unsigned)hz_rng_below(&l->rng, l->groups);
-  r->first = (unsigned)hz_rng_below(&l->rng, KINDS);
-  r->kinds = 1;
-  (void)snprintf(pattern, sizeof(pattern), "t/%u/%u", r->group, r->first);
-  if (one_in(l, 8)) {
-    r->first = 0;
-    r->kinds = KINDS;
-    (void)snprintf(pattern, sizeof(pattern), one_in(l, 2) ? "t/%u/+" : "t/%u/#", r->group);
-  }
-  struct herz_dial_options o = {.reconnect = true,
-                                .reconnect_min_ms = (uint32_t)any_magnitude(l, 50),
-                                .on_state = reader_state,
-                                .arg = r};
-  struct herz_subscribe_options so = {.pattern = pattern};
-  r->cl = herz_dial(r->app, l->p.url, &o);
-  cr_assert_not_null(r->cl);
-  cr_assert_eq(herz_subscribe(r->cl, &so, read_one, r, NULL), 0);
-}
+#include "tests/support/hub_ledger.h"
 
 /* ---- the world ---- */
 
@@ -287,8 +27,8 @@ static void add_host(struct ledger *l) {
   host_ip(l->hosts, ip);
   struct sim_link way = {.delay_ns = hz_rng_range(&l->rng, HZ_MS, 40 * HZ_MS),
                          .jitter_ns = hz_rng_below(&l->rng, 5 * HZ_MS),
-                         .loss = one_in(l, 4) ? 0.01 : 0,
-                         .segment_bytes = one_in(l, 8) ? 64 : 0};
+                         .loss = hl_one_in(l, 4) ? 0.01 : 0,
+                         .segment_bytes = hl_one_in(l, 8) ? 64 : 0};
   sim_path(l->p.sim, AP_SERVER, ip, &way);
   (void)snprintf(config, sizeof(config), "log.level=off\n%s%s%s",
                  dir[0] == '\0' ? "" : "tls.ca_file=", dir, dir[0] == '\0' ? "" : "/cert.pem");
@@ -309,7 +49,7 @@ static void add_writers(struct ledger *l) {
     w->name = i;
     w->cl = herz_dial(
         l->p.client, l->p.url,
-        &(struct herz_dial_options){.reconnect = true, .on_state = writer_state, .arg = w});
+        &(struct herz_dial_options){.reconnect = true, .on_state = hl_writer_state, .arg = w});
     cr_assert_not_null(w->cl);
   }
 }
@@ -327,7 +67,7 @@ static bool all_stand(void *arg) {
 }
 
 static void begin(struct ledger *l, uint64_t seed, const char *scheme) {
-  *l = (struct ledger){.seed = seed, .clients = number("HERZ_HUB_CLIENTS", 60)};
+  *l = (struct ledger){.seed = seed, .clients = hl_number("HERZ_HUB_CLIENTS", 60)};
   l->groups = l->clients / CLIENTS_A_GROUP + 1;
   l->readers = calloc(l->clients, sizeof(*l->readers));
   l->topics = calloc(l->groups * KINDS, sizeof(*l->topics));
@@ -339,7 +79,7 @@ static void begin(struct ledger *l, uint64_t seed, const char *scheme) {
   unsigned hosts = l->clients / CLIENTS_A_HOST + 2;
   while (l->hosts < hosts && l->hosts < HOSTS_MAX) add_host(l);
   add_writers(l);
-  for (unsigned i = 0; i < l->clients; i++) subscribe_one(l, i);
+  for (unsigned i = 0; i < l->clients; i++) hl_subscribe_one(l, i);
   sim_run_for(l->p.sim, 5 * HZ_SEC);
   cr_assert(all_stand(l), "seed %" PRIu64 ": not everybody has subscribed", seed);
 }
@@ -384,7 +124,7 @@ static struct plan make_plan(struct ledger *l) {
   for (unsigned i = 0; i < l->clients; i++) {
     plan(&p, any_time(l), CUT, i);
     for (uint64_t n = hz_rng_below(&l->rng, CUTS_MAX); n > 0; n--) {
-      plan(&p, any_time(l), one_in(l, 2) ? CUT : RESET,
+      plan(&p, any_time(l), hl_one_in(l, 2) ? CUT : RESET,
            (unsigned)hz_rng_below(&l->rng, l->clients));
     }
   }
@@ -392,9 +132,9 @@ static struct plan make_plan(struct ledger *l) {
     hz_time at = any_time(l);
 
     plan(&p, any_time(l), RESET_ALL, i);
-    if (one_in(l, 2)) continue;
+    if (hl_one_in(l, 2)) continue;
     plan(&p, at, UNPLUG, i);
-    plan(&p, at + any_magnitude(l, 100) * HZ_MS, PLUG, i);
+    plan(&p, at + hl_any_magnitude(l, 100) * HZ_MS, PLUG, i);
   }
   for (unsigned i = 1; i < WRITERS; i++) {
     for (int n = 0; n < 5; n++) plan(&p, any_time(l), CUT_WRITER, i);
@@ -411,12 +151,12 @@ static void reset_some(struct ledger *l, unsigned reader) {
 
 static void happen(struct ledger *l, const struct moment *m) {
   switch (m->deed) {
-    case CUT: cut(l->readers[m->who].cl); break;
+    case CUT: hl_cut(l->readers[m->who].cl); break;
     case RESET: reset_some(l, m->who); break;
     case RESET_ALL: sim_kill_streams(l->p.sim, l->apps[m->who]->first.env); break;
     case UNPLUG: l->n.cables++; /* fall through */
     case PLUG: sim_unplug(l->p.sim, l->apps[m->who]->first.env, m->deed == UNPLUG); break;
-    case CUT_WRITER: cut(l->writers[m->who].cl); break;
+    case CUT_WRITER: hl_cut(l->writers[m->who].cl); break;
   }
 }
 
@@ -424,14 +164,14 @@ static void happen(struct ledger *l, const struct moment *m) {
 static void cut_who_were_away(struct ledger *l) {
   for (unsigned i = 0; i < l->clients; i++) {
     struct reader *r = &l->readers[i];
-    if (r->cuts == 0 && r->up) cut(r->cl);
+    if (r->cuts == 0 && r->up) hl_cut(r->cl);
   }
 }
 
 static void run_plan(struct ledger *l) {
   struct plan p = make_plan(l);
 
-  for (unsigned i = 0; i < WRITERS; i++) say(&l->writers[i]);
+  for (unsigned i = 0; i < WRITERS; i++) hl_say(&l->writers[i]);
   for (size_t i = 0; i < p.count; i++) {
     hz_time now = sim_now(l->p.sim);
     if (p.moments[i].at > now) sim_run_for(l->p.sim, p.moments[i].at - now);
@@ -468,9 +208,9 @@ static void check_reader(const struct ledger *l, unsigned i) {
   cr_assert_eq(r->gaps, 0, "seed %" PRIu64 ", client %u: a gap", l->seed, i);
   cr_assert_gt(r->cuts, 0, "seed %" PRIu64 ", client %u: never cut off", l->seed, i);
   for (unsigned k = r->first; k < r->first + r->kinds; k++) {
-    cr_assert_eq(r->heard[k], topic_of(r, k)->top,
+    cr_assert_eq(r->heard[k], hl_topic_of(r, k)->top,
                  "seed %" PRIu64 ", client %u, topic t/%u/%u: %" PRIu64 " of %" PRIu64, l->seed, i,
-                 r->group, k, r->heard[k], topic_of(r, k)->top);
+                 r->group, k, r->heard[k], hl_topic_of(r, k)->top);
   }
 }
 
@@ -501,7 +241,7 @@ static bool all_heard(const struct ledger *l) {
     const struct reader *r = &l->readers[i];
 
     for (unsigned k = r->first; k < r->first + r->kinds; k++) {
-      if (r->heard[k] < topic_of(r, k)->top) return false;
+      if (r->heard[k] < hl_topic_of(r, k)->top) return false;
     }
   }
   return true;
@@ -511,7 +251,7 @@ static void run_ledger(uint64_t seed, const char *scheme) {
   static struct ledger l;
 
   begin(&l, seed, scheme);
-  l.end = sim_now(l.p.sim) + number("HERZ_HUB_SECONDS", 40) * HZ_SEC;
+  l.end = sim_now(l.p.sim) + hl_number("HERZ_HUB_SECONDS", 40) * HZ_SEC;
   run_plan(&l);
   for (unsigned s = 0; s < SETTLE_SEC && !all_heard(&l); s += 10) sim_run_for(l.p.sim, 10 * HZ_SEC);
   sim_run_for(l.p.sim, 10 * HZ_SEC); /* nothing comes twice, later */
