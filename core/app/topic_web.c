@@ -165,8 +165,13 @@ static void take_last_id(const char *text, struct hz_sub_options *o) {
 static void show_members(herz_ctx *c, herz_app *app) {
   const struct hz_hub_rules *rules = &app->hub->rules;
   const char *topic = herz_param(c, "topic");
+  const char *why = hz_topic_check(hz_str_of(topic));
   char told[sizeof(HZ_PRESENCE_PREFIX) + HZ_FILTER_MAX];
 
+  if (why != NULL) { /* a pattern has no members */
+    herz_reply_error(c, HERZ_BAD_REQUEST, "%s", why);
+    return;
+  }
   (void)snprintf(told, sizeof(told), HZ_PRESENCE_PREFIX "%s", topic);
   if (!allowed(c, rules->may_subscribe, rules->subscribe_arg, hz_str_of(told))) return;
   hz_topic_members(c, app, topic);
@@ -180,8 +185,8 @@ static bool attend(struct feed *f, struct hz_subscription *sub, const struct hz_
   if (!hz_presence_of(p, pattern)) return true;
   if (f->c->x != NULL && f->c->x->conn != NULL) who = hz_conn_peer(f->c->x->conn);
   f->base.member = hz_presence_id(p);
-  if (hz_hub_attend(sub, pattern, hz_str_of(herz_query(f->c, "as")),
-                    hz_str_of(who.tls_verified ? hz_peer_subject(&who) : NULL)) == HZ_OK) {
+  if (hz_hub_attend(sub, pattern, hz_str_of(herz_query(f->c, "as")), hz_peer_verified_name(&who)) ==
+      HZ_OK) {
     return true;
   }
   herz_reply_error(f->c, HERZ_UNAVAILABLE, "too many are on topics already");

@@ -297,7 +297,7 @@ static hz_err attend(struct hz_session *s, struct hz_subscription *sub, const st
     if (s->seat != NULL) base->member = hz_seat_member(s->seat, base->member);
   }
   s->conn->ops->peer(s->conn, &who);
-  return hz_hub_attend(sub, f, as, hz_str_of(who.tls_verified ? hz_peer_subject(&who) : NULL));
+  return hz_hub_attend(sub, f, as, hz_peer_verified_name(&who));
 }
 
 static void sub_came(struct hz_lane *l, const struct hz_envelope *e) {

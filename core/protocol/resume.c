@@ -19,10 +19,8 @@ void hz_resume_hello(struct hz_session *s, const struct hz_hello *asked, struct 
 
   if (s->owner->seats == NULL || s->conn->early) return; /* early data may be a replay */
   s->conn->ops->peer(s->conn, &who);
-  struct hz_seat_claim claim = {.token = asked->resume,
-                                .subject =
-                                    hz_str_of(who.tls_verified ? hz_peer_subject(&who) : NULL),
-                                .auth = asked->auth};
+  struct hz_seat_claim claim = {
+      .token = asked->resume, .subject = hz_peer_verified_name(&who), .auth = asked->auth};
   s->seat = hz_seat_take(s->owner->seats, &claim, s, token, &welcome->resumed);
   if (s->seat == NULL) return;
   welcome->token = (struct hz_str){token, HZ_TOKEN_TEXT - 1};

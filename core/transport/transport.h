@@ -88,6 +88,11 @@ static inline const char *hz_peer_subject(const struct hz_peer *p) {
   return p->tls_subject == NULL ? "" : p->tls_subject;
 }
 
+/** That name, if it was verified: what identity may rest on; else empty. */
+static inline struct hz_str hz_peer_verified_name(const struct hz_peer *p) {
+  return hz_str_of(p->tls_verified ? p->tls_subject : NULL);
+}
+
 /** TLS as configuration, common to all adapters. Files are PEM. All strings outlive the listener or
  * connection. NULL and 0 mean: the default. */
 struct hz_tls_config {

@@ -86,6 +86,8 @@ has "as JSON" "$("$herz" req "$(url https '/topics/room/7?members')")" \
   "^\{\"topic\":\"room/7\",\"count\":2,\"members\":\[$(member anna),$(member bert)\]\}\$"
 eq "nobody" '{"topic":"room/8","count":0,"members":[]}' \
   "$("$herz" req "$(url http '/topics/room/8?members')")"
+eq "a pattern has no members" 400 \
+  "$("$herz" req -o /dev/null -w '%{status}' "$(url http '/topics/room/%2b?members')")"
 eq "publishing who is there" 403 \
   "$("$herz" req -o /dev/null -w '%{status}' -d x "$(url http '/topics/$presence/room/7')")"
 exits "over a frame" 6 "the service's" "$herz" pub '$presence/room/7' x "$(url tcp '')"
