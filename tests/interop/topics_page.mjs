@@ -2,8 +2,7 @@
 // KEY_SHA256 HERZ NAME. HERZ is the program that publishes over tcp, topics begin with NAME. Prints a line a check; exit code 1 when one failed.
 import assert from 'node:assert/strict';
 import { check, exitCode } from './check.mjs';
-import * as chromium from './chromium.mjs';
-import * as firefox from './firefox.mjs';
+import { isFirefox, launch, load } from './browser.mjs';
 import { serve } from './files.mjs';
 import { lines } from './publish.mjs';
 
@@ -82,13 +81,10 @@ window.work = async (topic, n, cuts, { moves, transports }) => {
 window.loaded = true;
 </script>`);
 
-const inFirefox = browser.includes('firefox');
-const running = inFirefox
-  ? await firefox.launch(browser, profile, { 'network.dns.disableIPv6': true })
-  : await chromium.launch(browser, profile, [`--ignore-certificate-errors-spki-list=${key}`]);
+const inFirefox = isFirefox(browser);
+const running = await launch(browser, profile, key);
 const page = await running.page();
-await page.goto(`${files.origin}/page`);
-if (!(await page.run(() => window.loaded))) throw new Error(`the page did not load: ${page.said}`);
+await load(page, `${files.origin}/page`);
 
 const N = 1000;
 const whole = Array.from({ length: N }, (_, i) => i);

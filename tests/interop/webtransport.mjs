@@ -9,8 +9,7 @@ import assert from 'node:assert/strict';
 import { createSocket } from 'node:dgram';
 import { writeFileSync } from 'node:fs';
 import { check, exitCode } from './check.mjs';
-import * as chromium from './chromium.mjs';
-import * as firefox from './firefox.mjs';
+import { isFirefox, launch, load } from './browser.mjs';
 import { serve } from './files.mjs';
 
 const [browser, profile, bundle, port, sha256, key, part, fifo] = process.argv.slice(2);
@@ -66,18 +65,12 @@ window.start = async (options) => {
 window.loaded = true;
 </script>`);
 
-const inFirefox = browser.includes('firefox');
-const running = inFirefox
-  ? await firefox.launch(browser, profile, { 'network.dns.disableIPv6': true })
-  : await chromium.launch(browser, profile, [`--ignore-certificate-errors-spki-list=${key}`]);
+const running = await launch(browser, profile, key);
 const page = await running.page();
-const load = async () => {
-  await page.goto(`${files.origin}/page`);
-  if (!(await page.run(() => window.loaded))) throw new Error(`the page did not load: ${page.said}`);
-};
+const loadPage = () => load(page, `${files.origin}/page`);
 
 async function client() {
-  await load();
+  await loadPage();
   await check('the session is ready, with serverCertificateHashes', async () => {
     const first = await page.run(() => window.start({ transports: ['webtransport'] }));
     assert.deepEqual([first.transport, first.id], ['webtransport', '42']);
@@ -216,7 +209,7 @@ async function blocked() {
     const times = [];
     // The best of three, each a page of its own: a busy machine says nothing about the client.
     for (let i = 0; i < 3; i++) {
-      await load();
+      await loadPage();
       const first = await page.run(() => window.start());
       assert.deepEqual([first.transport, first.id], ['websocket', '42']);
       times.push(first.ms);
@@ -226,7 +219,7 @@ async function blocked() {
     return `${times.join(', ')} ms to the first answer`;
   });
   await check('it connects again without a head start for what failed', async () => {
-    await load();
+    await loadPage();
     const [first, second] = await page.run(async () => {
       const first = await window.start();
       window.client.close();
