@@ -317,6 +317,15 @@ static void flood(const struct service *s) {
   }
 }
 
+/* What waits for the first worker. Each of the others may count one more for as long as it takes to
+ * see that there is no room. (What is forwarded altogether says less: the callers' own packets go
+ * astray as well, between any two workers.) */
+static unsigned in_mailbox(const struct service *s) {
+  const struct hz_app_share *share = HZ_CONTAINER(s->app->shares.next, struct hz_app_share, link);
+
+  return atomic_load(&share->ends[0].waiting);
+}
+
 static void the_mailbox_fills_to_its_bound(void) {
   struct service s;
   struct callers cs;
@@ -324,14 +333,13 @@ static void the_mailbox_fills_to_its_bound(void) {
   start(&s, "quic://127.0.0.1:0", "log.level=off\nworkers=3", false);
   dial(&cs, &s);
   stall(&cs);
-  unsigned before = counted(&s, "packets_forwarded");
   for (int i = 0; counted(&s, "packets_dropped") == 0; i++) {
     CHECK(i < 50, "%u handed over and nothing dropped", counted(&s, "packets_forwarded"));
     flood(&s);
   }
   flood(&s);
-  unsigned waiting = counted(&s, "packets_forwarded") - before;
-  CHECK(waiting <= HZ_QUIC_FORWARDS_MAX, "%u wait", waiting);
+  unsigned waiting = in_mailbox(&s);
+  CHECK(waiting < HZ_QUIC_FORWARDS_MAX + WORKERS, "%u wait", waiting);
   CHECK(waiting > HZ_QUIC_FORWARDS_MAX / 2, "%u wait", waiting);
   CHECK(counted(&s, "unknown_connection") == 0, "looked at by another worker");
   sem_post(&go_on);
@@ -343,7 +351,8 @@ static void the_mailbox_fills_to_its_bound(void) {
     fine(&cs.plain[i]);
     CHECK(cs.plain[i].text[0] - '0' == cs.worker[i], "another worker");
   }
-  CHECK(counted(&s, "unknown_connection") >= waiting, "what waited was looked at");
+  /* Not all of them: what the callers still had on its way waited there, too. */
+  CHECK(counted(&s, "unknown_connection") > HZ_QUIC_FORWARDS_MAX / 2, "what waited was looked at");
   printf("ok mailbox: %u packets waited, %u were dropped\n", waiting,
          counted(&s, "packets_dropped"));
   herz_app_free(cs.app);
