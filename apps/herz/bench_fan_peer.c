@@ -103,6 +103,17 @@ static void make_mqtt(struct fan_script *s, struct out *o) {
   memcpy(s->head, s->publish, s->head_len);
 }
 
+/* A frame in a message of its own. Masked with zeroes it stays as it is, and costs the service the same. */
+static size_t wrap(const struct fan_script *s, char *frame, size_t len) {
+  static const uint8_t key[4] = {0};
+  uint8_t head[RAW_WS_HEAD_MAX];
+  if (!s->wrapped) return len;
+  size_t n = raw_put_message_head(head, len, key);
+  memmove(frame + n, frame, len);
+  memcpy(frame, head, n);
+  return n + len;
+}
+
 /* `[10, nil, topic, {}, body]`; how long an EVENT is the first one tells. */
 static void make_herz(struct fan_script *s, struct out *o) {
   o->at += RAW_FRAME_HEAD;
@@ -110,7 +121,11 @@ static void make_herz(struct fan_script *s, struct out *o) {
   put_frame_text(o, s->topic);
   put(o, "\xc0", 1);
   put_frame_body(s, o);
-  raw_seal(s->publish, (size_t)(o->at - s->publish));
+  size_t len = (size_t)(o->at - s->publish), whole;
+  raw_seal(s->publish, len);
+  whole = wrap(s, s->publish, len);
+  o->at += whole - len;
+  s->publish_at += whole - len;
 }
 
 static void make_plain(struct fan_script *s, struct out *o) {
@@ -124,6 +139,7 @@ int fan_script_make(struct fan_script *s) {
   s->publish = malloc(ROOM + TOPIC_MAX + s->size);
   if (!s->publish) return fail(EXIT_USAGE, "--size %u: memory is short", s->size);
   struct out o = {s->publish};
+  s->wrapped = s->target->websocket;
   if (strcmp(s->kind, "redis") == 0)
     make_redis(s, &o);
   else if (strcmp(s->kind, "nats") == 0)
@@ -185,11 +201,20 @@ static bool open_mqtt(const struct fan_script *s, int fd, bool subscribe) {
          raw_refused(s->target, (char[]){"no SUBACK with code 0"});
 }
 
+/* What is sent alone, or answered alone, comes in a message alone: its head says nothing new. */
+static size_t read_frame(const struct fan_script *s, int fd, char *frame) {
+  uint8_t head[RAW_WS_HEAD_MAX];
+  char *h = (char *)head;
+  if (s->wrapped && !(raw_read(fd, h, 2) && raw_read(fd, h + 2, raw_message_head_len(head) - 2)))
+    return 0;
+  return raw_read_frame(s->target, fd, frame, FRAME_MAX_BYTES);
+}
+
 /* Publishes one event to itself. Its frame's first bytes and its length are those of all. */
 static bool measure_herz(struct fan_script *s, int fd, char *frame) {
   raw_put_id(s->publish + s->publish_at, UINT64_MAX);
   if (!raw_send(fd, s->publish, s->publish_len)) return false;
-  size_t len = raw_read_frame(s->target, fd, frame, FRAME_MAX_BYTES);
+  size_t len = read_frame(s, fd, frame);
   const char *number = len == 0 ? NULL : memmem(frame, len, s->publish + s->publish_at, 8);
   if (len == 0) return false;
   if (!number || frame[RAW_FRAME_HEAD + 1] != 12) {
@@ -210,10 +235,14 @@ static bool subscribe_herz(struct fan_script *s, int fd) {
   put_frame_text(&o, s->topic);
   put(&o, "\xc0", 1);
   raw_seal(frame, (size_t)(o.at - frame));
-  if (!raw_send(fd, frame, (size_t)(o.at - frame))) return false;
-  if (raw_read_frame(s->target, fd, frame, sizeof frame) == 0) return false;
+  if (!raw_send(fd, frame, wrap(s, frame, (size_t)(o.at - frame)))) return false;
+  if (read_frame(s, fd, frame) == 0) return false;
   if (frame[RAW_FRAME_HEAD + 1] != 11) return raw_refused(s->target, (char[]){"no ACK of SUB"});
   return s->delivery_len > 0 || measure_herz(s, fd, frame);
+}
+
+static bool upgrade(const struct fan_script *s, int fd) {
+  return !s->wrapped || raw_open_websocket(s->target, fd, "herz.v1");
 }
 
 int fan_open_subscriber(struct fan_script *s) {
@@ -227,7 +256,7 @@ int fan_open_subscriber(struct fan_script *s) {
   else if (strcmp(s->kind, "mqtt") == 0)
     ok = open_mqtt(s, fd, true);
   else if (strcmp(s->kind, "herz") == 0)
-    ok = subscribe_herz(s, fd);
+    ok = upgrade(s, fd) && subscribe_herz(s, fd);
   return ok ? fd : raw_not_opened(s->target, fd);
 }
 
@@ -237,5 +266,6 @@ int fan_open_publisher(const struct fan_script *s) {
   if (fd < 0) return fd;
   if (strcmp(s->kind, "nats") == 0) ok = open_nats(s, fd, false);
   if (strcmp(s->kind, "mqtt") == 0) ok = open_mqtt(s, fd, false);
+  if (strcmp(s->kind, "herz") == 0) ok = upgrade(s, fd);
   return ok ? fd : raw_not_opened(s->target, fd);
 }

@@ -15,6 +15,7 @@ struct fan_script {
   size_t delivery_len, delivery_at;
   size_t head_len; /* how each delivery begins */
   char head[RAW_HEAD_MAX];
+  bool wrapped;      /* all of it comes in messages of WebSocket */
   const char *aside; /* what the peer says between deliveries, of itself; NULL: nothing */
 };
 

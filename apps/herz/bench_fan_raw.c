@@ -24,6 +24,8 @@ struct fan_conn {
   size_t got;              /* bytes of the delivery that is coming */
   size_t aside;            /* bytes of an aside that is coming instead */
   char number[FAN_NUMBER]; /* of it, as it comes */
+  uint64_t inside;         /* bytes left of the message that it comes in */
+  uint8_t head[RAW_WS_HEAD_MAX], head_got;
 };
 
 static struct {
@@ -122,6 +124,29 @@ static bool take(struct fan_conn *c, const char *data, size_t len, uint64_t now,
   return true;
 }
 
+/* The next piece of a message's content, in data[*at .. *at + *len); false: only heads are left. */
+static bool unwrap(struct fan_conn *c, const char *data, size_t all, size_t *at, size_t *len) {
+  *at += *len;
+  while (c->inside == 0 && *at < all) {
+    c->head[c->head_got++] = (uint8_t)data[(*at)++];
+    if (c->head_got < 2 || c->head_got < raw_message_head_len(c->head)) continue;
+    c->inside = raw_message_len(c->head);
+    c->head_got = 0;
+  }
+  *len = all - *at < c->inside ? all - *at : (size_t)c->inside;
+  c->inside -= *len;
+  return *len > 0;
+}
+
+static bool take_all(struct fan_conn *c, const char *data, size_t all, uint64_t now, bool *room) {
+  size_t at = 0, len = 0;
+  if (!bench.script.wrapped) return take(c, data, all, now, room);
+  while (unwrap(c, data, all, &at, &len)) {
+    if (!take(c, data + at, len, now, room)) return false;
+  }
+  return true;
+}
+
 static void read_some(struct fan_conn *c) {
   ssize_t n = recv(c->fd, bench.input, READ_BYTES, 0);
   bool room = false, publisher = c == &bench.conns[bench_options.conns];
@@ -129,7 +154,8 @@ static void read_some(struct fan_conn *c) {
   uint64_t now = client_now_ns();
   if (n <= 0)
     lose(n == 0 ? HERZ_ECLOSED : HERZ_ERESET, n == 0 ? "the peer closed" : strerror(errno), now);
-  else if (!publisher && !take(c, bench.input, (size_t)n, now, &room)) /* else: how many heard */
+  else if (!publisher &&
+           !take_all(c, bench.input, (size_t)n, now, &room)) /* else: how many heard */
     lose(HERZ_EPROTO, "not the delivery that was expected", now);
   if (room && !bench.over) publish(now);
 }
@@ -211,8 +237,8 @@ int bench_sub_raw(const char *url) {
   const char *why = url_complete(url, whole, sizeof whole);
   if (why) return fail(EXIT_USAGE, "%s: %s", url, why);
   if (!raw_target_parse(&bench.target, whole)) return EXIT_USAGE;
-  if (bench.target.websocket) {
-    return fail(EXIT_USAGE, "--raw: bench sub speaks tcp:// and unix://");
+  if (bench.target.websocket && strcmp(bench_options.raw, "herz") != 0) {
+    return fail(EXIT_USAGE, "--raw %s: speaks tcp:// and unix:// here", bench_options.raw);
   }
   bench.epoll = -1;
   bench_catch_interrupt(NULL, &bench.run.interrupted);

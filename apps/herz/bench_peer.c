@@ -18,7 +18,6 @@
 #include "apps/common/url.h"
 
 #define HEAD_MAX 8192u
-#define FRAME_HEAD_MAX 14u
 
 /* ---- where ---- */
 
@@ -134,13 +133,14 @@ bool raw_refused(const struct raw_target *t, char *answer) {
 }
 
 /* The upgrade, unverified: the key's answer protects browsers, not measurements. */
-static bool open_websocket(const struct raw_target *t, int fd) {
+bool raw_open_websocket(const struct raw_target *t, int fd, const char *protocol) {
   char head[HEAD_MAX];
-  int n =
-      snprintf(head, sizeof head,
-               "GET %s HTTP/1.1\r\nHost: %s:%s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-               "Sec-WebSocket-Key: aGVyeiBiZW5jaCByYXcgMQ==\r\nSec-WebSocket-Version: 13\r\n\r\n",
-               t->path, t->host, t->port);
+  int n = snprintf(head, sizeof head,
+                   "GET %s HTTP/1.1\r\nHost: %s:%s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                   "Sec-WebSocket-Key: aGVyeiBiZW5jaCByYXcgMQ==\r\nSec-WebSocket-Version: 13\r\n"
+                   "%s%s%s\r\n",
+                   t->path, t->host, t->port, protocol ? "Sec-WebSocket-Protocol: " : "",
+                   protocol ? protocol : "", protocol ? "\r\n" : "");
   if (n < 0 || !raw_send(fd, head, (size_t)n)) return false;
   if (!raw_read_to(fd, "\r\n\r\n", head, sizeof head)) return false;
   return strncmp(head, "HTTP/1.1 101 ", 13) == 0 || raw_refused(t, head);
@@ -184,27 +184,37 @@ static bool script_echo(struct raw_script *s, uint32_t size) {
   return compose(s, "", size, "");
 }
 
-static size_t put_length(uint8_t *head, uint32_t size, uint8_t mask) {
+/* RFC 6455 5.2 */
+size_t raw_put_message_head(uint8_t *head, uint64_t len, const uint8_t *key) {
+  unsigned more = len < 126 ? 0 : len < 65536 ? 2 : 8;
   head[0] = 0x82; /* a whole binary message */
-  if (size < 126) {
-    head[1] = (uint8_t)(mask | size);
-    return 2;
-  }
-  unsigned bytes = size < 65536 ? 2 : 8;
-  head[1] = (uint8_t)(mask | (bytes == 2 ? 126u : 127u));
-  for (unsigned i = 0; i < bytes; i++) {
-    head[2 + i] = (uint8_t)((uint64_t)size >> (8 * (bytes - 1 - i)));
-  }
-  return 2 + bytes;
+  head[1] = (uint8_t)((key ? 0x80u : 0u) | (more == 0 ? len : more == 2 ? 126u : 127u));
+  for (unsigned i = 0; i < more; i++) head[2 + i] = (uint8_t)(len >> (8 * (more - 1 - i)));
+  if (key) memcpy(head + 2 + more, key, 4);
+  return 2 + more + (key ? 4 : 0);
+}
+
+static unsigned length_bytes(const uint8_t *head) {
+  unsigned code = head[1] & 127u;
+  return code < 126 ? 0 : code == 126 ? 2 : 8;
+}
+
+size_t raw_message_head_len(const uint8_t *head) {
+  return 2u + length_bytes(head) + ((head[1] & 0x80u) != 0 ? 4u : 0u);
+}
+
+uint64_t raw_message_len(const uint8_t *head) {
+  unsigned more = length_bytes(head);
+  uint64_t len = more == 0 ? head[1] & 127u : 0;
+  for (unsigned i = 0; i < more; i++) len = len << 8 | head[2 + i];
+  return len;
 }
 
 static bool script_websocket(struct raw_script *s, uint32_t size) {
   static const uint8_t key[4] = {0x48, 0x65, 0x72, 0x7a};
-  uint8_t head[FRAME_HEAD_MAX];
-  expect(s, head, put_length(head, size, 0), size);
-  size_t h = put_length(head, size, 0x80);
-  memcpy(head + h, key, sizeof key);
-  h += sizeof key;
+  uint8_t head[RAW_WS_HEAD_MAX];
+  expect(s, head, raw_put_message_head(head, size, NULL), size);
+  size_t h = raw_put_message_head(head, size, key);
   s->request_len = h + size;
   s->request = malloc(s->request_len);
   if (!s->request) return false;
@@ -340,7 +350,7 @@ void raw_script_free(struct raw_script *s) {
 }
 
 static bool open_peer(const struct raw_target *t, const char *kind, uint32_t number, int fd) {
-  if (t->websocket) return open_websocket(t, fd);
+  if (t->websocket) return raw_open_websocket(t, fd, NULL);
   return strcmp(kind, "nats") != 0 || open_nats(t, fd, number);
 }
 

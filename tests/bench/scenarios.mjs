@@ -148,8 +148,8 @@ function httpAnswer(name, herzPath, nginxPath, conns, n) {
   };
 }
 
-// One publisher, 1,000 subscribers, `window` events of 128 B on their way; figures are of a delivery. Over TCP the same
-// sockets on all sides; where only Herz speaks the transport, its API.
+// One publisher, 1,000 subscribers, `window` events of 128 B on their way; figures are of a delivery. Over TCP and WebSocket
+// the same sockets on all sides, for how a peer reads is most of what a lone send costs; where it has to speak more, the API.
 const fanShape = (window) => ['-c', '1000', '-m', String(window), '--size', '128'];
 
 function fanOut(window, budget) {
@@ -173,7 +173,7 @@ function fanOutBy(scheme, window, budget) {
     base: 'plain, tcp', ratio: 'server_us',
     contestants: [
       bench('plain, tcp', 'plain fan', ['sub', '--raw', 'echo', ...fanShape(window), http('tcp', '')]),
-      bench('herz', 'herz', ['sub', ...fanShape(window), http(scheme, '/')]),
+      bench('herz', 'herz', ['sub', ...(scheme === 'ws' ? ['--raw', 'herz'] : []), ...fanShape(window), http(scheme, '/')]),
     ],
   };
 }

@@ -67,6 +67,11 @@ report "sub raw herz: 300 events to 5" 'r.ok === 300 && r.deliveries === 1500 &&
   sub --raw herz -n 300 -c 5 -m 32 "$(url tcp /)"
 report "sub raw herz: one at a time, over a socket of the file system" 'r.ok === 50 && r.deliveries === 150' \
   sub --raw herz -n 50 -c 3 --size 3000 "$(url unix /)"
+report "sub raw herz: one at a time, over ws" 'r.ok === 50 && r.deliveries === 150 && r.missed === 0' \
+  sub --raw herz -n 50 -c 3 "$(url ws /)"
+report "sub raw herz: many in a message, over ws" 'r.ok === 300 && r.deliveries === 1500 && r.doubled === 0' \
+  sub --raw herz -n 300 -c 5 -m 32 --size 3000 "$(url ws /)"
+exits "sub raw: only Herz has ws" 2 'speaks tcp' "$herz" bench sub --raw redis -n 1 "$(url ws /)"
 has "sub: text" "$(bench sub -n 10 -c 3 "$(url tcp /)")" 'deliveries +30, .* 0 missed, 0 twice'
 exits "sub: no pattern" 2 'empty|segment|topic' "$herz" bench sub -n 1 --topic 'a//+b' "$(url tcp /)"
 exits "sub: nobody listens" 3 'cannot connect' "$herz" bench sub -n 1 tcp://127.0.0.1:1/
