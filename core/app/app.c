@@ -189,20 +189,26 @@ static bool run_out(struct hz_worker *w, hz_time timeout_ns) {
 }
 
 static void close_worker(struct hz_worker *w) {
-  struct hz_worker *was = hz_worker_enter(w);
+  struct hz_worker *was;
 
+  /* Its clock stands where its loop ended, and what is closed now has its time from now on. */
+  if (w->app->driver != NULL) (void)run_out(w, 0);
+  was = hz_worker_enter(w);
   hz_worker_unlisten(w);
   hz_clients_close(w);
   hz_worker_close_all(w, HZ_CLOSE_SHUTDOWN, "the service ends");
   (void)hz_worker_enter(was);
 }
 
-/* Closing takes turns: what was said still has to leave. */
+/* Closing takes turns: what was said still has to leave. Timers of each connection end it, after
+ * limits.close_timeout_ms at each step of its protocols; what is waited for here is the last of those, which fires
+ * some tick later, as its memory is its worker's. More than all steps together is a defect. */
 static void close_workers(herz_app *app) {
-  hz_time give_up = app->first.env->now + app->config.transport.limits.close_timeout_ns;
   bool more = true;
 
   for (uint32_t i = 0; i < app->worker_count; i++) close_worker(hz_app_worker(app, i));
+  hz_time give_up =
+      app->first.env->now + 4 * app->config.transport.limits.close_timeout_ns + HZ_SEC;
   while (more && app->driver != NULL && app->first.env->now < give_up) {
     more = false;
     for (uint32_t i = 0; i < app->worker_count; i++) {

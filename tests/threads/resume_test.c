@@ -80,9 +80,10 @@ static void begin(herz_client *cl, unsigned n) {
   while (herz_client_publish(cl, &m, on_ack, &acknowledged[n]) == HERZ_EAGAIN) turn();
 }
 
+/* Once it has what it can come back with: a loop that had no time so far may be behind. */
 static void cut(herz_client *cl) {
-  if (cl->session != NULL && cl->session->ready)
-    hz_session_close(cl->session, HZ_CLOSE_IDLE, HZ_ETIMEOUT, "cut");
+  while (cl->session == NULL || !cl->session->ready || !cl->resume.held) turn();
+  hz_session_close(cl->session, HZ_CLOSE_IDLE, HZ_ETIMEOUT, "cut");
 }
 
 static bool all_done(void) {

@@ -1,6 +1,10 @@
 /* Ends: of an app with everything still under way, of a client whose calls try again, of calls that
  * nobody answered. Not here: drain and reconnection over a network (tests/sim/app_life_test.c). */
+#include <arpa/inet.h>
+#include <herz/conns.h>
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "core/app/app.h"
 #include "tests/unit/app/app_util.h"
@@ -50,6 +54,61 @@ static bool refuse(herz_call_handle *h, const struct herz_response *head, const 
                    size_t len, void *arg) {
   (void)h, (void)head, (void)data, (void)len, (void)arg;
   return false;
+}
+
+/* Peers that neither read on nor close are left at limits.close_timeout_ms, wherever between two ticks of the
+ * wheel that is: nothing of them may stand when the memory is taken down. */
+static int silent_peer(const char *url, const char *hello) {
+  struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+  int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+  to.sin_port = htons((uint16_t)atoi(strrchr(url, ':') + 1));
+  cr_assert(fd >= 0 && connect(fd, (struct sockaddr *)&to, sizeof(to)) == 0);
+  cr_assert_eq(send(fd, hello, strlen(hello), MSG_NOSIGNAL), (ssize_t)strlen(hello));
+  return fd;
+}
+
+Test(app_free, does_not_wait_for_peers_that_say_nothing) {
+  static const char upgrade[] =
+      "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+      "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
+      "Sec-WebSocket-Protocol: herz.v1\r\n\r\n";
+  static const char beginning[] = "\xca\xfe\x01"; /* of a frame */
+
+  for (int round = 0; round < 100; round++) {
+    char url[64], config[64];
+    int fd[8];
+
+    (void)snprintf(config, sizeof(config), "log.level=off\nworkers=3\nlimits.close_timeout_ms=%d",
+                   1 + round % 5);
+    herz_app *app = herz_app_new(config);
+    cr_assert_eq(herz_listen(app, "tcp://127.0.0.1:0", url, sizeof(url)), 0);
+    for (int i = 0; i < 8; i++) fd[i] = silent_peer(url, i % 2 == 0 ? upgrade : beginning);
+    for (int i = 0; i < 1000 && herz_conn_count(app) < 8; i++) herz_loop_once(app, 10);
+    cr_assert_eq(herz_conn_count(app), 8);
+    herz_loop_once(app, 1);
+    herz_app_free(app);
+    for (int i = 0; i < 8; i++) close(fd[i]);
+  }
+}
+
+/* Nobody turned the loop for longer than anything may take to leave: the time for that begins now. */
+Test(app_free, says_goodbye_after_a_pause) {
+  char url[64], said[256];
+  herz_app *app = herz_app_new("log.level=off\nlimits.close_timeout_ms=5");
+  struct timespec t;
+
+  cr_assert_eq(herz_listen(app, "tcp://127.0.0.1:0", url, sizeof(url)), 0);
+  int fd = silent_peer(url, "\xca\xfe\x01");
+  for (int i = 0; i < 1000 && herz_conn_count(app) < 1; i++) herz_loop_once(app, 10);
+  cr_assert_eq(herz_conn_count(app), 1);
+  const hz_time end = app->first.env->now + 20 * HZ_MS;
+  do {
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+  } while ((hz_time)t.tv_sec * HZ_SEC + (hz_time)t.tv_nsec < end);
+  herz_app_free(app);
+  cr_assert_gt(recv(fd, said, sizeof(said), MSG_DONTWAIT), 0, "an ERROR with the reason");
+  close(fd);
 }
 
 Test(app_free, ends_calls_in_every_state_and_forgets_what_was_to_come) {
