@@ -189,11 +189,9 @@ static bool run_out(struct hz_worker *w, hz_time timeout_ns) {
 }
 
 static void close_worker(struct hz_worker *w) {
-  struct hz_worker *was;
+  struct hz_worker *was = hz_worker_enter(w);
 
-  /* Its clock stands where its loop ended, and what is closed now has its time from now on. */
-  if (w->app->driver != NULL) (void)run_out(w, 0);
-  was = hz_worker_enter(w);
+  hz_env_catch_up(w->env);
   hz_worker_unlisten(w);
   hz_clients_close(w);
   hz_worker_close_all(w, HZ_CLOSE_SHUTDOWN, "the service ends");

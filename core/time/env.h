@@ -108,6 +108,11 @@ static inline hz_time hz_env_clock(const struct hz_env *e) {
   return now > e->now ? now : e->now;
 }
 
+/** Between turns, however long ago the last one was: what is begun now has its time from now on. */
+static inline void hz_env_catch_up(struct hz_env *e) {
+  e->now = hz_env_clock(e);
+}
+
 /** When the env has to be turned next, whatever else happens. */
 hz_time hz_env_next(const struct hz_env *e);
 

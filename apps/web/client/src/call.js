@@ -90,6 +90,7 @@ export class Call {
     this.pieces = [];
     this.bytes = 0;
     this.settled = false; // resolved or rejected
+    this.carried = false; // under the id that it has, by a connection that has gone: it may have been done
     this.done = false;
     this.promise = new Promise((resolve, reject) => {
       this.resolve = resolve;
@@ -180,7 +181,7 @@ export class Call {
   again(error) {
     if (error.untouched ? ++this.moved > MOVES_MAX : this.retries-- <= 0) return false;
     if (this.request.body.once && this.carrier !== undefined) return false;
-    this.forgetPlace();
+    if (!this.carried) this.forgetPlace();
     this.repeat();
     return true;
   }
@@ -196,13 +197,18 @@ export class Call {
   forgetPlace() {
     this.place?.ids.settle(this.place.id);
     this.place = undefined;
+    this.carried = false;
   }
 
   /** Its connection has gone; the session may go on, where it is repeated under its id. whole: its request is one frame. */
   cut(error, whole) {
     if (this.done) return;
-    if (whole && !this.settled && (this.safe || this.status === undefined)) this.repeat();
-    else if (this.settled || !this.again(error)) this.end(this.named(error, 'reset'));
+    if (whole && !this.settled && (this.safe || this.status === undefined)) {
+      this.carried = true;
+      return this.repeat();
+    }
+    if (this.settled || !this.again(error)) this.end(this.named(error, 'reset'));
+    return undefined;
   }
 
   /** The session that it was sent in has gone. */
@@ -214,7 +220,7 @@ export class Call {
   // The connection's error says nothing about the call; whether the server has done something is not known.
   named(error, code = error.code) {
     return new HerzError(code, `${this.name}: ${error.message}`, { cause: error, closeCode: error.closeCode,
-      reason: error.reason, untouched: error.untouched || this.place === undefined });
+      reason: error.reason, untouched: this.place === undefined || (error.untouched && !this.carried) });
   }
 
   end(error) {

@@ -41,12 +41,12 @@ export class Publish {
   }
 
   send(session) {
-    if (session.unsent > UNSENT_MAX) return this.end(this.error('busy', `${UNSENT_MAX} bytes wait to be sent`, { untouched: true }));
+    if (session.unsent > UNSENT_MAX) return this.end(this.error('busy', `${UNSENT_MAX} bytes wait to be sent`, { untouched: !this.sent }));
     const id = this.ack ? session.name(this, session.idOf(this)) : null;
     const bytes = frame((w) => writePub(w, id, this.topic, this.headers, this.body), 64 + 3 * this.topic.length + this.body.length);
     if (bytes.length - 7 > session.peerFrame) {
       session.named.delete(id);
-      return this.end(this.error('too_large', "it is over the server's frame limit", { untouched: true }));
+      return this.end(this.error('too_large', "it is over the server's frame limit", { untouched: !this.sent }));
     }
     this.sent = true;
     session.send(bytes);

@@ -280,6 +280,43 @@ test('content in pieces is not continued', async () => {
   assert.deepEqual([Buffer.from((await half).body).toString(), await (await later).text(), (await upSafe).body], ['new', 'x', 'y']);
 });
 
+test('a connection that has no stream for what was sent before says nothing about it: its id stays', async () => {
+  const { FakeWebTransport, sessions } = fakeWebTransports();
+  const clock = new FakeClock();
+  const promise = connect('https://h', { WebTransport: FakeWebTransport, transports: ['webtransport'], env: clock.env, memory: forgetful,
+    random: () => 0.5, reconnect: { minMs: 50, maxMs: 500 }, resume: true });
+  await settled();
+  await sessions[0].accept({ token: 'one' });
+  const client = await promise;
+  const once = client.call('POST', '/once');
+  await settled();
+  sessions[0].breakOff();
+  await settled();
+  const fresh = client.call('POST', '/fresh');
+  const next = async (n) => {
+    while (sessions.length <= n) await clock.advance(clock.earliest);
+    sessions[n].open();
+    await settled();
+  };
+  await next(1);
+  sessions[1].noStreams = Promise.reject(new Error('closed'));
+  sessions[1].noStreams.catch(() => {});
+  sessions[1].streams[0].say(welcome({ resumed: true, token: 'two' }));
+  await settled();
+  assert.equal(sessions[1].streams.length, 1);
+  await next(2);
+  sessions[2].streams[0].say(welcome({ resumed: true, token: 'three' }));
+  await settled();
+  const [control, ...calls] = sessions[2].streams;
+  const requests = calls.map(({ frames: [m] }) => [m.path, m.id]);
+  assert.deepEqual(requests[0], ['/once', 1]);
+  assert.equal(requests[1][0], '/fresh');
+  assert(!control.frames.some((m) => m.kind === DONE && m.id <= 1 && 1 < m.id + m.credit), 'the service is not told to forget it');
+  calls.forEach((stream, i) => stream.fin(message(3, requests[i][1], 200, null, requests[i][0])));
+  assert.deepEqual([(await once).body, (await fresh).body], ['/once', '/fresh']);
+  client.close();
+});
+
 test('ERROR 14: it has been done, and its answer is gone', async () => {
   const { client, socket } = await open();
   const call = failure(client.call('POST', '/')), publish = failure(client.publish('t', 'x', { ack: true }));
