@@ -177,7 +177,8 @@ export function fakeWebTransports(made = () => {}) {
     }
 
     async createBidirectionalStream() {
-      if (this.noStreams !== undefined) await this.noStreams;
+      const wait = this.noStreams;
+      if (wait !== undefined) await wait;
       const stream = new FakeStream(1);
       this.streams.push(stream);
       this.begun?.(stream);

@@ -98,17 +98,37 @@ export class Service {
         // That stream is over.
       }
     };
+    const opening = new Set();
+    const broken = () => (wt.refuse(new FakeStreamError('no answer', { source: 'session' })), wt.breakOff());
     const line = new Line(this, 'wt', {
       say: (bytes, stream, last) => over(() => (last ? wt.streams[stream].fin(bytes) : wt.streams[stream].say(bytes))),
-      broken: () => (wt.refuse(new FakeStreamError('no answer', { source: 'session' })), wt.breakOff()),
+      // As Chromium does it: streams that are not there yet fail first, then the session.
+      broken: () => {
+        if (opening.size === 0) return broken();
+        for (const reject of opening) reject(new Error('closed'));
+        opening.clear();
+        return this.clock.env.setTimeout(broken, 1);
+      },
       closed: (closeCode, reason) => wt.end({ closeCode, reason }),
     });
     wt.begun = (stream) => {
       const n = wt.streams.length - 1;
       stream.taken = (bytes) => line.receive(bytes, n);
     };
+    Object.defineProperty(wt, 'noStreams', { get: () => (wt.streams.length === 0 || this.below(2) === 0 ? undefined : this.soon(opening)) });
     wt.shut = () => line.left();
     line.later('from 0', () => (this.down || !this.udp ? line.cut({ after: 0 }) : line.mute || wt.open()), this.slow);
+  }
+
+  // Resolves after a while, unless somebody rejects it.
+  soon(rejects) {
+    return new Promise((resolve, reject) => {
+      rejects.add(reject);
+      this.clock.env.setTimeout(() => {
+        rejects.delete(reject);
+        resolve();
+      }, 1 + this.below(300));
+    });
   }
 
   gone(line) {
