@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "apps/common/exits.h"
+#include "apps/herz/bench_ws.h"
 
 #define LINE_MAX_BYTES 8192u
 #define FRAME_MAX_BYTES ((size_t)1 << 20)

@@ -13,6 +13,7 @@
 #include "apps/common/url.h"
 #include "apps/herz/bench_fan.h"
 #include "apps/herz/bench_fan_peer.h"
+#include "apps/herz/bench_ws.h"
 
 #define EVENTS 256
 #define READ_BYTES ((size_t)256 << 10)

@@ -68,15 +68,4 @@ void raw_seal(char *frame, size_t len);
 size_t raw_read_frame(const struct raw_target *t, int fd, char *out, size_t cap);
 void raw_script_free(struct raw_script *s);
 
-#define RAW_WS_HEAD_MAX 14u
-
-/** The upgrade at the target's path, with `protocol` offered (NULL: none). False: as raw_read(), or it was refused. */
-bool raw_open_websocket(const struct raw_target *t, int fd, const char *protocol);
-/** Writes the head of a whole binary message of `len` bytes; its length. `key`: 4 bytes to mask with; NULL: unmasked. */
-size_t raw_put_message_head(uint8_t *head, uint64_t len, const uint8_t *key);
-/** How long a head is that begins with these two bytes. */
-size_t raw_message_head_len(const uint8_t *head);
-/** What a whole head says of the length behind it. */
-uint64_t raw_message_len(const uint8_t *head);
-
 #endif

@@ -103,10 +103,9 @@ HERZ_API int herz_version_details(FILE *out);
  * `config` (NULL: none). Returns NULL when memory is short or a key is wrong; the reason is on stderr then. */
 HERZ_API herz_app *herz_app_new(const char *config);
 
-/** Frees the app and what belongs to it: connections and clients are closed (calls that are under way
- * end as if the peer had gone), what herz_after() was to call is forgotten. Turns the loop for that: a peer
- * that does not take what was said to it holds this up for limits.close_timeout_ms, counted from here.
- * Promises may be completed later still. Not from inside a handler or callback. */
+/** Frees the app and what belongs to it: connections and clients are closed (calls under way end as if the
+ * peer had gone; one that does not take what it is told has limits.close_timeout_ms), what herz_after() was to call
+ * is forgotten. Promises may be completed later still. Not from inside a handler or callback. */
 HERZ_API void herz_app_free(herz_app *app);
 
 /** Sets one configuration key, before the first listener or dial. Keys and defaults: docs/api.md, or
