@@ -107,13 +107,14 @@ static const struct hz_outcall_ops invoked_ops = {.room = room,
                                                   .cancel = cancel,
                                                   .consume = consume};
 
+/* Its id is its own only when it has a place: until then the next one may be another's. */
 static hz_err attach(struct hz_session *s, struct hz_invoked *inv) {
+  uint64_t id = inv->again != 0 ? inv->again : s->next_id;
   struct hz_stream *stream;
   hz_err err;
 
-  inv->id = inv->again != 0 ? inv->again : s->next_id;
   if (s->mux) {
-    err = hz_idmap_put(&s->calls, inv->id, inv);
+    err = hz_idmap_put(&s->calls, id, inv);
     if (err != HZ_OK) return err;
     inv->lane = s->control;
   } else {
@@ -129,6 +130,7 @@ static hz_err attach(struct hz_session *s, struct hz_invoked *inv) {
   }
   hz_lane_hold(inv->lane); /* until detach(): a shared stream may close before its calls end */
   if (inv->again == 0) s->next_id++;
+  inv->id = id;
   inv->session = s;
   inv->call.ops = &invoked_ops;
   inv->call.carrier = inv;
