@@ -198,9 +198,9 @@ static void close_worker(struct hz_worker *w) {
   (void)hz_worker_enter(was);
 }
 
-/* Closing takes turns: what was said still has to leave. Timers of each connection end it, after
- * limits.close_timeout_ms at each step of its protocols; what is waited for here is the last of those, which fires
- * some tick later, as its memory is its worker's. More than all steps together is a defect. */
+/* Closing takes turns: what was said still has to leave. Each connection ends by a timer of its
+ * own at the latest, limits.close_timeout_ms after each step of its protocols and up to a tick of the wheel
+ * later. All are waited for, since their memory goes with the worker's; the limit here is beyond theirs. */
 static void close_workers(herz_app *app) {
   bool more = true;
 

@@ -317,13 +317,18 @@ static void flood(const struct service *s) {
   }
 }
 
-/* What waits for the first worker. Each of the others may count one more for as long as it takes to
- * see that there is no room. (What is forwarded altogether says less: the callers' own packets go
- * astray as well, between any two workers.) */
+/* What waits for the first worker. Each of the others counts one more for as long as it takes to see that there
+ * is no room, so it may take some looks. (What is forwarded altogether says less: the callers' own packets
+ * go astray as well, between any two workers.) */
 static unsigned in_mailbox(const struct service *s) {
   const struct hz_app_share *share = HZ_CONTAINER(s->app->shares.next, struct hz_app_share, link);
+  unsigned waiting = atomic_load(&share->ends[0].waiting);
 
-  return atomic_load(&share->ends[0].waiting);
+  for (hz_time end = clock_ns() + 10 * HZ_SEC;
+       waiting > HZ_QUIC_FORWARDS_MAX && clock_ns() < end;) {
+    waiting = atomic_load(&share->ends[0].waiting);
+  }
+  return waiting;
 }
 
 static void the_mailbox_fills_to_its_bound(void) {
@@ -339,7 +344,7 @@ static void the_mailbox_fills_to_its_bound(void) {
   }
   flood(&s);
   unsigned waiting = in_mailbox(&s);
-  CHECK(waiting < HZ_QUIC_FORWARDS_MAX + WORKERS, "%u wait", waiting);
+  CHECK(waiting <= HZ_QUIC_FORWARDS_MAX, "%u wait", waiting);
   CHECK(waiting > HZ_QUIC_FORWARDS_MAX / 2, "%u wait", waiting);
   CHECK(counted(&s, "unknown_connection") == 0, "looked at by another worker");
   sem_post(&go_on);
@@ -351,8 +356,8 @@ static void the_mailbox_fills_to_its_bound(void) {
     fine(&cs.plain[i]);
     CHECK(cs.plain[i].text[0] - '0' == cs.worker[i], "another worker");
   }
-  /* Not all of them: what the callers still had on its way waited there, too. */
-  CHECK(counted(&s, "unknown_connection") > HZ_QUIC_FORWARDS_MAX / 2, "what waited was looked at");
+  /* But for what the callers had on its way: they stand still meanwhile, so these are few. */
+  CHECK(counted(&s, "unknown_connection") + 2 * CLIENTS >= waiting, "what waited was looked at");
   printf("ok mailbox: %u packets waited, %u were dropped\n", waiting,
          counted(&s, "packets_dropped"));
   herz_app_free(cs.app);

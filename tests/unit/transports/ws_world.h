@@ -83,4 +83,8 @@ void ws_world_run(struct ws_world *w, hz_time ns);
 /** Sends `text` on an end's stream; returns what stream_send did. */
 hz_err ws_end_send(struct ws_end *e, const void *data, size_t len, bool fin);
 
+/** The end of a round in which an allocation of the server was to fail: its peer goes, and all of it has had the time
+ * to. True: none failed, so this was the last round. */
+bool ws_world_none_failed(struct ws_world *w, struct fault_alloc *mem);
+
 #endif
